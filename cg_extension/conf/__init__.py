@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All options in code, one module a subject; nothing here reads a value.
+
+``register_opts`` puts them on a ConfigOpts; ``register_backend_opts`` adds a backend's section.
+"""
+
+from collections.abc import Sequence
+
+from oslo_config import cfg
+
+from cg_extension.conf import api, backend, host, manager, quota
+
+_MODULES = (api, host, quota, manager)
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Register the options of every subject in its group."""
+    for module in _MODULES:
+        conf.register_opts(module.OPTS, group=module.GROUP)
+
+
+def register_backend_opts(
+    conf: cfg.ConfigOpts, section: str, driver_opts: Sequence[cfg.Opt] = ()
+) -> None:
+    """Register, in the group ``section``, what every backend has and what its driver adds."""
+    conf.register_opts([*backend.OPTS, *driver_opts], group=section)
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """Options by group, for the sample file's generator. A backend stands as ``backend1``."""
+    from cg_extension.conf import file, lvm
+
+    listed = [(module.GROUP or "DEFAULT", list(module.OPTS)) for module in _MODULES]
+    listed.append(("backend1", [*backend.OPTS, *file.OPTS, *lvm.OPTS]))
+    return listed

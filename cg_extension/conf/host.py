@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the reference host: where it listens, whom it lets in, what it serves by default."""
+
+from oslo_config import cfg
+
+GROUP = None
+
+OPTS = [
+    cfg.HostAddressOpt(
+        "osapi_volume_listen",
+        default="127.0.0.1",
+        help="Address that the API listens on. Anything but loopback needs an auth strategy that "
+        "checks who asks (``keystone`` or ``http_basic``), or ``allow_noauth_on_network``.",
+    ),
+    cfg.PortOpt("osapi_volume_listen_port", default=8776, help="TCP port of the API."),
+    cfg.IntOpt(
+        "osapi_volume_threads",
+        default=16,
+        min=1,
+        help="Threads that serve API requests in one process of cg-api or cg-standalone.",
+    ),
+    cfg.StrOpt(
+        "auth_strategy",
+        default="noauth",
+        choices=[
+            ("noauth", "the token is USER:PROJECT[:ROLE,…] and is believed; for one machine"),
+            ("keystone", "keystonemiddleware checks the token; see [keystone_authtoken]"),
+            ("http_basic", "user names and passwords from http_basic_auth_user_file"),
+        ],
+        help="How the API learns who asks. It names a pipeline of the paste file.",
+    ),
+    cfg.BoolOpt(
+        "allow_noauth_on_network",
+        default=False,
+        help="Let ``noauth`` serve on an address that is not loopback. Anyone who reaches the "
+        "port is then an administrator.",
+    ),
+    cfg.StrOpt(
+        "http_basic_auth_user_file",
+        default="$state_path/htpasswd",
+        help="Users and bcrypt hashes for the ``http_basic`` strategy, in htpasswd format.",
+    ),
+    cfg.StrOpt(
+        "api_paste_config",
+        help="Paste file with the API's pipelines. Default: api-paste.ini beside the "
+        "configuration file if there is one, else the one that comes with the package.",
+    ),
+    cfg.StrOpt(
+        "state_path",
+        default="/var/lib/cg_extension",
+        help="Directory for what the service keeps: SQLite database, file driver's volumes.",
+    ),
+    cfg.StrOpt(
+        "storage_availability_zone",
+        default="nova",
+        help="Availability zone of this manager's backends that don't name one of their own.",
+    ),
+    cfg.StrOpt(
+        "default_availability_zone",
+        help="Zone of a volume or group whose request names none. Default: the value of "
+        "``storage_availability_zone``.",
+    ),
+    cfg.StrOpt(
+        "default_volume_type",
+        default="__DEFAULT__",
+        help="Name of the type of a volume whose request names none; created by "
+        "``cg-manage db sync`` and at the start of cg-standalone.",
+    ),
+]

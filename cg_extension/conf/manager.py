@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the manager: which backends it runs, and how it carries out operations."""
+
+import socket
+
+from oslo_config import cfg
+
+GROUP = None
+
+OPTS = [
+    cfg.StrOpt(
+        "host",
+        default=socket.gethostname(),
+        sample_default="<this machine's host name>",
+        help="Name of this manager's host in ``host@backend``. Managers that share a backend "
+        "(active-active) have the same ``host``.",
+    ),
+    cfg.ListOpt(
+        "enabled_backends",
+        default=[],
+        help="Names of the backends that this manager runs; each has a section of its own with "
+        "at least ``volume_driver``.",
+    ),
+    cfg.IntOpt(
+        "operation_workers",
+        default=8,
+        min=1,
+        help="Operations that one backend carries out at the same time.",
+    ),
+    cfg.FloatOpt(
+        "operation_poll_interval",
+        default=5.0,
+        min=0.05,
+        help="Seconds between two looks for work that no wake-up announced (broker down, work "
+        "left by a manager that died).",
+    ),
+    cfg.FloatOpt(
+        "operation_lease",
+        default=30.0,
+        min=1.0,
+        help="Seconds for which a manager claims an operation; renewed at a third of it. When a "
+        "manager dies, another of the same backend takes over after this time.",
+    ),
+    cfg.IntOpt(
+        "operation_max_attempts",
+        default=3,
+        min=1,
+        help="How often an operation is tried before its resource goes to an error status.",
+    ),
+    cfg.FloatOpt(
+        "operation_retry_delay",
+        default=1.0,
+        min=0.0,
+        help="Seconds before the second attempt of an operation; doubled for each further one.",
+    ),
+    cfg.FloatOpt(
+        "report_interval",
+        default=10.0,
+        min=0.1,
+        help="Seconds between two heartbeats of a backend, each with its capacity.",
+    ),
+    cfg.FloatOpt(
+        "service_down_time",
+        default=60.0,
+        min=0.2,
+        help="Seconds without a heartbeat after which a backend counts as down.",
+    ),
+    cfg.FloatOpt(
+        "shutdown_timeout",
+        default=60.0,
+        min=0.0,
+        help="Seconds that a stop waits for running operations; the rest is left for recovery.",
+    ),
+]

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of the reference service and the indexes that its queries need.
+
+Deletes are hard; operations of work under way are rows of their own. Every list order of the API
+has an index that starts with the project (a project's list) or with the sort key (an
+administrator's list over all projects) and ends with the id, which makes the order total.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# Microseconds on MySQL and MariaDB, too, where DATETIME alone keeps whole seconds.
+Timestamp = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+# Four-byte characters and comparison by code point, as SQLite and PostgreSQL do it.
+_MYSQL: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+    "mariadb_engine": "InnoDB",
+    "mariadb_charset": "utf8mb4",
+    "mariadb_collate": "utf8mb4_bin",
+}
+Uuid = sa.String(36)
+Host = sa.String(255)
+
+
+def _table(name: str, *items: sa.schema.SchemaItem) -> sa.Table:
+    return sa.Table(name, metadata, *items, **_MYSQL)
+
+
+def _resource_columns() -> list[sa.Column[Any]]:
+    """Columns of ``service.records.Resource``."""
+    return [
+        sa.Column("id", Uuid, primary_key=True),
+        sa.Column("project_id", sa.String(255), nullable=False),
+        sa.Column("user_id", sa.String(255)),
+        sa.Column("name", sa.String(255)),
+        sa.Column("description", sa.String(255)),
+        sa.Column("status", sa.String(32), nullable=False),
+        sa.Column("status_reason", sa.Text()),
+        sa.Column("created_at", Timestamp, nullable=False),
+        sa.Column("updated_at", Timestamp),
+    ]
+
+
+def _list_indexes(table: str, *keys: str) -> list[sa.Index]:
+    """Indexes for lists sorted by each of ``keys``, of one project and of all."""
+    indexes = []
+    for key in keys:
+        indexes.append(sa.Index(f"ix_{table}_project_{key}", "project_id", key, "id"))
+        indexes.append(sa.Index(f"ix_{table}_{key}", key, "id"))
+    return indexes
+
+
+consistencygroups = _table(
+    "consistencygroups",
+    *_resource_columns(),
+    sa.Column("host", Host),
+    sa.Column("availability_zone", sa.String(255), nullable=False),
+    sa.Column("cgsnapshot_id", Uuid, index=True),
+    sa.Column("source_cgid", Uuid, index=True),
+    *_list_indexes("consistencygroups", "created_at", "name", "status", "availability_zone"),
+)
+
+consistencygroup_volume_types = _table(
+    "consistencygroup_volume_types",
+    sa.Column(
+        "consistencygroup_id",
+        Uuid,
+        sa.ForeignKey("consistencygroups.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column(
+        "volume_type_id", Uuid, sa.ForeignKey("volume_types.id"), primary_key=True, index=True
+    ),
+)
+
+cgsnapshots = _table(
+    "cgsnapshots",
+    *_resource_columns(),
+    sa.Column("consistencygroup_id", Uuid, sa.ForeignKey("consistencygroups.id"), nullable=False),
+    sa.Index("ix_cgsnapshots_group_created_at", "consistencygroup_id", "created_at", "id"),
+    *_list_indexes("cgsnapshots", "created_at", "name", "status"),
+)
+
+volume_types = _table(
+    "volume_types",
+    sa.Column("id", Uuid, primary_key=True),
+    sa.Column("name", sa.String(255), nullable=False, unique=True),
+    sa.Column("description", sa.String(255)),
+    sa.Column("is_public", sa.Boolean(), nullable=False, default=True),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.Column("updated_at", Timestamp),
+)
+
+volume_type_extra_specs = _table(
+    "volume_type_extra_specs",
+    sa.Column(
+        "volume_type_id",
+        Uuid,
+        sa.ForeignKey("volume_types.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("value", sa.String(255), nullable=False),
+)
+
+volumes = _table(
+    "volumes",
+    *_resource_columns(),
+    sa.Column("size", sa.Integer(), nullable=False),
+    sa.Column("host", Host),
+    sa.Column("availability_zone", sa.String(255), nullable=False),
+    sa.Column("volume_type_id", Uuid, sa.ForeignKey("volume_types.id"), index=True),
+    sa.Column("consistencygroup_id", Uuid, sa.ForeignKey("consistencygroups.id"), index=True),
+    # Where the content came from: kept as a fact after the source is gone, so no foreign key.
+    sa.Column("snapshot_id", Uuid, index=True),
+    sa.Column("source_volid", Uuid, index=True),
+    sa.Column("provider_location", sa.String(255)),
+    *_list_indexes("volumes", "created_at", "name", "status"),
+)
+
+volume_metadata = _table(
+    "volume_metadata",
+    sa.Column("volume_id", Uuid, sa.ForeignKey("volumes.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("value", sa.String(255), nullable=False),
+)
+
+volume_attachments = _table(
+    "volume_attachments",
+    sa.Column("id", Uuid, primary_key=True),
+    sa.Column(
+        "volume_id",
+        Uuid,
+        sa.ForeignKey("volumes.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    sa.Column("instance_uuid", Uuid),
+    sa.Column("attached_host", Host),
+    sa.Column("mountpoint", sa.String(255)),
+    sa.Column("mode", sa.String(2), nullable=False),
+    sa.Column("attached_at", Timestamp, nullable=False),
+)
+
+snapshots = _table(
+    "snapshots",
+    *_resource_columns(),
+    sa.Column("volume_id", Uuid, sa.ForeignKey("volumes.id"), nullable=False, index=True),
+    sa.Column("volume_size", sa.Integer(), nullable=False),
+    sa.Column("cgsnapshot_id", Uuid, sa.ForeignKey("cgsnapshots.id"), index=True),
+    sa.Column("provider_location", sa.String(255)),
+    *_list_indexes("snapshots", "created_at", "name", "status"),
+)
+
+snapshot_metadata = _table(
+    "snapshot_metadata",
+    sa.Column(
+        "snapshot_id",
+        Uuid,
+        sa.ForeignKey("snapshots.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("value", sa.String(255), nullable=False),
+)
+
+# A project's own limits; what is not here is the configured default. -1 is unlimited.
+quotas = _table(
+    "quotas",
+    sa.Column("project_id", sa.String(255), primary_key=True),
+    sa.Column("resource", sa.String(64), primary_key=True),
+    sa.Column("hard_limit", sa.Integer(), nullable=False),
+)
+
+# One row a project, locked (updated) first by every transaction that counts against its quota.
+quota_locks = _table(
+    "quota_locks",
+    sa.Column("project_id", sa.String(255), primary_key=True),
+    sa.Column("serial", sa.BigInteger(), nullable=False, default=0),
+)
+
+# One row for each manager's backend; ``host`` is ``host@backend``. ``stats`` is the JSON of
+# ``drivers.base.VolumeStats`` at the last heartbeat.
+services = _table(
+    "services",
+    sa.Column("id", sa.Integer(), primary_key=True),
+    sa.Column("host", Host, nullable=False),
+    sa.Column("binary", sa.String(64), nullable=False),
+    sa.Column("availability_zone", sa.String(255), nullable=False),
+    sa.Column("disabled", sa.Boolean(), nullable=False, default=False),
+    sa.Column("disabled_reason", sa.String(255)),
+    sa.Column("frozen", sa.Boolean(), nullable=False, default=False),
+    sa.Column("state_ok", sa.Boolean(), nullable=False, default=False),
+    sa.Column("stats", sa.Text()),
+    sa.Column("heartbeat_at", Timestamp),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.UniqueConstraint("host", "binary"),
+)
+
+# Work that was accepted and has not ended. ``resource_id`` is unique: never two operations on one
+# resource. ``lease_expires_at`` and ``run_after`` are by the database's clock. ``arguments`` and
+# ``context`` are JSON.
+operations = _table(
+    "operations",
+    sa.Column("id", Uuid, primary_key=True),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("resource_id", Uuid, nullable=False, unique=True),
+    sa.Column("project_id", sa.String(255), nullable=False),
+    sa.Column("host", Host, nullable=False),
+    sa.Column("arguments", sa.Text(), nullable=False),
+    sa.Column("context", sa.Text(), nullable=False),
+    sa.Column("attempts", sa.Integer(), nullable=False, default=0),
+    sa.Column("owner", sa.String(255)),
+    sa.Column("lease_expires_at", Timestamp),
+    sa.Column("run_after", Timestamp, nullable=False),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.Index("ix_operations_host_run_after", "host", "run_after"),
+)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seam 2: storage backends behind one interface (``base``), loaded by stevedore."""

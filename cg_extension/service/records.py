@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frozen records that cross the seams: service to API, manager to driver.
+
+Sizes are in GiB, times are naive UTC datetimes, ids are UUID strings. A record is a picture of a
+row at one moment; nothing is loaded lazily behind it.
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """What every stored resource has."""
+
+    id: str
+    project_id: str
+    user_id: str | None = None
+    name: str | None = None
+    description: str | None = None
+    status: str
+    status_reason: str | None = None
+    created_at: datetime.datetime
+    updated_at: datetime.datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Group(Resource):
+    """A consistency group. ``host`` is ``host@backend#pool`` of all its volumes.
+
+    ``volume_types`` are ids, sorted. At most one of ``cgsnapshot_id`` and ``source_cgid`` is set:
+    what the group was made from.
+    """
+
+    host: str | None = None
+    availability_zone: str
+    volume_types: tuple[str, ...] = ()
+    cgsnapshot_id: str | None = None
+    source_cgid: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CGSnapshot(Resource):
+    """A group snapshot: one snapshot for each volume that the group had, all of one instant."""
+
+    consistencygroup_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """One attachment of a volume to an instance or to a host (one of the two is set)."""
+
+    id: str
+    volume_id: str
+    instance_uuid: str | None = None
+    attached_host: str | None = None
+    mountpoint: str | None = None
+    mode: str = "rw"
+    attached_at: datetime.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Volume(Resource):
+    """A volume of ``size`` GiB. ``provider_location`` is the driver's own note of where it is."""
+
+    size: int
+    host: str | None = None
+    availability_zone: str
+    volume_type_id: str | None = None
+    consistencygroup_id: str | None = None
+    snapshot_id: str | None = None
+    source_volid: str | None = None
+    provider_location: str | None = None
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot(Resource):
+    """A snapshot of one volume, of ``volume_size`` GiB."""
+
+    volume_id: str
+    volume_size: int
+    cgsnapshot_id: str | None = None
+    provider_location: str | None = None
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeType:
+    """A volume type. ``extra_specs`` steer the choice of a backend (``volume_backend_name``)."""
+
+    id: str
+    name: str
+    description: str | None = None
+    is_public: bool = True
+    extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    created_at: datetime.datetime
+    updated_at: datetime.datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ListQuery:
+    """What a list call asks for, checked and with defaults filled in by the API.
+
+    ``limit`` rows at most after skipping ``offset``; ``marker`` is the id of the last row of the
+    page before; ``sort`` is ``((key, "asc" | "desc"), …)``, the service adds the id to make it
+    total; ``filters`` are equalities on columns of the record.
+    """
+
+    limit: int
+    offset: int = 0
+    marker: str | None = None
+    sort: tuple[tuple[str, str], ...] = (("created_at", "desc"),)
+    filters: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    all_tenants: bool = False
+
+
+R = TypeVar("R")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Page(Generic[R]):
+    """One page of a list; ``has_more`` tells whether a row follows its last."""
+
+    items: tuple[R, ...]
+    has_more: bool

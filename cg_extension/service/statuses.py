@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every status of every resource, and who may change to what: the one place, as data.
+
+A change of status is one conditional UPDATE built from a :class:`Transition`; the tables in the
+documentation are drawn from here.
+"""
+
+import dataclasses
+import enum
+
+
+class GroupStatus(enum.StrEnum):
+    """Statuses of a consistency group (and, without ``updating``, of a group snapshot)."""
+
+    CREATING = "creating"
+    AVAILABLE = "available"
+    UPDATING = "updating"
+    DELETING = "deleting"
+    ERROR = "error"
+    ERROR_DELETING = "error_deleting"
+
+
+class VolumeStatus(enum.StrEnum):
+    """Statuses of a volume, Cinder's words for those that groups need."""
+
+    CREATING = "creating"
+    AVAILABLE = "available"
+    IN_USE = "in-use"
+    DELETING = "deleting"
+    ERROR = "error"
+    ERROR_DELETING = "error_deleting"
+
+
+class SnapshotStatus(enum.StrEnum):
+    """Statuses of a snapshot, alone or part of a group snapshot."""
+
+    CREATING = "creating"
+    AVAILABLE = "available"
+    DELETING = "deleting"
+    ERROR = "error"
+    ERROR_DELETING = "error_deleting"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Transition:
+    """One durable piece of work on a resource, seen from its status.
+
+    ``sources`` is empty for a creation: the row is inserted in ``during``. ``success`` is None
+    where the row is gone afterwards.
+    """
+
+    sources: frozenset[str]
+    during: str
+    success: str | None
+    failure: str
+
+
+def _creation() -> Transition:
+    return Transition(frozenset(), GroupStatus.CREATING, GroupStatus.AVAILABLE, GroupStatus.ERROR)
+
+
+def _deletion(*sources: str) -> Transition:
+    return Transition(frozenset(sources), GroupStatus.DELETING, None, GroupStatus.ERROR_DELETING)
+
+
+_DELETABLE = (GroupStatus.AVAILABLE, GroupStatus.ERROR, GroupStatus.ERROR_DELETING)
+
+GROUP_TRANSITIONS = {
+    "create": _creation(),
+    "update": Transition(
+        frozenset({GroupStatus.AVAILABLE}),
+        GroupStatus.UPDATING,
+        GroupStatus.AVAILABLE,
+        GroupStatus.ERROR,
+    ),
+    # With force, too: any status but those in which an operation is under way.
+    "delete": _deletion(*_DELETABLE),
+}
+
+CGSNAPSHOT_TRANSITIONS = {
+    "create": _creation(),
+    "delete": _deletion(*_DELETABLE),
+}
+
+VOLUME_TRANSITIONS = {
+    "create": _creation(),
+    "delete": _deletion(*_DELETABLE),
+    # os-force_delete: also a volume that some fault left in a status of its own.
+    "force_delete": _deletion(*_DELETABLE, VolumeStatus.IN_USE),
+}
+
+SNAPSHOT_TRANSITIONS = {
+    "create": _creation(),
+    "delete": _deletion(*_DELETABLE),
+}
+
+# Volumes in these statuses hold data that a group snapshot or a new group can be taken from.
+SNAPSHOTTABLE_VOLUME = frozenset({VolumeStatus.AVAILABLE, VolumeStatus.IN_USE})
+ADDABLE_VOLUME = SNAPSHOTTABLE_VOLUME
+REMOVABLE_VOLUME = frozenset(
+    {
+        VolumeStatus.AVAILABLE,
+        VolumeStatus.IN_USE,
+        VolumeStatus.ERROR,
+        VolumeStatus.ERROR_DELETING,
+    }
+)

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One Cinder 29 of its own: API, scheduler and volume manager as real processes.
+
+Free ports, a fresh database, a temporary directory; everything is gone afterwards. Which
+api-paste.ini and which volume driver it runs with is up to the caller.
+"""
+
+import configparser
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import fixtures
+import requests
+
+from cg_extension.tests.cinder import servers
+
+START_TIMEOUT = 90
+"""Seconds that each process may take until it serves."""
+
+PROGRAMS = ("cinder-scheduler", "cinder-volume", "cinder-api")
+
+BACKEND = "contract"
+"""Name of the backend, and the ``volume_backend_name`` of it."""
+
+AUTH = "cg_extension.tests.cinder.auth:filter_factory"
+"""Stands in for keystonemiddleware: tells who asks by the token alone."""
+
+
+def cinder_paste() -> pathlib.Path:
+    """The api-paste.ini that comes with the installed Cinder."""
+    return pathlib.Path(sys.prefix, "etc", "cinder", "api-paste.ini")
+
+
+def paste_config(changes: Mapping[str, Mapping[str, str]]) -> configparser.RawConfigParser:
+    """Cinder's own api-paste.ini with ``changes`` (section to options) laid over it."""
+    parser = configparser.RawConfigParser()
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(cinder_paste().read_text())
+    for section, options in changes.items():
+        if not parser.has_section(section):
+            parser.add_section(section)
+        for option, value in options.items():
+            parser.set(section, option, value)
+    return parser
+
+
+class Process:
+    """A process that writes to a log file and is stopped by its own id."""
+
+    def __init__(self, command: list[str], log: pathlib.Path) -> None:
+        self.name = pathlib.Path(command[0]).name
+        self.log = log
+        with log.open("wb") as output:
+            self._popen = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def check(self) -> None:
+        """:raises RuntimeError: the process has ended; with the end of its log."""
+        if self._popen.poll() is not None:
+            tail = self.log.read_text(errors="replace")[-4000:]
+            raise RuntimeError(f"{self.name} ended with {self._popen.returncode}:\n{tail}")
+
+    def stop(self) -> None:
+        """End the process, by force if it does not end within ten seconds."""
+        self._popen.terminate()
+        try:
+            self._popen.wait(10)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
+
+
+class CinderDeployment(fixtures.Fixture):
+    """Runs Cinder; ``endpoint`` is the address of its API without a version.
+
+    :param paste: sections of api-paste.ini to change or add.
+    :param options: sections of cinder.conf to change or add.
+    :param directory: an existing directory for logs and state, kept; None for a temporary one.
+    """
+
+    endpoint: str
+
+    def __init__(
+        self,
+        paste: Mapping[str, Mapping[str, str]] | None = None,
+        options: Mapping[str, Mapping[str, Any]] | None = None,
+        directory: str | None = None,
+    ) -> None:
+        super().__init__()
+        self._paste = dict(paste or {})
+        self._options = options or {}
+        self._given_directory = directory
+
+    def _setUp(self) -> None:
+        self.directory = pathlib.Path(
+            self._given_directory
+            or self.useFixture(fixtures.TempDir(rootdir=tempfile.gettempdir())).path
+        )
+        self.database_url = self.useFixture(servers.Database()).url
+        self.broker_url = self.useFixture(servers.Broker()).url
+        self.port = servers.free_port()
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.conf_file = self._write_config()
+        self.manage("db", "sync")
+        processes = [self._start(program) for program in PROGRAMS]
+        self._wait_until_up(processes)
+
+    def manage(self, *arguments: str) -> str:
+        """Run cinder-manage to its end and return what it printed."""
+        return subprocess.run(
+            [self._program("cinder-manage"), "--config-file", str(self.conf_file), *arguments],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ).stdout
+
+    @staticmethod
+    def _program(name: str) -> str:
+        return os.path.join(os.path.dirname(sys.executable), name)
+
+    def _start(self, program: str) -> Process:
+        process = Process(
+            [self._program(program), "--config-file", str(self.conf_file)],
+            self.directory / f"{program}.log",
+        )
+        self.addCleanup(process.stop)
+        return process
+
+    def _write_config(self) -> pathlib.Path:
+        paste_file = self.directory / "api-paste.ini"
+        authtoken = {"filter:authtoken": {"paste.filter_factory": AUTH}}
+        with paste_file.open("w") as output:
+            paste_config(authtoken | self._paste).write(output)
+        locks = self.directory / "locks"
+        locks.mkdir()
+        sections: dict[str, dict[str, Any]] = {
+            "DEFAULT": {
+                "api_paste_config": paste_file,
+                "auth_strategy": "keystone",
+                "enabled_backends": BACKEND,
+                "host": "cg-host",
+                "my_ip": "127.0.0.1",
+                "osapi_volume_listen": "127.0.0.1",
+                "osapi_volume_listen_port": self.port,
+                "osapi_volume_workers": 1,
+                "state_path": self.directory,
+                "transport_url": self.broker_url,
+                # Not the subject of these tests, and they would only slow the start.
+                "periodic_fuzzy_delay": 0,
+                "scheduler_driver_init_wait_time": 5,
+            },
+            "database": {"connection": self.database_url},
+            "coordination": {"backend_url": f"file://{locks}"},
+            "oslo_concurrency": {"lock_path": locks},
+            BACKEND: {
+                "volume_driver": "cg_extension.tests.cinder.fake_driver.FakeConsistentDriver",
+                "volume_backend_name": BACKEND,
+            },
+        }
+        for section, options in self._options.items():
+            sections.setdefault(section, {}).update(options)
+        conf_file = self.directory / "cinder.conf"
+        with conf_file.open("w") as output:
+            for section, options in sections.items():
+                output.write(f"[{section}]\n")
+                output.writelines(f"{option} = {value}\n" for option, value in options.items())
+        return conf_file
+
+    def _wait_until_up(self, processes: list[Process]) -> None:
+        """Wait until the API answers and reports scheduler and volume manager as up."""
+        url = f"{self.endpoint}/v3/{'0' * 32}/os-services"
+        headers = {"X-Auth-Token": f"admin:{'0' * 32}:admin"}
+        deadline = time.monotonic() + START_TIMEOUT
+        while True:
+            for process in processes:
+                process.check()
+            try:
+                answer = requests.get(url, headers=headers, timeout=10)
+                up = {s["binary"] for s in answer.json()["services"] if s["state"] == "up"}
+            except (requests.RequestException, KeyError):
+                up = set()
+            if {"cinder-scheduler", "cinder-volume"} <= up:
+                return
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"Cinder was not up after {START_TIMEOUT} s: {sorted(up)}")
+            time.sleep(0.5)
