@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cinder's exceptions, turned into ours: the one place where that happens."""
+
+import contextlib
+from collections.abc import Iterator
+
+import oslo_messaging
+from cinder import exception
+
+from cg_extension.service import exceptions
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Raise what Cinder raises inside the block as an exception of ``service.exceptions``.
+
+    Cinder's own code decides where its class says nothing better: 400, 404, 409 and 413 keep
+    their meaning, and anything else stays a fault of the server.
+    """
+    try:
+        yield
+    except exception.GroupNotFound as error:
+        raise exceptions.GroupNotFound(id=error.kwargs["group_id"]) from error
+    except exception.GroupSnapshotNotFound as error:
+        raise exceptions.CGSnapshotNotFound(id=error.kwargs["group_snapshot_id"]) from error
+    except exception.NotFound as error:
+        raise exceptions.NotFound(error.msg) from error
+    except exception.PolicyNotAuthorized as error:
+        raise exceptions.Forbidden(error.msg) from error
+    except exception.ServiceUnavailable as error:
+        raise exceptions.ServiceUnavailable(reason=error.msg) from error
+    except exception.QuotaError as error:
+        raise exceptions.QuotaExceeded(error.msg) from error
+    except exception.ResourceConflict as error:
+        raise exceptions.Conflict(reason=error.msg) from error
+    except exception.Invalid as error:
+        raise exceptions.InvalidState(reason=error.msg) from error
+    except oslo_messaging.MessagingTimeout as error:
+        raise exceptions.ServiceUnavailable(
+            reason="Cinder's scheduler did not answer in time; try again later."
+        ) from error

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cinder's group API, with those calls written anew that could leave a row stuck.
+
+In Cinder 29 a failure in the middle of these calls leaves volumes in ``deleting``, groups in
+``creating`` or a quota that nothing uses, and a change of name makes any group ``available``.
+Here a change of status comes first, is one conditional UPDATE, and is taken back when what
+follows it fails. Everything else is Cinder's, and so are all rows and messages.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+
+from cinder import context as cinder_context
+from cinder import db, exception, objects, quota, quota_utils
+from cinder.db import models
+from cinder.group import api
+from cinder.objects import fields
+from cinder.policies import group_actions
+from cinder.policies import group_snapshots as group_snapshot_policies
+from cinder.policies import groups as group_policies
+from oslo_utils import excutils, timeutils
+from sqlalchemy import sql
+
+from cg_extension.cinder import sources
+
+Context = cinder_context.RequestContext
+GroupStatus = fields.GroupStatus
+GROUP_QUOTAS = quota.GROUP_QUOTAS
+
+DELETABLE = (GroupStatus.AVAILABLE, GroupStatus.ERROR, GroupStatus.ERROR_DELETING)
+
+
+def _snapshot_being_created() -> sql.ColumnElement[bool]:
+    """A condition on ``groups``: a snapshot of the group is being created."""
+    return sql.exists().where(
+        models.GroupSnapshot.group_id == models.Group.id,
+        models.GroupSnapshot.status == fields.GroupSnapshotStatus.CREATING,
+        ~models.GroupSnapshot.deleted,
+    )
+
+
+@contextlib.contextmanager
+def _status_on_failure(rows: Iterable[tuple[objects.base.CinderObject, str]]) -> Iterator[None]:
+    """Give each object the status beside it when the block fails, and go on failing."""
+    try:
+        yield
+    except Exception:
+        with excutils.save_and_reraise_exception():
+            for row, status in rows:
+                row.status = status
+                row.save()
+
+
+class GroupAPI(api.API):
+    """Used for consistency groups only; Cinder's own /groups paths keep Cinder's class."""
+
+    def _cast_create_group(self, context: Context, group: objects.Group, *rest: object) -> None:
+        with _status_on_failure([(group, GroupStatus.ERROR)]):
+            super()._cast_create_group(context, group, *rest)
+
+    def create_from_src(
+        self,
+        context: Context,
+        name: str | None,
+        description: str | None = None,
+        group_snapshot_id: str | None = None,
+        source_group_id: str | None = None,
+    ) -> objects.Group:
+        """Make a group with one new volume for each of the source's.
+
+        :raises exception.GroupNotFound, exception.GroupSnapshotNotFound: no such source.
+        :raises exception.InvalidGroup: the source is empty or not available, or its backend has
+            no room.
+        :raises exception.QuotaError: on groups, volumes or gigabytes.
+        """
+        context.authorize(group_policies.CREATE_POLICY)
+        ids = {"group_snapshot_id": group_snapshot_id, "source_group_id": source_group_id}
+        source = sources.load(context, **ids)
+        reservations = self._reserve_group(context)
+        try:
+            group = objects.Group(
+                context=context,
+                user_id=context.user_id,
+                project_id=context.project_id,
+                status=GroupStatus.CREATING,
+                name=name,
+                description=description,
+                volume_type_ids=source.volume_type_ids(),
+                replication_status=fields.ReplicationStatus.DISABLED,
+                **ids,
+            )
+            group.create(**ids)
+            try:
+                self._fill(context, group, ids)
+            except Exception:
+                with excutils.save_and_reraise_exception():
+                    self._undo(context, group)
+        except Exception:
+            with excutils.save_and_reraise_exception():
+                GROUP_QUOTAS.rollback(context, reservations)
+        GROUP_QUOTAS.commit(context, reservations)
+        return group
+
+    def _reserve_group(self, context: Context) -> Sequence[str]:
+        try:
+            return GROUP_QUOTAS.reserve(context, project_id=context.project_id, groups=1)
+        except exception.OverQuota as error:
+            # Raises the kind that says which quota.
+            quota_utils.process_reserve_over_quota(context, error, resource="groups")
+            raise
+
+    def _fill(self, context: Context, group: objects.Group, ids: dict[str, str | None]) -> None:
+        """Insert the rows of the group's volumes and hand the work to the volume manager."""
+        # The group's row keeps its source from being deleted; what happened to the source before
+        # the row was there shows now.
+        source = sources.load(context, **ids)
+        group.assert_not_frozen()
+        spec = objects.RequestSpec(
+            group_id=group.id, volume_properties=objects.VolumeProperties(size=source.size())
+        )
+        backend = group.resource_backend
+        if not backend or not self.scheduler_rpcapi.validate_host_capacity(context, backend, spec):
+            raise exception.InvalidGroup(
+                reason=f"The source's backend has no room for {source.size()} GiB."
+            )
+        for member in source.members:
+            # In a group made from a source, this inserts a row and casts nothing.
+            self.volume_api.create(context, group=group, **source.arguments(member))
+        self._update_volumes_host(context, group)
+        self.volume_rpcapi.create_group_from_src(
+            context, group, source.group_snapshot, source.source_group
+        )
+
+    def _undo(self, context: Context, group: objects.Group) -> None:
+        """Remove a group that the volume manager has not heard of, and give its quota back."""
+        for volume in objects.VolumeList.get_all_by_generic_group(context, group.id):
+            # Without a host Cinder removes just the row and its quota.
+            volume.host = None
+            self.volume_api.delete(context, volume)
+        group.destroy()
+
+    def update(
+        self,
+        context: Context,
+        group: objects.Group,
+        name: str | None,
+        description: str | None,
+        add_volumes: str | None,
+        remove_volumes: str | None,
+    ) -> None:
+        """Change name, description and members; ids come as text, separated by commas.
+
+        :raises exception.InvalidVolume: a volume may not be added or removed; says which and why.
+        :raises exception.InvalidGroup: the group is not available, or is a source in use.
+        """
+        context.authorize(group_policies.UPDATE_POLICY, target_obj=group)
+        values = {"updated_at": timeutils.utcnow()}
+        if name is not None:
+            values["name"] = name
+        if description is not None:
+            values["description"] = description
+        members = self.db.volume_get_all_by_generic_group(context, group.id)
+        add = remove = ""
+        if add_volumes:
+            add = self._validate_add_volumes(context, members, add_volumes.split(","), group)
+        if remove_volumes:
+            remove = self._validate_remove_volumes(members, remove_volumes.split(","), group)
+        if not (add or remove):
+            self._change(group, values, GroupStatus.AVAILABLE)
+            return
+        self._change(group, values, GroupStatus.UPDATING)
+        with _status_on_failure([(group, GroupStatus.AVAILABLE)]):
+            self.volume_rpcapi.update_group(context, group, add_volumes=add, remove_volumes=remove)
+
+    @staticmethod
+    def _change(group: objects.Group, values: dict[str, object], status: str) -> None:
+        filters = []
+        if status == GroupStatus.UPDATING:
+            filters = [~db.group_creating_from_src(group_id=group.id), ~_snapshot_being_created()]
+        changed = group.conditional_update(
+            {**values, "status": status}, {"status": GroupStatus.AVAILABLE}, filters
+        )
+        if not changed:
+            raise exception.InvalidGroup(
+                reason=f"Group {group.id} must be available, and its members can't change while"
+                " a group or a group snapshot is being created from it."
+            )
+
+    def delete(self, context: Context, group: objects.Group, delete_volumes: bool = False) -> None:
+        """Delete a group, with ``delete_volumes`` its volumes, too.
+
+        :raises exception.InvalidGroup: its status, members, snapshots or a group being created
+            from it forbid it.
+        """
+        context.authorize(group_actions.DELETE_POLICY, target_obj=group)
+        group.assert_not_frozen()
+        before = group.status
+        filters = [
+            ~db.group_has_group_snapshot_filter(),
+            ~db.group_has_volumes_filter(attached_or_with_snapshots=delete_volumes),
+            ~db.group_creating_from_src(group_id=group.id),
+        ]
+        deleting = {"status": GroupStatus.DELETING}
+        if not group.conditional_update(deleting, {"status": DELETABLE}, filters):
+            raise exception.InvalidGroup(reason=self._why_kept(context, group, delete_volumes))
+        if not group.host:
+            # The scheduler found no backend for it, so there is nothing behind the row.
+            self.update_quota(context, group, -1, group.project_id)
+            group.destroy()
+            return
+        volumes = objects.VolumeList.get_all_by_generic_group(context.elevated(), group.id)
+        restore = [(group, before), *((volume, volume.status) for volume in volumes)]
+        with _status_on_failure(restore):
+            self.db.volumes_update(
+                context, [{"id": volume.id, "status": "deleting"} for volume in volumes]
+            )
+            self.volume_rpcapi.delete_group(context, group)
+
+    def _why_kept(self, context: Context, group: objects.Group, delete_volumes: bool) -> str:
+        """Why a group can't be deleted, as far as a second look tells."""
+        elevated = context.elevated()
+        status = objects.Group.get_by_id(elevated, group.id).status
+        if status not in DELETABLE:
+            return f"Group {group.id} must be {' or '.join(DELETABLE[:2])}, but it is {status}."
+        if objects.GroupSnapshotList.get_all_by_group(elevated, group.id):
+            return f"Group {group.id} has group snapshots; delete them first."
+        volumes = objects.VolumeList.get_all_by_generic_group(elevated, group.id)
+        if volumes and not delete_volumes:
+            return (
+                f"Group {group.id} has volumes; remove them from it, or delete it with force,"
+                " which deletes them, too."
+            )
+        attached = [volume.id for volume in volumes if volume.attach_status == "attached"]
+        if attached:
+            return f"Volumes of group {group.id} are attached: {', '.join(attached)}."
+        held = [
+            volume.id
+            for volume in volumes
+            if objects.SnapshotList.get_all_for_volume(elevated, volume.id)
+        ]
+        if held:
+            return f"Volumes of group {group.id} have snapshots of their own: {', '.join(held)}."
+        return f"Another group is being created from group {group.id}; wait for it."
+
+    def create_group_snapshot(
+        self, context: Context, group: objects.Group, name: str | None, description: str | None
+    ) -> objects.GroupSnapshot:
+        """Take a snapshot of all of the group's volumes.
+
+        :raises exception.InvalidGroup, exception.InvalidVolume: the group or a member does not
+            allow it.
+        :raises exception.QuotaError: on snapshots or gigabytes.
+        """
+        context.authorize(group_snapshot_policies.CREATE_POLICY, target_obj=group)
+        group.assert_not_frozen()
+        sources.load(context, source_group_id=group.id)
+        snapshot = objects.GroupSnapshot(
+            context,
+            group_id=group.id,
+            user_id=context.user_id,
+            project_id=context.project_id,
+            status=fields.GroupSnapshotStatus.CREATING,
+            name=name,
+            description=description,
+            group_type_id=group.group_type_id,
+        )
+        snapshot.create()
+        try:
+            # As in _fill: from here on neither the group nor its membership can change.
+            source = sources.load(context, source_group_id=group.id)
+            members = self.volume_api.create_snapshots_in_db(
+                context,
+                [member.volume for member in source.members],
+                name,
+                description,
+                None,
+                snapshot.id,
+            )
+        except Exception:
+            with excutils.save_and_reraise_exception():
+                snapshot.destroy()
+        error = fields.GroupSnapshotStatus.ERROR
+        with _status_on_failure([(row, error) for row in (snapshot, *members)]):
+            self.volume_rpcapi.create_group_snapshot(context, snapshot)
+        return snapshot

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seam 1 in Cinder: consistency groups are Cinder's groups of one group type.
+
+As in Cinder's own consistency group controllers, that is ``default_cgsnapshot_type``, which
+Cinder's first database migration makes; groups of other types stay invisible here, as these do
+in Cinder's /groups. Rules, quotas, scheduling and execution are Cinder's.
+"""
+
+import functools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from cinder import context as cinder_context
+from cinder import db, exception, objects
+from cinder.db import models
+from cinder.volume import group_types, volume_types
+
+from cg_extension.cinder import convert, errors, groups
+from cg_extension.service import exceptions, interface, records
+
+Context = interface.Context
+R = TypeVar("R")
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _translated(method: Method) -> Method:
+    """Raise only our exceptions from a method."""
+
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with errors.translated():
+            return method(*args, **kwargs)
+
+    return call  # type: ignore[return-value]
+
+
+class CinderService(interface.GroupService):
+    """The service interface over ``cinder.group.api``."""
+
+    def __init__(self) -> None:
+        self._api = groups.GroupAPI()
+
+    @_translated
+    def list_groups(
+        self, context: Context, query: records.ListQuery
+    ) -> records.Page[records.Group]:
+        page = self._list(context, query, dict(query.filters), self._api.get, self._api.get_all)
+        types = self._volume_types(context, [group.id for group in page.items])
+        return records.Page(
+            tuple(convert.group(group, types[group.id]) for group in page.items), page.has_more
+        )
+
+    @_translated
+    def get_group(self, context: Context, group_id: str) -> records.Group:
+        return self._record(context, self._group(context, group_id))
+
+    @_translated
+    def create_group(
+        self,
+        context: Context,
+        *,
+        name: str | None,
+        description: str | None,
+        volume_types: Sequence[str],
+        availability_zone: str | None,
+    ) -> records.Group:
+        types = self._resolve_volume_types(context.cinder, volume_types)
+        group = self._api.create(
+            context.cinder,
+            name,
+            description,
+            self._group_type(),
+            types,
+            availability_zone=availability_zone,
+        )
+        return convert.group(group, types)
+
+    @_translated
+    def create_group_from_src(
+        self,
+        context: Context,
+        *,
+        name: str | None,
+        description: str | None,
+        cgsnapshot_id: str | None = None,
+        source_cgid: str | None = None,
+    ) -> records.Group:
+        if (cgsnapshot_id is None) == (source_cgid is None):
+            raise exceptions.InvalidInput(
+                reason="give exactly one of cgsnapshot_id and source_cgid."
+            )
+        if cgsnapshot_id is not None:
+            self._group_snapshot(context, cgsnapshot_id)
+        else:
+            self._group(context, source_cgid)
+        group = self._api.create_from_src(
+            context.cinder, name, description, cgsnapshot_id, source_cgid
+        )
+        return self._record(context, group)
+
+    @_translated
+    def update_group(
+        self,
+        context: Context,
+        group_id: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        add_volumes: Sequence[str] = (),
+        remove_volumes: Sequence[str] = (),
+    ) -> None:
+        group = self._group(context, group_id)
+        if name is None and description is None and not add_volumes and not remove_volumes:
+            raise exceptions.InvalidInput(
+                reason="give at least one of name, description, add_volumes and remove_volumes."
+            )
+        both = sorted(set(add_volumes) & set(remove_volumes))
+        if both:
+            raise exceptions.InvalidInput(
+                reason=f"in both add_volumes and remove_volumes: {', '.join(both)}."
+            )
+        self._api.update(
+            context.cinder,
+            group,
+            name,
+            description,
+            ",".join(add_volumes),
+            ",".join(remove_volumes),
+        )
+
+    @_translated
+    def delete_group(self, context: Context, group_id: str, *, force: bool = False) -> None:
+        self._api.delete(context.cinder, self._group(context, group_id), force)
+
+    @_translated
+    def list_cgsnapshots(
+        self, context: Context, query: records.ListQuery
+    ) -> records.Page[records.CGSnapshot]:
+        filters = dict(query.filters)
+        if "consistencygroup_id" in filters:
+            filters["group_id"] = filters.pop("consistencygroup_id")
+        page = self._list(
+            context,
+            query,
+            filters,
+            self._api.get_group_snapshot,
+            self._api.get_all_group_snapshots,
+        )
+        return records.Page(
+            tuple(convert.cgsnapshot(snapshot) for snapshot in page.items), page.has_more
+        )
+
+    @_translated
+    def get_cgsnapshot(self, context: Context, cgsnapshot_id: str) -> records.CGSnapshot:
+        return convert.cgsnapshot(self._group_snapshot(context, cgsnapshot_id))
+
+    @_translated
+    def create_cgsnapshot(
+        self,
+        context: Context,
+        *,
+        group_id: str,
+        name: str | None,
+        description: str | None,
+    ) -> records.CGSnapshot:
+        group = self._group(context, group_id)
+        return convert.cgsnapshot(
+            self._api.create_group_snapshot(context.cinder, group, name, description)
+        )
+
+    @_translated
+    def delete_cgsnapshot(self, context: Context, cgsnapshot_id: str) -> None:
+        snapshot = self._group_snapshot(context, cgsnapshot_id)
+        self._api.delete_group_snapshot(context.cinder, snapshot)
+
+    @staticmethod
+    def _group_type() -> str:
+        """The id of the group type that makes a group a consistency group."""
+        group_type = group_types.get_default_cgsnapshot_type()
+        if not group_type:
+            raise exceptions.ServiceUnavailable(
+                reason=f"The group type {group_types.DEFAULT_CGSNAPSHOT_TYPE}, by which"
+                " consistency groups are told from other groups, does not exist; the deployer"
+                " must create it."
+            )
+        return group_type["id"]
+
+    def _group(self, context: Context, group_id: str) -> objects.Group:
+        group = self._api.get(context.cinder, group_id)
+        if group.group_type_id != self._group_type():
+            raise exceptions.GroupNotFound(id=group_id)
+        return group
+
+    def _group_snapshot(self, context: Context, snapshot_id: str) -> objects.GroupSnapshot:
+        snapshot = self._api.get_group_snapshot(context.cinder, snapshot_id)
+        if snapshot.group_type_id != self._group_type():
+            raise exceptions.CGSnapshotNotFound(id=snapshot_id)
+        return snapshot
+
+    def _record(self, context: Context, group: objects.Group) -> records.Group:
+        return convert.group(group, self._volume_types(context, [group.id])[group.id])
+
+    def _list(
+        self,
+        context: Context,
+        query: records.ListQuery,
+        filters: dict[str, object],
+        get: Callable[..., R],
+        get_all: Callable[..., Iterable[R]],
+    ) -> records.Page[R]:
+        """One page in a fixed number of queries; one row too many tells whether more follow."""
+        if query.limit == 0:
+            return records.Page((), False)
+        filters["group_type_id"] = self._group_type()
+        every_project = query.all_tenants and context.is_admin
+        if every_project:
+            filters["all_tenants"] = True
+        if query.marker is not None:
+            self._check_marker(context, query.marker, get, every_project)
+        rows = list(
+            get_all(
+                context.cinder,
+                filters=filters,
+                marker=query.marker,
+                limit=query.limit + 1,
+                offset=query.offset,
+                sort_keys=[key for key, _ in query.sort],
+                sort_dirs=[direction for _, direction in query.sort],
+            )
+        )
+        return records.Page(tuple(rows[: query.limit]), len(rows) > query.limit)
+
+    @staticmethod
+    def _check_marker(
+        context: Context, marker: str, get: Callable[..., Any], every_project: bool
+    ) -> None:
+        try:
+            row = get(context.cinder, marker)
+        except exception.NotFound:
+            row = None
+        if row is None or not (every_project or row.project_id == context.project_id):
+            raise exceptions.InvalidInput(reason=f"marker {marker} is not in this list.")
+
+    @staticmethod
+    def _volume_types(context: Context, group_ids: Sequence[str]) -> Mapping[str, list[str]]:
+        """Ids of the volume types that each group allows, for all groups in one query."""
+        mapping = models.GroupVolumeTypeMapping
+        statement = sa.select(mapping.group_id, mapping.volume_type_id).where(
+            mapping.group_id.in_(group_ids), ~mapping.deleted
+        )
+        types = defaultdict(list)
+        if group_ids:
+            with db.api.main_context_manager.reader.using(context.cinder) as session:
+                for group_id, type_id in session.execute(statement):
+                    types[group_id].append(type_id)
+        return types
+
+    @staticmethod
+    def _resolve_volume_types(
+        context: cinder_context.RequestContext, names: Sequence[str]
+    ) -> list[str]:
+        """Ids for names or ids, each once; all unknown ones are named in one error."""
+        ids: dict[str, None] = {}
+        unknown = []
+        for name in names:
+            try:
+                ids[volume_types.get_by_name_or_id(context, name)["id"]] = None
+            except exception.NotFound:
+                unknown.append(name)
+        if unknown:
+            raise exceptions.InvalidInput(
+                reason=f"volume types that do not exist: {', '.join(unknown)}."
+            )
+        return list(ids)
