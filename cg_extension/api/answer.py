@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An HTTP answer before it is sent, and how it goes out: the same for results and faults."""
+
+import dataclasses
+import http
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# A client's wish for a microversion. Our calls are the same in all, so it is granted.
+_VERSION = re.compile(r"\bvolume (\d{1,9}\.\d{1,9})\b")
+
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in http.HTTPStatus}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """A status code, a JSON document (None: no body) and headers beyond the usual."""
+
+    status: int
+    document: Any = None
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def send(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer a WSGI call; to HEAD with the headers alone."""
+        headers = list(self.headers.items())
+        body = b""
+        if self.document is not None:
+            body = json.dumps(self.document).encode()
+            headers.append(("Content-Type", "application/json"))
+        headers.append(("Content-Length", str(len(body))))
+        version = _VERSION.search(environ.get("HTTP_OPENSTACK_API_VERSION", ""))
+        if version:
+            headers.append(("OpenStack-API-Version", f"volume {version[1]}"))
+            headers.append(("Vary", "OpenStack-API-Version"))
+        start_response(_STATUS_LINES.get(self.status, f"{self.status} Unknown"), headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract between an API extension and the host that loads it, with Cinder's names.
+
+A host finds extensions by their entry points in the group ``cg_extension.api.extensions``, calls
+each with its extension manager and mounts what ``get_resources`` gives. Finding, checking and
+mounting are the host's.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from oslo_config import cfg
+
+from cg_extension.service import context as cg_context
+from cg_extension.service import interface
+
+ENTRY_POINTS = "cg_extension.api.extensions"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ResourceExtension:
+    """A collection of the API.
+
+    :param collection: the first part of the path, such as ``consistencygroups``.
+    :param controller: an object with any of the functions ``index``, ``create``, ``show``,
+        ``update`` and ``delete``, and one for each action.
+    :param collection_actions: name → HTTP method of actions at ``/collection/name``.
+    :param member_actions: name → HTTP method of actions at ``/collection/{id}/name``.
+    """
+
+    collection: str
+    controller: Any
+    collection_actions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    member_actions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+class ExtensionManager(Protocol):
+    """What a host offers to the extensions that it loads."""
+
+    conf: cfg.ConfigOpts
+    service: interface.GroupService
+
+    def register(self, extension: "ExtensionDescriptor") -> None:
+        """Take the extension into the list; called by its constructor."""
+
+    def authorize(
+        self, context: cg_context.RequestContext, rule: str, target: Mapping[str, Any]
+    ) -> None:
+        """Check a policy rule.
+
+        :param target: at least ``project_id`` of what is acted upon.
+        :raises Forbidden: the rule does not allow it.
+        """
+
+
+class ExtensionDescriptor:
+    """One extension. ``updated`` is the time of its last change, ISO 8601; the class's docstring
+    describes it in the list of extensions."""
+
+    name: str
+    alias: str
+    updated: str
+
+    def __init__(self, ext_mgr: ExtensionManager) -> None:
+        self.ext_mgr = ext_mgr
+        ext_mgr.register(self)
+
+    def get_resources(self) -> list[ResourceExtension]:
+        """The collections that this extension adds; called once, when all are registered."""
+        return []

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one place where an exception becomes an answer.
+
+The service's own errors and webob's HTTP exceptions carry what the client may know; of anything
+else the client learns the request id alone, and the log has the traceback.
+"""
+
+from typing import Any
+
+import webob.exc
+from oslo_log import log as logging
+
+from cg_extension.api import answer
+from cg_extension.service import exceptions
+
+LOG = logging.getLogger(__name__)
+
+# Under this key oslo.middleware leaves the request's id.
+REQUEST_ID_KEY = "openstack.request_id"
+
+NAMES = {
+    400: "badRequest",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "itemNotFound",
+    405: "badMethod",
+    406: "notAcceptable",
+    409: "conflictingRequest",
+    413: "overLimit",
+    415: "badMediaType",
+    429: "overLimit",
+    500: "computeFault",
+    501: "notImplemented",
+    503: "serviceUnavailable",
+}
+
+
+def fault(code: int, message: str, headers: dict[str, str] | None = None) -> answer.Answer:
+    """An error answer; a code without a name of its own goes by its class, 400 or 500."""
+    name = NAMES.get(code) or NAMES[400 if code < 500 else 500]
+    return answer.Answer(code, {name: {"code": code, "message": message}}, headers or {})
+
+
+def from_exception(error: Exception, environ: dict[str, Any]) -> answer.Answer:
+    """The answer to a request that ended in ``error``."""
+    if isinstance(error, exceptions.CGExtensionError):
+        if error.code < 500:
+            return fault(error.code, error.msg, error.headers)
+        if error.code == 503:
+            LOG.warning("Request can't be served: %s", error.msg)
+            return fault(error.code, error.msg, error.headers)
+    elif isinstance(error, webob.exc.HTTPException):
+        response = error.wsgi_response
+        headers = {
+            name: value
+            for name, value in response.headers.items()
+            if name not in ("Content-Type", "Content-Length")
+        }
+        message = response.detail or response.explanation or response.status
+        return fault(response.status_int, message, headers)
+    LOG.error("Request failed unexpectedly", exc_info=error)
+    return fault(
+        500,
+        "An unexpected error prevented the service from carrying out the request. The log of "
+        f"the service says more under the request id {environ.get(REQUEST_ID_KEY, '-')}.",
+    )

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Paths below ``/{project_id}`` to the WSGI applications behind them, by Routes.
+
+Only the path counts here; which methods a path has is settled by ``wsgi.Resource``.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import routes
+
+from cg_extension.api import extensions, faults, wsgi
+
+WSGIApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+# Path below the project → HTTP method → name of the controller's function.
+Table = Mapping[str, Mapping[str, str]]
+
+
+def table_of(extension: extensions.ResourceExtension) -> dict[str, dict[str, str]]:
+    """Every path of an extension's collection, by the customs that Cinder's extensions follow."""
+    collection = f"/{extension.collection}"
+    member = f"{collection}/{{id}}"
+    table = {
+        collection: {"GET": "index", "POST": "create"},
+        **{f"{collection}/{n}": {m: n} for n, m in extension.collection_actions.items()},
+        member: {"GET": "show", "PUT": "update", "DELETE": "delete"},
+        **{f"{member}/{n}": {m: n} for n, m in extension.member_actions.items()},
+    }
+    present = {
+        path: {m: name for m, name in methods.items() if hasattr(extension.controller, name)}
+        for path, methods in table.items()
+    }
+    return {path: methods for path, methods in present.items() if methods}
+
+
+def not_found(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """The WSGI application for a path that leads nowhere."""
+    message = "There is nothing at this path. Paths look like /v3/{project_id}/consistencygroups."
+    return faults.fault(404, message).send(environ, start_response)
+
+
+class Router:
+    """A WSGI application made of others, chosen by path in the order in which they were added.
+
+    :param otherwise: the application for all other paths.
+    """
+
+    def __init__(self, otherwise: WSGIApplication = not_found) -> None:
+        self._otherwise = otherwise
+        self._mapper = routes.Mapper(controller_scan=None, register=False, explicit=True)
+        self._mapper.minimization = False
+
+    def add(self, controller: Any, table: Table) -> None:
+        """Mount a controller's functions at the paths of a table."""
+        for path, functions in table.items():
+            self._mapper.connect(
+                None, f"/{{project_id}}{path}", controller=wsgi.Resource(controller, functions)
+            )
+        self._mapper.create_regs([])
+
+    def add_extension(self, extension: extensions.ResourceExtension) -> None:
+        """Mount a collection of an API extension."""
+        self.add(extension.controller, table_of(extension))
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        try:
+            # WSGI hands over the path's bytes as Latin-1.
+            path = environ.get("PATH_INFO", "").encode("latin-1").decode()
+        except UnicodeDecodeError:
+            return not_found(environ, start_response)
+        arguments = self._mapper.match(path, environ)
+        if arguments is None:
+            return self._otherwise(environ, start_response)
+        application = arguments.pop("controller")
+        environ["wsgiorg.routing_args"] = ((), arguments)
+        return application(environ, start_response)

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests' bodies and query strings: read strictly, checked against a schema, without nulls.
+
+Schemas are compiled once, when a controller's module is loaded. What is wrong comes out as one
+InvalidInput whose message says what would be right.
+"""
+
+import json
+import math
+import re
+import urllib.parse
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn
+
+import jsonschema
+import webob
+from oslo_utils import strutils
+
+from cg_extension.service import exceptions
+
+# Levels of objects and lists in one another; the deepest body that any call takes has four.
+MAX_DEPTH = 16
+# Parameters in one query string.
+MAX_PARAMETERS = 100
+
+# A character that no database keeps alike, and halves of surrogate pairs, which are no text.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_CONTROL_BUT_LAYOUT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_WHOLE_NUMBER = re.compile("[0-9]+")
+
+FORMATS = jsonschema.FormatChecker(formats=())
+
+
+def _format(name: str, check: Callable[[str], object]) -> None:
+    FORMATS.checks(name)(lambda value: not isinstance(value, str) or bool(check(value)))
+
+
+_format("line", lambda text: not _CONTROL.search(text))
+_format("text", lambda text: not _CONTROL_BUT_LAYOUT.search(text))
+_format("uuid", _UUID.fullmatch)
+_format("whole-number", _WHOLE_NUMBER.fullmatch)
+
+# What a value of each format is, for messages.
+_FORMAT_NAMES = {
+    "line": "text without control characters",
+    "text": "text without control characters other than line breaks and tabs",
+    "uuid": "a UUID",
+    "whole-number": "a whole number, 0 or more",
+}
+_TYPE_NAMES = {
+    "object": "an object",
+    "array": "a list",
+    "string": "a string",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "a boolean",
+}
+
+
+def is_uuid(text: str) -> bool:
+    """Whether ``text`` is a UUID in the form in which ids are given out."""
+    return _UUID.fullmatch(text) is not None
+
+
+def boolean(name: str, value: bool | str) -> bool:
+    """The value of the parameter ``name``, a boolean or one of oslo's words for one.
+
+    :raises InvalidInput: it is another string.
+    """
+    try:
+        return strutils.bool_from_string(value, strict=True)
+    except ValueError:
+        invalid(f"{name} must be a boolean; it is {shown(value)}.")
+
+
+def invalid(reason: str) -> NoReturn:
+    """:raises InvalidInput: always, for ``reason``."""
+    raise exceptions.InvalidInput(reason=reason)
+
+
+class Body:
+    """The JSON object that a call takes.
+
+    :param schema: of the whole body, with the one top key.
+    :param optional: a request without a body counts as one with ``{}``.
+    """
+
+    def __init__(self, schema: Mapping[str, Any], *, optional: bool = False) -> None:
+        self._validator = _compile(schema)
+        self._optional = optional
+
+    def load(self, req: webob.Request) -> dict[str, Any]:
+        """The body of ``req``.
+
+        :raises InvalidInput: it is missing, no JSON, or not as the schema says.
+        """
+        raw = req.body
+        if not raw:
+            if self._optional:
+                return {}
+            invalid("a request body is needed, a JSON object.")
+        if req.content_type not in ("", "application/json"):
+            invalid(f"the Content-Type must be application/json, not {shown(req.content_type)}.")
+        document = parse(raw)
+        if not isinstance(document, dict):
+            invalid("the body must be a JSON object.")
+        _check(self._validator, document, "the body", "keys")
+        return document
+
+
+class Query:
+    """The query parameters that a call takes.
+
+    :param parameters: name → JSON schema of the list of the values given for it.
+    """
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self._validator = _compile(
+            {"type": "object", "properties": parameters, "additionalProperties": False}
+        )
+
+    def load(self, req: webob.Request) -> dict[str, list[str]]:
+        """The parameters of ``req``: name → values in their order.
+
+        :raises InvalidInput: one is unknown (those known are named) or not as its schema says.
+        """
+        values: dict[str, list[str]] = {}
+        for name, value in query_pairs(req):
+            values.setdefault(name, []).append(value)
+        if values:
+            _check(self._validator, values, "the query string", "parameters")
+        return values
+
+
+def query_pairs(req: webob.Request) -> list[tuple[str, str]]:
+    """Names and values of the query string, in order.
+
+    :raises InvalidInput: it is no UTF-8, has NUL characters or too many parameters.
+    """
+    if not req.query_string:
+        return []
+    try:
+        pairs = urllib.parse.parse_qsl(
+            req.query_string.encode("latin-1").decode(),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MAX_PARAMETERS,
+        )
+    except UnicodeError:
+        invalid("the query string must be UTF-8.")
+    except ValueError:
+        invalid(f"the query string must have at most {MAX_PARAMETERS} parameters.")
+    for text in (text for pair in pairs for text in pair):
+        _check_text(text)
+    return pairs
+
+
+def parse(raw: bytes) -> Any:
+    """JSON as RFC 8259 has it, and more strictly: no key twice, no NaN, no NUL, bounded depth.
+
+    :returns: the document without the keys whose value is null.
+    :raises InvalidInput: it is something else.
+    """
+    try:
+        document = json.loads(
+            raw.decode(),
+            object_pairs_hook=_object,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
+    except (ValueError, RecursionError):
+        # A ValueError is also what an integer of thousands of digits gives.
+        invalid("the body is not valid JSON in UTF-8.")
+    _check_tree(document)
+    return document
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = {name for name, _ in pairs}
+    if len(names) < len(pairs):
+        invalid("a JSON object has the same key twice.")
+    return {_check_text(name): value for name, value in pairs if value is not None}
+
+
+def _no_constant(name: str) -> NoReturn:
+    invalid(f"{name} is not valid JSON.")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        invalid("a number is too large.")
+    return number
+
+
+def _check_text(text: str) -> str:
+    if _UNSTORABLE.search(text):
+        invalid("NUL characters and lone surrogates are not allowed in text.")
+    return text
+
+
+def _check_tree(document: Any) -> None:
+    """Check depth and strings, level by level."""
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        following: list[Any] = []
+        for value in level:
+            if isinstance(value, str):
+                _check_text(value)
+            elif isinstance(value, dict):
+                following.extend(value.values())
+            elif isinstance(value, list):
+                following.extend(value)
+        if not following:
+            return
+        level = following
+    invalid(f"the body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _compile(schema: Mapping[str, Any]) -> jsonschema.Draft202012Validator:
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema, format_checker=FORMATS)
+
+
+def _check(
+    validator: jsonschema.Draft202012Validator, document: Any, whole: str, entries: str
+) -> None:
+    """Check a ``document`` that messages call ``whole`` and its entries ``entries``."""
+    error = next(validator.iter_errors(document), None)
+    if error is not None:
+        invalid(_explain(error, whole, entries))
+
+
+def _explain(error: jsonschema.ValidationError, whole: str, entries: str) -> str:
+    """What was wrong and what would be right, in one sentence."""
+    keys = [part for part in error.absolute_path if isinstance(part, str)]
+    where = keys[-1] if keys else whole
+    value, expected = error.instance, error.validator_value
+    match error.validator:
+        case "additionalProperties":
+            known = error.schema.get("properties", {})
+            unknown = names(shown(key, 64) for key in value if key not in known)
+            rest = f"those known are {names(known)}" if known else "none is taken here"
+            return f"{where} has unknown {entries}: {unknown}; {rest}."
+        case "required":
+            missing = names(key for key in expected if key not in value)
+            return f"{where} must have {missing}."
+        case "type":
+            wanted = expected if isinstance(expected, list) else [expected]
+            right = " or ".join(_TYPE_NAMES[name] for name in wanted)
+            return f"{where} must be {right}; it is {shown(value)}."
+        case "format":
+            return f"{where} must be {_FORMAT_NAMES[expected]}; it is {shown(value)}."
+        case "enum":
+            return f"{where} must be one of {names(map(str, expected))}; it is {shown(value)}."
+        case "maxLength":
+            return f"{where} must have at most {expected} characters; it has {len(value)}."
+        case "maxItems" if isinstance(value, list) and expected == 1:
+            return f"{where} must be given only once."
+        case _:
+            return f"{where}: {error.message[:200]}."
+
+
+def names(items: Iterable[str]) -> str:
+    """A sorted enumeration for a message."""
+    return ", ".join(sorted(items))
+
+
+def shown(value: Any, length: int = 100) -> str:
+    """A client's value as it may stand in a message: one line, not too long."""
+    text = json.dumps(value, ensure_ascii=False)
+    text = _CONTROL.sub("?", text)
+    return text if len(text) <= length else f"{text[:length]}…"

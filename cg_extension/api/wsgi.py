@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a WSGI call to a controller's function and back.
+
+A controller's function gets the request, what the path holds (``id``), and ``body`` or ``query``
+if it declares a schema for them; it returns a JSON document or None. It knows its answer's status
+by ``@response``, 200 else. Which path leads where is said in ``routes``.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import webob
+import webob.exc
+
+from cg_extension.api import answer, faults, validation
+from cg_extension.service import context as cg_context
+from cg_extension.service import exceptions
+
+F = TypeVar("F", bound=Callable[..., Any])
+Schema = Mapping[str, Any]
+
+# What a call without ``@query`` takes from a query string: nothing.
+_NO_QUERY = validation.Query({})
+
+
+def response(status: int) -> Callable[[F], F]:
+    """Mark a controller's function with the status of its answer."""
+    return _mark("wsgi_status", status)
+
+
+def body(schema: Schema, *, optional: bool = False) -> Callable[[F], F]:
+    """Mark a function as taking a JSON object, checked, without keys whose value is null.
+
+    :param optional: no body at all is as good as ``{}``.
+    """
+    return _mark("wsgi_body", validation.Body(schema, optional=optional))
+
+
+def query(parameters: Schema) -> Callable[[F], F]:
+    """Mark a function as taking query parameters, checked: name → list of values.
+
+    :param parameters: name → JSON schema of the list of values given for it.
+    """
+    return _mark("wsgi_query", validation.Query(parameters))
+
+
+def _mark(name: str, value: Any) -> Callable[[F], F]:
+    def mark(function: F) -> F:
+        setattr(function, name, value)
+        return function
+
+    return mark
+
+
+def context_of(req: webob.Request) -> cg_context.RequestContext:
+    """Who asks, as the host's auth middleware found out.
+
+    :raises Unauthorized: it let an unknown one through.
+    """
+    context = req.environ.get(cg_context.ENVIRON_KEY)
+    if context is None:
+        raise exceptions.Unauthorized()
+    return context
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Call:
+    """One function of a controller, and what its marks say."""
+
+    function: Callable[..., Any]
+    status: int
+    body: validation.Body | None
+    query: validation.Query | None
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> "_Call":
+        return cls(
+            function,
+            getattr(function, "wsgi_status", 200),
+            getattr(function, "wsgi_body", None),
+            getattr(function, "wsgi_query", None),
+        )
+
+    def __call__(self, req: webob.Request, arguments: dict[str, Any]) -> Any:
+        if self.query is not None:
+            arguments["query"] = self.query.load(req)
+        else:
+            _NO_QUERY.load(req)
+        if self.body is not None:
+            # A body that comes with DELETE means nothing in HTTP.
+            arguments["body"] = {} if req.method == "DELETE" else self.body.load(req)
+        return self.function(req, **arguments)
+
+
+class Resource:
+    """The WSGI application behind one path.
+
+    :param controller: the object with the functions.
+    :param functions: HTTP method → name of the controller's function. HEAD goes where GET goes.
+    """
+
+    def __init__(self, controller: Any, functions: Mapping[str, str]) -> None:
+        self._calls = {
+            method: _Call.of(getattr(controller, name)) for method, name in functions.items()
+        }
+        if "GET" in self._calls:
+            self._calls["HEAD"] = self._calls["GET"]
+        self._allow = ", ".join(sorted(self._calls))
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        try:
+            result = self._answer(environ)
+        except Exception as error:
+            result = faults.from_exception(error, environ)
+        if isinstance(result, webob.Response):
+            return result(environ, start_response)
+        return result.send(environ, start_response)
+
+    def _answer(self, environ: dict[str, Any]) -> answer.Answer | webob.Response:
+        req = webob.Request(environ)
+        context = context_of(req)
+        arguments = dict(environ["wsgiorg.routing_args"][1])
+        project_id = arguments.pop("project_id", None)
+        if project_id not in (None, context.project_id) and not context.is_admin:
+            raise exceptions.InvalidInput(
+                "Malformed request url: the project in the path must be the token's."
+            )
+        call = self._calls.get(req.method)
+        if call is None:
+            raise webob.exc.HTTPMethodNotAllowed(
+                f"{validation.shown(req.method)} is not possible here; {self._allow} would be.",
+                headers={"Allow": self._allow},
+            )
+        result = call(req, arguments)
+        if isinstance(result, webob.Response):
+            return result
+        return answer.Answer(call.status, result)
