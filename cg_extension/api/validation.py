@@ -27,7 +27,7 @@ MAX_PARAMETERS = 100
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _CONTROL_BUT_LAYOUT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _WHOLE_NUMBER = re.compile("[0-9]+")
 
 FORMATS = jsonschema.FormatChecker(formats=())
@@ -60,7 +60,7 @@ _TYPE_NAMES = {
 
 
 def is_uuid(text: str) -> bool:
-    """Whether ``text`` is a UUID in the form in which ids are given out."""
+    """Whether ``text`` has the form of the ids that are given out."""
     return _UUID.fullmatch(text) is not None
 
 

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The collection of consistency groups: its controller and its descriptor."""
+
+from typing import Any
+
+import webob
+
+from cg_extension.api import controller, extensions, pagination, routes, validation, wsgi
+from cg_extension.api.schemas import consistencygroups as schemas
+from cg_extension.api.schemas import parameters
+from cg_extension.api.views import consistencygroups as views
+from cg_extension.policies import consistencygroups as policies
+from cg_extension.service import exceptions, records
+
+LISTING = pagination.Listing(
+    "consistencygroups",
+    filters=("name", "status", "availability_zone"),
+    sort_keys=("id", "name", "status", "availability_zone", "created_at"),
+    link_key="consistencygroup_links",
+)
+
+Query = dict[str, list[str]]
+Document = dict[str, Any]
+
+
+class ConsistencyGroupsController(controller.Controller):
+    """Calls on consistency groups; ``routes`` says which path leads to which."""
+
+    @wsgi.query(LISTING.parameters)
+    def index(self, req: webob.Request, query: Query) -> Document:
+        """List ids and names."""
+        return self._list(req, query, views.summary)
+
+    @wsgi.query(LISTING.parameters)
+    def detail(self, req: webob.Request, query: Query) -> Document:
+        """List with all that is known."""
+        return self._list(req, query, views.detail)
+
+    def show(self, req: webob.Request, id: str) -> Document:
+        """Show one group."""
+        group = self._get(req, id, policies.GET)
+        return self._document(req, group)
+
+    @wsgi.response(202)
+    @wsgi.body(schemas.CREATE)
+    def create(self, req: webob.Request, body: Document) -> Document:
+        """Create an empty group."""
+        context = wsgi.context_of(req)
+        self.authorize(context, policies.CREATE)
+        values = body["consistencygroup"]
+        volume_types = parameters.split(values["volume_types"])
+        if not volume_types:
+            validation.invalid("volume_types must name at least one volume type.")
+        group = self.service.create_group(
+            context,
+            name=values.get("name"),
+            description=values.get("description"),
+            volume_types=volume_types,
+            availability_zone=values.get("availability_zone"),
+        )
+        return self._document(req, group)
+
+    @wsgi.response(202)
+    @wsgi.body(schemas.CREATE_FROM_SRC)
+    def create_from_src(self, req: webob.Request, body: Document) -> Document:
+        """Create a group with the volumes of a group snapshot or of another group."""
+        context = wsgi.context_of(req)
+        self.authorize(context, policies.CREATE)
+        values = body["consistencygroup-from-src"]
+        if ("cgsnapshot_id" in values) == ("source_cgid" in values):
+            validation.invalid("exactly one of cgsnapshot_id and source_cgid must be given.")
+        group = self.service.create_group_from_src(
+            context,
+            name=values.get("name"),
+            description=values.get("description"),
+            cgsnapshot_id=values.get("cgsnapshot_id"),
+            source_cgid=values.get("source_cgid"),
+        )
+        return self._document(req, group)
+
+    @wsgi.response(202)
+    @wsgi.body(schemas.UPDATE)
+    def update(self, req: webob.Request, id: str, body: Document) -> None:
+        """Change name, description or members."""
+        group = self._get(req, id, policies.UPDATE)
+        values = body["consistencygroup"]
+        self.service.update_group(
+            wsgi.context_of(req),
+            group.id,
+            # An empty one counts as absent here.
+            name=values.get("name") or None,
+            description=values.get("description") or None,
+            add_volumes=parameters.split(values.get("add_volumes")),
+            remove_volumes=parameters.split(values.get("remove_volumes")),
+        )
+
+    @wsgi.response(202)
+    @wsgi.body(schemas.DELETE, optional=True)
+    def delete(self, req: webob.Request, id: str, body: Document) -> None:
+        """Delete a group, with ``force`` its volumes, too."""
+        values: Document = next(iter(body.values()), {})
+        force = validation.boolean("force", values.get("force", False))
+        group = self._get(req, id, policies.DELETE)
+        self.service.delete_group(wsgi.context_of(req), group.id, force=force)
+
+    def _list(self, req: webob.Request, query: Query, view: Any) -> Document:
+        self.authorize(wsgi.context_of(req), policies.GET_ALL)
+        return self.list_page(req, query, LISTING, self.service.list_groups, view)
+
+    def _get(self, req: webob.Request, id: str, rule: str) -> records.Group:
+        if not validation.is_uuid(id):
+            raise exceptions.GroupNotFound(id=validation.shown(id))
+        context = wsgi.context_of(req)
+        group = self.service.get_group(context, id)
+        self.authorize(context, rule, group)
+        return group
+
+    @staticmethod
+    def _document(req: webob.Request, group: records.Group) -> Document:
+        return {"consistencygroup": views.detail(group, wsgi.context_of(req))}
+
+
+class Consistencygroups(extensions.ExtensionDescriptor):
+    """Groups of volumes whose snapshots are of one instant."""
+
+    name = "Consistencygroups"
+    alias = "consistencygroups"
+    updated = "2026-11-24T00:00:00+00:00"
+
+    def get_resources(self) -> list[extensions.ResourceExtension]:
+        return [routes.resource(self.alias, ConsistencyGroupsController(self.ext_mgr))]

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the controllers of both collections do alike: policy, and a page of a list."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import webob
+
+from cg_extension.api import extensions, pagination, wsgi
+from cg_extension.service import context as cg_context
+from cg_extension.service import records
+
+Context = cg_context.RequestContext
+R = TypeVar("R", bound=records.Resource)
+
+
+class Controller:
+    """Base of a collection's controller; everything it needs comes from the extension manager."""
+
+    def __init__(self, ext_mgr: extensions.ExtensionManager) -> None:
+        self.conf = ext_mgr.conf
+        self.service = ext_mgr.service
+        self._authorize = ext_mgr.authorize
+
+    def authorize(
+        self, context: Context, rule: str, resource: records.Resource | None = None
+    ) -> None:
+        """Check a rule about a resource, or about the caller's own project.
+
+        :raises Forbidden: the rule does not allow it.
+        """
+        owner = context if resource is None else resource
+        self._authorize(context, rule, {"project_id": owner.project_id, "user_id": owner.user_id})
+
+    def list_page(
+        self,
+        req: webob.Request,
+        query: Mapping[str, list[str]],
+        listing: pagination.Listing,
+        fetch: Callable[[Context, records.ListQuery], records.Page[R]],
+        view: Callable[[R, Context], dict[str, Any]],
+    ) -> dict[str, Any]:
+        """The document of one page of a list."""
+        context = wsgi.context_of(req)
+        page = fetch(context, listing.parse(req, query, self.conf))
+        items = [view(item, context) for item in page.items]
+        return listing.answer(req, page, items, self.conf)

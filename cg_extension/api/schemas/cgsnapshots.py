@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bodies of the requests about group snapshots."""
+
+from cg_extension.api.schemas import parameters
+
+CREATE = parameters.enveloped(
+    "cgsnapshot",
+    {
+        **parameters.IGNORED,
+        "name": parameters.NAME,
+        "description": parameters.DESCRIPTION,
+        # Whatever names no group is answered with 404, of which form it be.
+        "consistencygroup_id": {"type": "string"},
+    },
+    required=["consistencygroup_id"],
+)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Group snapshots as JSON."""
+
+from typing import Any
+
+from cg_extension.api import views
+from cg_extension.service import context as cg_context
+from cg_extension.service import records
+
+
+def summary(cgsnapshot: records.CGSnapshot, context: cg_context.RequestContext) -> dict[str, Any]:
+    """A group snapshot in a list without detail."""
+    return {"id": cgsnapshot.id, "name": cgsnapshot.name}
+
+
+def detail(cgsnapshot: records.CGSnapshot, context: cg_context.RequestContext) -> dict[str, Any]:
+    """All that a client may know; what went wrong is for administrators."""
+    document = {
+        "id": cgsnapshot.id,
+        "consistencygroup_id": cgsnapshot.consistencygroup_id,
+        "status": cgsnapshot.status,
+        "created_at": views.timestamp(cgsnapshot.created_at),
+        "name": cgsnapshot.name,
+        "description": cgsnapshot.description,
+    }
+    if cgsnapshot.status_reason and context.is_admin:
+        document["status_reason"] = cgsnapshot.status_reason
+    return document

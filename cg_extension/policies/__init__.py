@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All policy rules in code, one module a subject; deployers override them in a policy file."""
+
+import itertools
+from collections.abc import Iterator
+
+from oslo_policy import policy
+
+from cg_extension.policies import base, cgsnapshots, consistencygroups
+
+_MODULES = (base, consistencygroups, cgsnapshots)
+
+
+def list_rules() -> Iterator[policy.RuleDefault]:
+    """Every rule with its default, for an enforcer and for the sample file's generator."""
+    return itertools.chain.from_iterable(module.RULES for module in _MODULES)

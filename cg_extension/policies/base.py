@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is who: the check strings that the rules of every subject are made of.
+
+Keystone gives an administrator the member role, too, and a member the reader role. A token that
+is believed as it stands (``noauth``) may name the higher role alone, so the rules name both.
+"""
+
+from oslo_policy import policy
+
+SCOPE_TYPES = ["project"]
+
+ADMIN = "rule:context_is_admin"
+PROJECT_MEMBER = f"{ADMIN} or (role:member and project_id:%(project_id)s)"
+PROJECT_READER = f"{ADMIN} or ((role:reader or role:member) and project_id:%(project_id)s)"
+
+RULES = [
+    policy.RuleDefault(
+        name="context_is_admin",
+        check_str="role:admin",
+        description="Who counts as an administrator: sees and changes every project's resources.",
+        scope_types=SCOPE_TYPES,
+    ),
+]
