@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections and transactions: one way to read, one way to write, on every database.
+
+Settles what differs between SQLite, PostgreSQL and MariaDB (isolation, locking, character set,
+clock), so that query modules need not; knows no table.
+"""
+
+import contextlib
+import datetime
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_config import cfg
+from oslo_db import api as oslo_db_api
+from oslo_db import exception as db_exception
+from oslo_db import options as db_options
+from oslo_db.sqlalchemy import engines
+from sqlalchemy.ext import compiler
+from sqlalchemy.sql import functions
+
+# Options of [database] that oslo.db's engine takes under the same name.
+_ENGINE_OPTIONS = (
+    "connection_debug",
+    "connection_parameters",
+    "connection_recycle_time",
+    "connection_trace",
+    "max_overflow",
+    "max_pool_size",
+    "max_retries",
+    "mysql_sql_mode",
+    "mysql_wsrep_sync_wait",
+    "pool_timeout",
+    "retry_interval",
+    "sqlite_synchronous",
+)
+
+# Milliseconds for which an SQLite connection waits for another process's write lock.
+_SQLITE_BUSY_TIMEOUT = 30_000
+
+
+class utcnow(functions.FunctionElement[datetime.datetime]):
+    """SQL expression: the database's clock, naive UTC with microseconds, not frozen at BEGIN."""
+
+    type = sa.DateTime()
+    inherit_cache = True
+
+
+@compiler.compiles(utcnow, "sqlite")
+def _utcnow_sqlite(element: utcnow, _compiler: Any, **_kw: Any) -> str:
+    return "cg_utcnow()"
+
+
+@compiler.compiles(utcnow, "mysql")
+@compiler.compiles(utcnow, "mariadb")
+def _utcnow_mysql(element: utcnow, _compiler: Any, **_kw: Any) -> str:
+    # Not SYSDATE(): the start of the statement is the same for all rows that it touches.
+    return "utc_timestamp(6)"
+
+
+@compiler.compiles(utcnow, "postgresql")
+def _utcnow_postgresql(element: utcnow, _compiler: Any, **_kw: Any) -> str:
+    return "timezone('utc', statement_timestamp())"
+
+
+_SELECT_NOW = sa.select(utcnow())
+
+
+def now(conn: sa.Connection) -> datetime.datetime:
+    """The database's clock, naive UTC. In statements use the expression :class:`utcnow`."""
+    value: datetime.datetime = conn.execute(_SELECT_NOW).scalar_one()
+    return value
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Register oslo.db's options in ``[database]``; harmless when they are there already."""
+    conf.register_opts(db_options.database_opts, group="database")
+
+
+def default_connection(conf: cfg.ConfigOpts) -> str:
+    """URL of the SQLite file in ``state_path``, for hosts that were given no database."""
+    return f"sqlite:///{os.path.join(conf.state_path, 'cg_extension.sqlite')}"
+
+
+def _sqlite_is_busy(error: Exception) -> bool:
+    return isinstance(error, db_exception.DBError) and "database is locked" in str(error)
+
+
+# Around a function that holds one whole writer transaction: runs it again after a deadlock, a
+# lock that took too long, or an oslo.db RetryRequest. Not after a lost connection: the commit may
+# have been carried out.
+retry = oslo_db_api.wrap_db_retry(
+    max_retries=20,
+    retry_interval=0.02,
+    max_retry_interval=1,
+    inc_retry_interval=True,
+    retry_on_deadlock=True,
+    exception_checker=_sqlite_is_busy,
+)
+
+
+class Database:
+    """The two engines of one process: readers see one snapshot, writers the newest commits.
+
+    A reader runs at REPEATABLE READ, so that the statements of a list agree with each other; a
+    writer at READ COMMITTED, so that what it reads after it got a lock is what the lock's last
+    owner left, and MariaDB takes no gap locks. SQLite's writers begin with the write lock.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        """Connect as ``[database]`` says, waiting for the server as long as it says.
+
+        :raises oslo_db.exception.DBConnectionError: no server after ``max_retries``.
+        """
+        register_opts(conf)
+        options = conf.database
+        url = options.connection or default_connection(conf)
+        self._writer_engine = _create_engine(options, url, "READ COMMITTED")
+        if options.slave_connection and not options.synchronous_reader:
+            url = options.slave_connection
+        self._reader_engine = _create_engine(options, url, "REPEATABLE READ")
+        # SQLite's waiting writers poll and starve each other; threads can queue up instead.
+        self._sqlite_writer_lock = threading.Lock()
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite``, ``postgresql``, ``mysql`` or ``mariadb``."""
+        return self._writer_engine.dialect.name
+
+    @property
+    def engines(self) -> tuple[sa.Engine, sa.Engine]:
+        """The writer's and the reader's engine, for those who listen to statements."""
+        return self._writer_engine, self._reader_engine
+
+    @contextlib.contextmanager
+    def reader(self) -> Iterator[sa.Connection]:
+        """A read-only transaction over one snapshot."""
+        with self._reader_engine.connect() as conn:
+            yield conn
+
+    @contextlib.contextmanager
+    def writer(self) -> Iterator[sa.Connection]:
+        """A transaction that commits at the end, or rolls back when an exception leaves it.
+
+        Must not be nested in another writer of the same thread.
+        """
+        if self.dialect == "sqlite":
+            with self._sqlite_writer_lock, self._sqlite_writer() as conn:
+                yield conn
+        else:
+            with self._writer_engine.begin() as conn:
+                yield conn
+
+    @contextlib.contextmanager
+    def _sqlite_writer(self) -> Iterator[sa.Connection]:
+        """Take the write lock at once: a reader can't turn writer without risk of a deadlock."""
+        with self._writer_engine.connect() as conn:
+            # oslo.db's listener then leaves BEGIN to us.
+            conn.info["in_transaction"] = True
+            with conn.begin():
+                conn.exec_driver_sql("BEGIN IMMEDIATE")
+                yield conn
+
+    def dispose(self) -> None:
+        """Close all pooled connections; the next use opens new ones."""
+        self._writer_engine.dispose()
+        self._reader_engine.dispose()
+
+
+def _create_engine(options: Any, connection: str, isolation: str) -> sa.Engine:
+    url = sa.make_url(connection)
+    if url.get_backend_name() in ("mysql", "mariadb") and "charset" not in url.query:
+        # oslo.db's default is "utf8", which ends at U+FFFF there.
+        url = url.update_query_dict({"charset": "utf8mb4"})
+    engine: sa.Engine = engines.create_engine(
+        url.render_as_string(hide_password=False),
+        sqlite_fk=True,
+        thread_checkin=False,
+        **{name: options[name] for name in _ENGINE_OPTIONS},
+    )
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+    else:
+
+        def set_isolation(dbapi_connection: Any, _record: Any) -> None:
+            engine.dialect.set_isolation_level(dbapi_connection, isolation)  # type: ignore[arg-type]
+
+        sa.event.listen(engine, "connect", set_isolation)
+    # The connection that tested the server was made before the listeners were there.
+    engine.dispose()
+    return engine
+
+
+def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
+    dbapi_connection.execute(f"PRAGMA busy_timeout = {_SQLITE_BUSY_TIMEOUT}")
+    # Readers and one writer at the same time.
+    dbapi_connection.execute("PRAGMA journal_mode = WAL")
+    dbapi_connection.create_function("cg_utcnow", 0, _utc_text)
+
+
+def _utc_text() -> str:
+    """SQLite's own clock has milliseconds only; a local file has this machine's clock."""
+    clock = datetime.datetime.now(datetime.UTC)
+    return clock.strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The queue of durable operations: enqueue, claim, renew, postpone, finish.
+
+A claim is a compare and swap that sets an owner and the end of a lease. All times are the
+database's, so that the clocks of managers don't matter. Whoever calls decides what to run and
+how often; each function is one step of the caller's transaction.
+"""
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from oslo_utils import uuidutils
+
+from cg_extension.db import engine, tables
+
+_TABLE = tables.operations
+_COLUMNS = _TABLE.c
+
+# Never stored: the queue outlives the request, and a token is a secret of its user.
+_SECRETS = ("auth_token", "service_token")
+
+
+class Context(Protocol):
+    """What a request context must offer to be kept with an operation."""
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A claimed row. ``attempts`` counts this claim, too."""
+
+    id: str
+    kind: str
+    resource_id: str
+    project_id: str
+    host: str
+    arguments_version: int
+    arguments: Mapping[str, Any]
+    context: dict[str, Any]
+    attempts: int
+    created_at: datetime.datetime
+
+
+def enqueue(
+    conn: sa.Connection,
+    *,
+    kind: str,
+    resource_id: str,
+    project_id: str,
+    host: str,
+    arguments: Mapping[str, Any],
+    context: Context,
+    arguments_version: int = 1,
+) -> str:
+    """Add an operation, in the transaction that changes the resource's status; gives its id.
+
+    :param host: ``host@backend`` of the managers that may carry it out.
+    :param arguments: JSON values; what the rows tell need not be repeated here.
+    :raises oslo_db.exception.DBDuplicateEntry: the resource has an operation already.
+    """
+    values = {key: value for key, value in context.to_dict().items() if key not in _SECRETS}
+    now = engine.now(conn)
+    operation_id = uuidutils.generate_uuid()
+    conn.execute(
+        sa.insert(_TABLE).values(
+            id=operation_id,
+            kind=kind,
+            resource_id=resource_id,
+            project_id=project_id,
+            host=host,
+            arguments=json.dumps({"version": arguments_version, "values": dict(arguments)}),
+            context=json.dumps(values),
+            attempts=0,
+            run_after=now,
+            created_at=now,
+        )
+    )
+    return operation_id
+
+
+def next_due(conn: sa.Connection, host: str, owner: str) -> float | None:
+    """Seconds until an operation of ``host`` can be claimed, 0 or less: now; None: there is none.
+
+    Operations that ``owner`` itself holds don't count.
+    """
+    # An owner's lease always ends after run_after: it was claimed when that had passed.
+    due = sa.func.coalesce(_COLUMNS.lease_expires_at, _COLUMNS.run_after)
+    earliest: datetime.datetime | None = conn.execute(
+        sa.select(sa.func.min(due)).where(
+            _COLUMNS.host == host, sa.or_(_COLUMNS.owner.is_(None), _COLUMNS.owner != owner)
+        )
+    ).scalar_one()
+    if earliest is None:
+        return None
+    return (earliest - engine.now(conn)).total_seconds()
+
+
+def claim(
+    conn: sa.Connection, *, host: str, owner: str, lease_seconds: float, limit: int
+) -> list[Operation]:
+    """Claim up to ``limit`` operations of ``host`` that are due and that nobody holds.
+
+    The oldest come first. Two claimers never get the same one: the second one's compare and swap
+    finds it changed. A time read before a wait for a row's lock only makes the lease shorter.
+    """
+    now = engine.now(conn)
+    is_free = sa.and_(
+        _COLUMNS.run_after <= now,
+        sa.or_(_COLUMNS.owner.is_(None), _COLUMNS.lease_expires_at <= now),
+    )
+    candidates = conn.execute(
+        sa.select(_TABLE)
+        .where(_COLUMNS.host == host, is_free)
+        .order_by(_COLUMNS.run_after, _COLUMNS.created_at, _COLUMNS.id)
+        .limit(limit)
+        # Other claimers pass over these instead of waiting for them. SQLite has one writer only.
+        .with_for_update(skip_locked=True)
+    ).all()
+    claimed = []
+    for row in candidates:
+        result = conn.execute(
+            sa.update(_TABLE)
+            .where(_COLUMNS.id == row.id, _COLUMNS.attempts == row.attempts, is_free)
+            .values(
+                owner=owner,
+                lease_expires_at=now + datetime.timedelta(seconds=lease_seconds),
+                attempts=row.attempts + 1,
+            )
+        )
+        if result.rowcount == 1:
+            claimed.append(_operation(row, attempts=row.attempts + 1))
+    return claimed
+
+
+def renew(
+    conn: sa.Connection, *, operation_ids: Collection[str], owner: str, lease_seconds: float
+) -> set[str]:
+    """Extend the leases of those operations that ``owner`` still holds; gives their ids.
+
+    A lease that ran out is renewed, too, as long as nobody else claimed the operation.
+    """
+    held = set()
+    expires = engine.now(conn) + datetime.timedelta(seconds=lease_seconds)
+    for operation_id in sorted(operation_ids):  # One order for all: no deadlocks.
+        result = conn.execute(
+            sa.update(_TABLE)
+            .where(_COLUMNS.id == operation_id, _COLUMNS.owner == owner)
+            .values(lease_expires_at=expires)
+        )
+        if result.rowcount == 1:
+            held.add(operation_id)
+    return held
+
+
+def finish(conn: sa.Connection, operation_id: str, owner: str) -> bool:
+    """Remove an operation that ``owner`` holds; its results belong in the same transaction.
+
+    False: the lease was lost, and the caller must write nothing. Call it before the writes: it
+    locks the row, so that nobody can claim it until the end of the transaction.
+    """
+    result = conn.execute(
+        sa.delete(_TABLE).where(_COLUMNS.id == operation_id, _COLUMNS.owner == owner)
+    )
+    return result.rowcount == 1
+
+
+def postpone(conn: sa.Connection, operation_id: str, owner: str, delay: float) -> bool:
+    """Give up a claim; anyone may try again after ``delay`` seconds. False: it was lost."""
+    run_after = engine.now(conn) + datetime.timedelta(seconds=delay)
+    result = conn.execute(
+        sa.update(_TABLE)
+        .where(_COLUMNS.id == operation_id, _COLUMNS.owner == owner)
+        .values(owner=None, lease_expires_at=None, run_after=run_after)
+    )
+    return result.rowcount == 1
+
+
+def release_all(conn: sa.Connection, owner: str) -> int:
+    """Free everything that ``owner`` holds, at once: ``owner`` is known to be dead. How many."""
+    result = conn.execute(
+        sa.update(_TABLE)
+        .where(_COLUMNS.owner == owner)
+        .values(owner=None, lease_expires_at=None)
+    )
+    return result.rowcount
+
+
+def release_unstarted(conn: sa.Connection, operation_id: str, owner: str) -> bool:
+    """Give back a claim of which nothing was done; the attempt does not count."""
+    result = conn.execute(
+        sa.update(_TABLE)
+        .where(_COLUMNS.id == operation_id, _COLUMNS.owner == owner)
+        .values(owner=None, lease_expires_at=None, attempts=_COLUMNS.attempts - 1)
+    )
+    return result.rowcount == 1
+
+
+def _operation(row: sa.Row[Any], *, attempts: int) -> Operation:
+    arguments = json.loads(row.arguments)
+    return Operation(
+        id=row.id,
+        kind=row.kind,
+        resource_id=row.resource_id,
+        project_id=row.project_id,
+        host=row.host,
+        arguments_version=arguments["version"],
+        arguments=arguments["values"],
+        context=json.loads(row.context),
+        attempts=attempts,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of db.engine on every database."""
+
+import datetime
+import threading
+
+import sqlalchemy as sa
+import testscenarios
+from oslo_db import exception as db_exception
+from oslotest import base
+
+from cg_extension.db import engine, tables
+from cg_extension.tests import databases
+
+_LOCKS = tables.quota_locks
+
+
+class EngineTest(testscenarios.WithScenarios, base.BaseTestCase):
+    scenarios = databases.SCENARIOS
+    dialect: str
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.database = self.useFixture(databases.Database(self.dialect)).database
+
+    def _projects(self, conn: sa.Connection) -> list[str]:
+        return list(conn.execute(sa.select(_LOCKS.c.project_id)).scalars())
+
+    def test_a_writer_commits_at_its_end(self) -> None:
+        with self.database.writer() as conn:
+            conn.execute(_LOCKS.insert(), {"project_id": "a"})
+        with self.database.reader() as conn:
+            self.assertEqual(["a"], self._projects(conn))
+
+    def test_an_exception_rolls_a_writer_back(self) -> None:
+        def fail() -> None:
+            with self.database.writer() as conn:
+                conn.execute(_LOCKS.insert(), {"project_id": "a"})
+                raise ZeroDivisionError
+
+        self.assertRaises(ZeroDivisionError, fail)
+        with self.database.reader() as conn:
+            self.assertEqual([], self._projects(conn))
+
+    def test_a_reader_keeps_to_one_snapshot_while_others_write(self) -> None:
+        with self.database.reader() as reading:
+            self.assertEqual([], self._projects(reading))
+            with self.database.writer() as conn:
+                conn.execute(_LOCKS.insert(), {"project_id": "a"})
+            self.assertEqual([], self._projects(reading))
+
+    def test_a_writer_that_waited_for_a_lock_sees_what_its_owner_left(self) -> None:
+        with self.database.writer() as conn:
+            conn.execute(_LOCKS.insert(), {"project_id": "a"})
+        seen = []
+
+        def lock_and_read() -> None:
+            with self.database.writer() as conn:
+                if self.dialect != "sqlite":
+                    conn.execute(sa.select(_LOCKS))  # A read that must not fix the snapshot.
+                conn.execute(sa.select(_LOCKS).where(_LOCKS.c.project_id == "a").with_for_update())
+                seen.extend(self._projects(conn))
+
+        thread = threading.Thread(target=lock_and_read)
+        with self.database.writer() as conn:
+            conn.execute(sa.select(_LOCKS).where(_LOCKS.c.project_id == "a").with_for_update())
+            thread.start()
+            thread.join(0.3)
+            self.assertTrue(thread.is_alive())
+            conn.execute(_LOCKS.insert(), {"project_id": "b"})
+        thread.join()
+        self.assertEqual({"a", "b"}, set(seen))
+
+    def test_the_clock_is_utc_with_microseconds(self) -> None:
+        with self.database.reader() as conn:
+            times = [engine.now(conn) for _ in range(3)]
+        distance = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - times[0]
+        self.assertLess(abs(distance), datetime.timedelta(seconds=10))
+
+    def test_the_clock_as_an_expression_compares_with_stored_times(self) -> None:
+        now = engine.utcnow()
+        operations = tables.operations
+        row = dict.fromkeys(("id", "resource_id", "kind", "project_id", "host"), "x")
+        row |= {"arguments": "{}", "context": "{}", "created_at": now, "run_after": now}
+        with self.database.writer() as conn:
+            conn.execute(operations.insert().values(row))
+        with self.database.reader() as conn:
+            due = conn.execute(
+                sa.select(operations.c.id).where(operations.c.run_after <= engine.utcnow())
+            )
+            self.assertEqual(["x"], list(due.scalars()))
+
+    def test_text_is_compared_by_code_point_with_blanks_at_the_end(self) -> None:
+        names = ["a", "a ", "A", "\U0001f600", "ä", "z"]
+        with self.database.writer() as conn:
+            conn.execute(_LOCKS.insert(), [{"project_id": name} for name in names])
+        with self.database.reader() as conn:
+            ordered = sa.select(_LOCKS.c.project_id).order_by(_LOCKS.c.project_id)
+            self.assertEqual(sorted(names), list(conn.execute(ordered).scalars()))
+            one = sa.select(_LOCKS.c.project_id).where(_LOCKS.c.project_id == "a")
+            self.assertEqual(["a"], list(conn.execute(one).scalars()))
+
+    def test_foreign_keys_hold(self) -> None:
+        def orphan() -> None:
+            with self.database.writer() as conn:
+                conn.execute(
+                    tables.volume_metadata.insert(), {"volume_id": "x", "key": "k", "value": "v"}
+                )
+
+        self.assertRaises(db_exception.DBReferenceError, orphan)
+
+
+class DeadlockTest(testscenarios.WithScenarios, base.BaseTestCase):
+    # SQLite's writers wait for each other at their begin and can't deadlock.
+    scenarios = [pair for pair in databases.SCENARIOS if pair[0] != "sqlite"]
+    dialect: str
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.database = self.useFixture(databases.Database(self.dialect)).database
+
+    def test_a_deadlocked_transaction_is_run_again_as_a_whole(self) -> None:
+        with self.database.writer() as conn:
+            conn.execute(_LOCKS.insert(), [{"project_id": "a"}, {"project_id": "b"}])
+        barrier = threading.Barrier(2)
+        begun = set()
+        ended = []
+
+        @engine.retry
+        def lock(first: str, second: str) -> None:
+            with self.database.writer() as conn:
+                conn.execute(
+                    sa.select(_LOCKS).where(_LOCKS.c.project_id == first).with_for_update()
+                )
+                if first not in begun:
+                    begun.add(first)
+                    barrier.wait()
+                conn.execute(
+                    sa.select(_LOCKS).where(_LOCKS.c.project_id == second).with_for_update()
+                )
+            ended.append(first)
+
+        threads = [threading.Thread(target=lock, args=pair) for pair in (("a", "b"), ("b", "a"))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        self.assertEqual({"a", "b"}, set(ended))
