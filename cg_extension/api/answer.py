@@ -16,14 +16,16 @@ _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in h
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """A status code, a JSON document (None: no body) and headers beyond the usual."""
+    """A WSGI application that answers with a status code and a JSON document (None: no body).
+
+    ``headers`` are those beyond the usual. To HEAD it answers with the headers alone.
+    """
 
     status: int
     document: Any = None
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def send(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer a WSGI call; to HEAD with the headers alone."""
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         headers = list(self.headers.items())
         body = b""
         if self.document is not None:

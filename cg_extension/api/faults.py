@@ -43,22 +43,33 @@ def fault(code: int, message: str, headers: dict[str, str] | None = None) -> ans
 
 def from_exception(error: Exception, environ: dict[str, Any]) -> answer.Answer:
     """The answer to a request that ended in ``error``."""
-    if isinstance(error, exceptions.CGExtensionError):
-        if error.code < 500:
-            return fault(error.code, error.msg, error.headers)
-        if error.code == 503:
-            LOG.warning("Request can't be served: %s", error.msg)
-            return fault(error.code, error.msg, error.headers)
-    elif isinstance(error, webob.exc.HTTPException):
-        response = error.wsgi_response
-        headers = {
-            name: value
-            for name, value in response.headers.items()
-            if name not in ("Content-Type", "Content-Length")
-        }
-        message = response.detail or response.explanation or response.status
-        return fault(response.status_int, message, headers)
-    LOG.error("Request failed unexpectedly", exc_info=error)
+    if isinstance(error, webob.exc.HTTPException):
+        return from_response(error.wsgi_response, environ)
+    if isinstance(error, exceptions.CGExtensionError) and error.code != 500:
+        if error.code > 500:
+            LOG.warning("A request can't be served: %s", error.msg)
+        return fault(error.code, error.msg, error.headers)
+    LOG.error("A request failed unexpectedly", exc_info=error)
+    return _unexpected(environ)
+
+
+def from_response(response: webob.Response, environ: dict[str, Any]) -> answer.Answer:
+    """The answer in place of an error answer in text or HTML, as other projects' code gives it."""
+    if response.status_int == 500:
+        return _unexpected(environ)
+    headers = {
+        name: value
+        for name, value in response.headers.items()
+        if name not in ("Content-Type", "Content-Length")
+    }
+    if isinstance(response, webob.exc.WSGIHTTPException):
+        message = response.detail or response.explanation
+    else:
+        message = response.text.strip() if response.content_type == "text/plain" else None
+    return fault(response.status_int, message or response.status, headers)
+
+
+def _unexpected(environ: dict[str, Any]) -> answer.Answer:
     return fault(
         500,
         "An unexpected error prevented the service from carrying out the request. The log of "

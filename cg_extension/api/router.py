@@ -37,7 +37,7 @@ def table_of(extension: extensions.ResourceExtension) -> dict[str, dict[str, str
 def not_found(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """The WSGI application for a path that leads nowhere."""
     message = "There is nothing at this path. Paths look like /v3/{project_id}/consistencygroups."
-    return faults.fault(404, message).send(environ, start_response)
+    return faults.fault(404, message)(environ, start_response)
 
 
 class Router:

@@ -113,11 +113,9 @@ class Resource:
             result = self._answer(environ)
         except Exception as error:
             result = faults.from_exception(error, environ)
-        if isinstance(result, webob.Response):
-            return result(environ, start_response)
-        return result.send(environ, start_response)
+        return result(environ, start_response)
 
-    def _answer(self, environ: dict[str, Any]) -> answer.Answer | webob.Response:
+    def _answer(self, environ: dict[str, Any]) -> Callable[..., Iterable[bytes]]:
         req = webob.Request(environ)
         context = context_of(req)
         arguments = dict(environ["wsgiorg.routing_args"][1])
