@@ -17,15 +17,15 @@ from oslo_utils import uuidutils
 
 from cg_extension.db import engine, tables
 
+# Version of the form of every kind's arguments, kept with them.
+ARGUMENTS_VERSION = 1
+
 _TABLE = tables.operations
 _COLUMNS = _TABLE.c
 
-# Never stored: the queue outlives the request, and a token is a secret of its user.
-_SECRETS = ("auth_token", "service_token")
-
 
 class Context(Protocol):
-    """What a request context must offer to be kept with an operation."""
+    """What a request context must offer to be kept with an operation: no secret among it."""
 
     def to_dict(self) -> dict[str, Any]: ...
 
@@ -55,7 +55,6 @@ def enqueue(
     host: str,
     arguments: Mapping[str, Any],
     context: Context,
-    arguments_version: int = 1,
 ) -> str:
     """Add an operation, in the transaction that changes the resource's status; gives its id.
 
@@ -63,7 +62,6 @@ def enqueue(
     :param arguments: JSON values; what the rows tell need not be repeated here.
     :raises oslo_db.exception.DBDuplicateEntry: the resource has an operation already.
     """
-    values = {key: value for key, value in context.to_dict().items() if key not in _SECRETS}
     now = engine.now(conn)
     operation_id = uuidutils.generate_uuid()
     conn.execute(
@@ -73,8 +71,8 @@ def enqueue(
             resource_id=resource_id,
             project_id=project_id,
             host=host,
-            arguments=json.dumps({"version": arguments_version, "values": dict(arguments)}),
-            context=json.dumps(values),
+            arguments=json.dumps({"version": ARGUMENTS_VERSION, "values": dict(arguments)}),
+            context=json.dumps(context.to_dict()),
             attempts=0,
             run_after=now,
             created_at=now,
@@ -116,7 +114,7 @@ def claim(
     candidates = conn.execute(
         sa.select(_TABLE)
         .where(_COLUMNS.host == host, is_free)
-        .order_by(_COLUMNS.run_after, _COLUMNS.created_at, _COLUMNS.id)
+        .order_by(_COLUMNS.run_after, _COLUMNS.id)
         .limit(limit)
         # Other claimers pass over these instead of waiting for them. SQLite has one writer only.
         .with_for_update(skip_locked=True)
@@ -183,9 +181,7 @@ def postpone(conn: sa.Connection, operation_id: str, owner: str, delay: float) -
 def release_all(conn: sa.Connection, owner: str) -> int:
     """Free everything that ``owner`` holds, at once: ``owner`` is known to be dead. How many."""
     result = conn.execute(
-        sa.update(_TABLE)
-        .where(_COLUMNS.owner == owner)
-        .values(owner=None, lease_expires_at=None)
+        sa.update(_TABLE).where(_COLUMNS.owner == owner).values(owner=None, lease_expires_at=None)
     )
     return result.rowcount
 

@@ -7,9 +7,6 @@ The value of a kind is also the event type of its notifications (``.start``, ``.
 
 import enum
 
-# Version of the form of every kind's arguments, kept with them.
-ARGUMENTS_VERSION = 1
-
 
 class OperationKind(enum.StrEnum):
     """What a manager can be asked to do."""

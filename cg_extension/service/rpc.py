@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the service reaches a backend's managers: wake-ups and connections to volumes.
+
+A wake-up only says "look into the queue"; nothing depends on its arrival, since managers poll,
+too. The managers' end of the same calls is ``manager.rpc``.
+"""
+
+import abc
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import futurist
+import oslo_messaging
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from cg_extension.service import context as cg_context
+from cg_extension.service import exceptions
+
+LOG = logging.getLogger(__name__)
+
+EXCHANGE = "cg_extension"
+# The modules whose exceptions cross the broker as what they are.
+REMOTE_EXCEPTIONS = (exceptions.__name__,)
+
+Connection = dict[str, Any]
+
+
+def topic(host: str) -> str:
+    """Where the managers of ``host`` (``host@backend``) listen."""
+    return f"cg-manager.{host}"
+
+
+def transport(conf: cfg.ConfigOpts) -> Any:
+    """oslo.messaging's transport for calls, as ``transport_url`` says; connects when used."""
+    return oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=list(REMOTE_EXCEPTIONS))
+
+
+def is_local(conf: cfg.ConfigOpts) -> bool:
+    """Whether ``transport_url`` reaches this process only, so that no broker is needed."""
+    return bool(oslo_messaging.TransportURL.parse(conf).transport == "fake")
+
+
+class Waker(abc.ABC):
+    """What the service needs of a backend's managers."""
+
+    @abc.abstractmethod
+    def wake(self, host: str) -> None:
+        """Tell the managers of ``host`` that work was queued. Never fails, never waits."""
+
+    @abc.abstractmethod
+    def initialize_connection(
+        self, host: str, context: cg_context.RequestContext, volume_id: str, connector: Mapping
+    ) -> Connection:
+        """The driver's ``{"driver_volume_type": …, "data": {…}}`` for a volume.
+
+        :raises ServiceUnavailable: no manager of ``host`` answers.
+        """
+
+    @abc.abstractmethod
+    def terminate_connection(
+        self, host: str, context: cg_context.RequestContext, volume_id: str, connector: Mapping
+    ) -> None:
+        """Undo ``initialize_connection``.
+
+        :raises ServiceUnavailable: no manager of ``host`` answers.
+        """
+
+    def close(self) -> None:  # noqa: B027 - not every waker holds something
+        """Let go of connections; wake-ups that were not sent yet are dropped."""
+
+
+class MessagingWaker(Waker):
+    """Reaches managers in other processes through the broker of ``transport_url``.
+
+    A broker that is down costs a request nothing: casts are made by one thread of their own,
+    which also merges wake-ups for one host that come faster than the broker takes them. The
+    thread and the connection come into being with the first use, so after a server's fork.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        self._lock = threading.Lock()
+        self._pending: set[str] = set()
+        self._closed = False
+        self._client: Any = None
+        self._executor: futurist.ThreadPoolExecutor | None = None
+
+    def wake(self, host: str) -> None:
+        with self._lock:
+            if self._closed or host in self._pending:
+                return
+            self._pending.add(host)
+            if self._executor is None:
+                self._executor = futurist.ThreadPoolExecutor(max_workers=1)
+            self._executor.submit(self._cast, host)
+
+    def _cast(self, host: str) -> None:
+        with self._lock:
+            # Before the cast: work that is queued from now on needs a wake-up of its own.
+            self._pending.discard(host)
+        try:
+            # To all managers of the backend: one of them may be busy or paused.
+            self._prepare(host, fanout=True, retry=0).cast({}, "wake")
+        except Exception as error:
+            LOG.warning("Could not wake %s, which will find its work by polling: %s", host, error)
+
+    def initialize_connection(
+        self, host: str, context: cg_context.RequestContext, volume_id: str, connector: Mapping
+    ) -> Connection:
+        connection: Connection = self._call(
+            host, context, "initialize_connection", volume_id, connector
+        )
+        return connection
+
+    def terminate_connection(
+        self, host: str, context: cg_context.RequestContext, volume_id: str, connector: Mapping
+    ) -> None:
+        self._call(host, context, "terminate_connection", volume_id, connector)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            client, executor = self._client, self._executor
+        if executor is not None:
+            executor.shutdown(wait=False)
+        if client is not None:
+            client.transport.cleanup()
+
+    def _call(
+        self,
+        host: str,
+        context: cg_context.RequestContext,
+        method: str,
+        volume_id: str,
+        connector: Mapping,
+    ) -> Any:
+        try:
+            return self._prepare(host, retry=0).call(
+                context.to_dict(),
+                method,
+                volume_id=volume_id,
+                connector=dict(connector),
+            )
+        except oslo_messaging.MessagingException as error:
+            LOG.error("%s on %s failed: %s", method, host, error)
+            raise exceptions.ServiceUnavailable(
+                reason=f"The backend {host} does not answer; try again later."
+            ) from error
+
+    def _prepare(self, host: str, **options: Any) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = oslo_messaging.get_rpc_client(
+                    transport(self._conf), oslo_messaging.Target(exchange=EXCHANGE)
+                )
+            client = self._client
+        return client.prepare(topic=topic(host), **options)
