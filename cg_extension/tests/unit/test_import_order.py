@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "api": ("policies", "conf", *SEAM),
     "manager": ("db", "drivers", "conf", "service.rpc", *SEAM),
     "service": ("db", "conf"),
-    "drivers": ("service.context", "service.records", "conf"),
+    "drivers": ("service.context", "service.records", "service.statuses", "conf"),
     "db": ("conf",),
     "policies": (),
     "conf": (),
