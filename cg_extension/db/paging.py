@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pages of a table by keyset: where a page starts is a condition on the index, not a count.
+
+The order is total, as the id breaks ties, so that paging neither skips nor repeats a row that
+stayed.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from cg_extension.db import rows
+
+# Keys that sort by another column than the one of their name.
+_SORT_COLUMNS = {"name": "name_key"}
+
+
+class MarkerNotFound(Exception):
+    """The marker is no row that the list could hold."""
+
+
+class UnknownSortKey(Exception):
+    """The table has no such column."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Key:
+    column: sa.ColumnElement[Any]
+    ascending: bool
+
+    def order(self) -> sa.ColumnElement[Any]:
+        return self.column.asc() if self.ascending else self.column.desc()
+
+    def after(self, value: Any) -> sa.ColumnElement[bool]:
+        return self.column > value if self.ascending else self.column < value
+
+
+def page(
+    conn: sa.Connection,
+    table: sa.Table,
+    *,
+    condition: sa.ColumnElement[bool] | None = None,
+    filters: Mapping[str, object],
+    sort: Sequence[tuple[str, str]],
+    marker: str | None,
+    limit: int,
+    offset: int = 0,
+) -> tuple[list[rows.Row], bool]:
+    """The rows of one page, and whether another row follows them.
+
+    :param condition: what the whole list is restricted to, and the marker with it.
+    :param filters: equalities; the marker need not fulfil them (any more).
+    :param sort: ``((column, "asc" | "desc"), …)``.
+    :param marker: the id of the row after which the page starts.
+    :raises MarkerNotFound: there is no such row under ``condition``.
+    :raises UnknownSortKey: there is no such column.
+    """
+    keys = _keys(table, sort)
+    query = rows.select(table).order_by(*[key.order() for key in keys])
+    if condition is not None:
+        query = query.where(condition)
+    for name, value in filters.items():
+        query = query.where(table.c[name] == value)
+    if marker is not None:
+        values = _marker_values(conn, table, keys, marker, condition)
+        query = query.where(_after(conn.dialect.name, keys, values))
+    if limit == 0:
+        return [], False
+    # One row more than asked for tells whether there is a next page.
+    query = query.limit(limit + 1)
+    if offset:
+        query = query.offset(offset)
+    found = conn.execute(query).all()
+    return list(found[:limit]), len(found) > limit
+
+
+def _keys(table: sa.Table, sort: Sequence[tuple[str, str]]) -> list[_Key]:
+    keys = []
+    ascending = True
+    for name, direction in sort:
+        column = table.c.get(_SORT_COLUMNS.get(name, name))
+        if column is None:
+            raise UnknownSortKey(name)
+        ascending = direction == "asc"
+        keys.append(_Key(column, ascending))
+        if column is table.c.id:
+            return keys
+    # In the direction of the last key, so that one index gives the whole order.
+    keys.append(_Key(table.c.id, ascending))
+    return keys
+
+
+def _marker_values(
+    conn: sa.Connection,
+    table: sa.Table,
+    keys: Sequence[_Key],
+    marker: str,
+    condition: sa.ColumnElement[bool] | None,
+) -> Sequence[Any]:
+    query = sa.select(*[key.column for key in keys]).where(table.c.id == marker)
+    if condition is not None:
+        query = query.where(condition)
+    row = conn.execute(query).one_or_none()
+    if row is None:
+        raise MarkerNotFound(marker)
+    return row
+
+
+def _after(dialect: str, keys: Sequence[_Key], values: Sequence[Any]) -> sa.ColumnElement[bool]:
+    """The condition for rows that follow the one with ``values`` in the order of ``keys``."""
+    same_direction = len({key.ascending for key in keys}) == 1
+    # MySQL and MariaDB see no index range in a comparison of rows, but in what it stands for.
+    if same_direction and dialect not in ("mysql", "mariadb"):
+        columns = sa.tuple_(*[key.column for key in keys])
+        bound = sa.tuple_(
+            *[sa.literal(value, key.column.type) for key, value in zip(keys, values, strict=True)]
+        )
+        return columns > bound if keys[0].ascending else columns < bound
+    alternatives = []
+    equal: list[sa.ColumnElement[bool]] = []
+    for key, value in zip(keys, values, strict=True):
+        alternatives.append(sa.and_(*equal, key.after(value)))
+        equal.append(key.column == value)
+    return sa.or_(*alternatives)

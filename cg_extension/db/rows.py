@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Statements that all tables with an ``id`` have in common: get, insert, change, delete.
+
+Statements are built once for each table, so that a call costs SQLAlchemy next to nothing.
+"""
+
+import functools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+Row = sa.Row[Any]
+
+
+@functools.cache
+def select(table: sa.Table) -> sa.Select[Any]:
+    """All columns but the computed ones: exactly what was inserted."""
+    return sa.select(*[column for column in table.c if column.computed is None])
+
+
+@functools.cache
+def _select_by_id(table: sa.Table) -> sa.Select[Any]:
+    return select(table).where(table.c.id == sa.bindparam("row_id"))
+
+
+@functools.cache
+def _select_by_ids(table: sa.Table) -> sa.Select[Any]:
+    ids: sa.BindParameter[Any] = sa.bindparam("row_ids", expanding=True)
+    return select(table).where(table.c.id.in_(ids)).order_by(table.c.id)
+
+
+@functools.cache
+def _insert(table: sa.Table) -> sa.Insert:
+    return sa.insert(table)
+
+
+@functools.cache
+def _delete(table: sa.Table) -> sa.Delete:
+    return sa.delete(table).where(table.c.id.in_(sa.bindparam("row_ids", expanding=True)))
+
+
+def get(conn: sa.Connection, table: sa.Table, row_id: str) -> Row | None:
+    """The row with that id, or None."""
+    return conn.execute(_select_by_id(table), {"row_id": row_id}).one_or_none()
+
+
+def get_many(conn: sa.Connection, table: sa.Table, row_ids: Collection[str]) -> dict[str, Row]:
+    """The rows there are of ``row_ids``, by id, in the order of ids."""
+    if not row_ids:
+        return {}
+    result = conn.execute(_select_by_ids(table), {"row_ids": list(row_ids)})
+    return {row.id: row for row in result}
+
+
+def insert(conn: sa.Connection, table: sa.Table, values: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, which all have the same columns.
+
+    :raises oslo_db.exception.DBDuplicateEntry: one is there already.
+    :raises oslo_db.exception.DBReferenceError: a row that one refers to is gone.
+    """
+    if values:
+        conn.execute(_insert(table), values)
+
+
+def change(
+    conn: sa.Connection,
+    table: sa.Table,
+    row_ids: Collection[str],
+    values: Mapping[str, Any],
+    *,
+    statuses: Iterable[str] | None = None,
+) -> bool:
+    """Compare and swap: set columns of all of the rows, if each is in one of ``statuses``.
+
+    False: not all of them were; the caller must roll the transaction back.
+    """
+    statement = sa.update(table).where(table.c.id.in_(row_ids)).values(values)
+    if statuses is not None:
+        statement = statement.where(table.c.status.in_(sorted(statuses)))
+    result = conn.execute(statement)
+    return result.rowcount == len(row_ids)
+
+
+def delete(conn: sa.Connection, table: sa.Table, row_ids: Collection[str]) -> int:
+    """Delete rows, with those that cascade from them; how many of ``row_ids`` there were."""
+    if not row_ids:
+        return 0
+    return conn.execute(_delete(table), {"row_ids": list(row_ids)}).rowcount
