@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LVM's commands on one volume group: argument lists in, records out.
+
+Several commands go to one ``lvm`` process, and several names into one command, so that the
+number of processes does not grow with the number of volumes.
+"""
+
+import dataclasses
+import json
+import os
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from cg_extension.drivers.lvm import errors, privileged
+
+# LVM locks its memory and raises its priority around each suspend, in case a device holds its own
+# program, libraries or swap; reading all those pages in while I/O is held is most of the stall
+# that an ``lvcreate -s`` causes. Members of which that is true are refused (``preflight``), so
+# here it only costs. See lvm.conf(5), section ``activation``.
+_LOW_STALL = (
+    "activation{reserved_memory=0 reserved_stack=0 process_priority=0 "
+    'mlock_filter=["lib","bin","heap","stack","usr","anon","vvar","vdso"]}'
+)
+
+# Fields that cost no status query: asked for its status, a thin pool commits, and I/O waits.
+_FIELDS = (
+    *("lv_name", "lv_size", "lv_tags", "segtype", "origin", "origin_size", "pool_lv", "thin_id"),
+    *("lv_dm_path", "lv_kernel_major", "lv_kernel_minor", "lv_active"),
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LogicalVolume:
+    """One logical volume as LVM reports it.
+
+    ``size`` is in bytes, of a thick snapshot that of its origin; ``device_name`` is
+    device-mapper's name of it; ``number`` is its ``major:minor``, None unless ``active``.
+    ``invalid``: a thick snapshot whose copy-on-write store overflowed; its content is lost. Known
+    only when asked for with the status.
+    """
+
+    name: str
+    size: int
+    tags: frozenset[str]
+    is_pool: bool
+    origin: str | None
+    pool: str | None
+    thin_id: int | None
+    device_name: str
+    number: str | None
+    active: bool
+    invalid: bool = False
+
+    @property
+    def path(self) -> str:
+        """Path of the device, there while the volume is active."""
+        return f"/dev/mapper/{self.device_name}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PoolUsage:
+    """Size in bytes of a thin pool and the percentages of data and metadata in use."""
+
+    size: int
+    data_percent: float
+    metadata_percent: float
+    zeroes_new_blocks: bool
+
+
+def device_name(volume_group: str, volume: str, layer: str = "") -> str:
+    """Device-mapper's name of a logical volume or of a ``layer`` of it (``tpool``, ``cow``)."""
+    parts = [part.replace("-", "--") for part in (volume_group, volume)]
+    return "-".join([*parts, layer] if layer else parts)
+
+
+@privileged.context.entrypoint
+def lvm(arguments: list[str], script: str, system_dir: str | None) -> tuple[int, str, str]:
+    """Run one ``lvm`` process as root; gives back its exit status and what it printed."""
+    environment = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
+    environment["PATH"] = f"{environment.get('PATH', '')}:/usr/sbin:/sbin"
+    if system_dir:
+        environment["LVM_SYSTEM_DIR"] = system_dir
+    done = subprocess.run(
+        ["lvm", *arguments],
+        input=script,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=environment,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+class VolumeGroup:
+    """LVM's commands on the volume group ``name``.
+
+    :param system_dir: directory of the ``lvm.conf`` to use (LVM_SYSTEM_DIR), or None.
+    """
+
+    def __init__(self, name: str, system_dir: str | None = None) -> None:
+        self.name = name
+        self.system_dir = system_dir
+
+    def qualified(self, names: Iterable[str]) -> list[str]:
+        """The names as LVM takes them on its command line."""
+        return [f"{self.name}/{name}" for name in names]
+
+    def run(self, command: str, *arguments: str) -> str:
+        """Run one command; gives back what it printed.
+
+        :raises LVMError: it failed; the message is LVM's.
+        """
+        status, output, complaint = lvm(
+            [command, "--config", _LOW_STALL, *arguments], "", self.system_dir
+        )
+        if status:
+            raise errors.LVMError(f"{command}: {_gist(complaint) or f'status {status}'}")
+        return output
+
+    def run_all(self, commands: Sequence[Sequence[str]]) -> str:
+        """Run several commands in one process, each whether or not those before it failed.
+
+        LVM's shell tells the exit status of its last command only. What it gives back is what
+        the commands complained of: empty when all went well, not always a failure otherwise.
+        The caller looks at what there is now.
+        """
+        script = "".join(_script_line(command) for command in commands)
+        _status, _output, complaint = lvm([], script, self.system_dir)
+        return _gist(complaint)
+
+    def volumes(self, locking: bool = True, status: bool = False) -> dict[str, LogicalVolume]:
+        """All visible logical volumes by name.
+
+        :param locking: False when this process holds the lock of the volume group.
+        :param status: find out as well which snapshots are ``invalid``.
+        """
+        fields = [*_FIELDS, "lv_snapshot_invalid"] if status else _FIELDS
+        rows = self._report("lvs", fields, [*([] if locking else ["--nolocking"]), self.name])
+        return {row["lv_name"]: _volume(row) for row in rows}
+
+    def pool_usage(self, pool: str) -> PoolUsage:
+        """Size and usage of a thin pool."""
+        fields = ["lv_size", "data_percent", "metadata_percent", "zero"]
+        row = self._report("lvs", fields, self.qualified([pool]))[0]
+        return PoolUsage(
+            size=int(row["lv_size"]),
+            data_percent=float(row["data_percent"] or 0),
+            metadata_percent=float(row["metadata_percent"] or 0),
+            zeroes_new_blocks=row["zero"] == "1",
+        )
+
+    def size_and_free(self) -> tuple[int, int]:
+        """Size of the volume group and what is free of it, in bytes."""
+        row = self._report("vgs", ["vg_size", "vg_free"], [self.name])[0]
+        return int(row["vg_size"]), int(row["vg_free"])
+
+    def locking_dir(self) -> str:
+        """The directory of LVM's lock files."""
+        output = self.run("lvmconfig", "--type", "full", "global/locking_dir")
+        return output.partition("=")[2].strip().strip('"')
+
+    def _report(
+        self, command: str, fields: Iterable[str], arguments: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        output = self.run(
+            command,
+            *("--reportformat", "json", "--units", "b", "--nosuffix", "--binary"),
+            *("-o", ",".join(fields)),
+            *arguments,
+        )
+        return list(json.loads(output)["report"][0][command.removesuffix("s")])
+
+
+def _script_line(command: Sequence[str]) -> str:
+    """One line for LVM's shell, which knows quotes but no escapes."""
+    words = [command[0], "--config", _LOW_STALL, *command[1:]]
+    return " ".join(f"'{word}'" if " " in word or '"' in word else word for word in words) + "\n"
+
+
+def _gist(complaint: str) -> str:
+    lines = (line.strip() for line in complaint.splitlines())
+    return "; ".join(line for line in lines if line and not line.startswith("WARNING"))[:1000]
+
+
+def _volume(row: Mapping[str, str]) -> LogicalVolume:
+    active = row["lv_active"] == "active"
+    return LogicalVolume(
+        name=row["lv_name"],
+        size=int(row["origin_size"] or row["lv_size"]),
+        tags=frozenset(filter(None, row["lv_tags"].split(","))),
+        is_pool=row["segtype"] == "thin-pool",
+        origin=row["origin"] or None,
+        pool=row["pool_lv"] or None,
+        thin_id=int(row["thin_id"]) if row["thin_id"] else None,
+        device_name=os.path.basename(row["lv_dm_path"]),
+        number=f"{row['lv_kernel_major']}:{row['lv_kernel_minor']}" if active else None,
+        active=active,
+        invalid=row.get("lv_snapshot_invalid") == "1",
+    )

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The content of block devices: copying one to another, and wiping.
+
+Root's part is done a piece at a time, so that a caller can show progress and stop, and so that no
+privileged call runs for hours.
+"""
+
+import concurrent.futures
+import errno
+import fcntl
+import mmap
+import os
+import struct
+import subprocess
+from collections.abc import Callable, Sequence
+
+from cg_extension.drivers.lvm import errors, privileged
+
+Progress = Callable[[int, int], None]
+
+_PIECE = 64 << 20
+_BUFFER = 1 << 20
+# <linux/fs.h>: zeros to a range of a block device, by the store's own means where it has any.
+_BLKZEROOUT = 0x127F
+
+
+def copy_all(
+    devices: Sequence[tuple[str, str, int]],
+    workers: int,
+    progress: Progress | None = None,
+) -> None:
+    """Copy ``(source, target, bytes)`` devices, ``workers`` pieces at a time.
+
+    :param progress: called with the bytes done and the bytes in all after each piece.
+    :raises LVMError: a device could not be read or written; the targets are then of no use.
+    """
+    total = sum(size for _source, _target, size in devices)
+    done = 0
+    pieces = [
+        (source, target, offset, min(_PIECE, size - offset))
+        for source, target, size in devices
+        for offset in range(0, size, _PIECE)
+    ]
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        running = [pool.submit(_copy, *piece) for piece in pieces]
+        try:
+            for finished in concurrent.futures.as_completed(running):
+                done += finished.result()
+                if progress:
+                    progress(done, total)
+        except OSError as error:
+            raise errors.LVMError(f"copying failed: {os.strerror(error.errno or 0)}") from error
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def clear(device: str, offset: int, size: int, ionice: Sequence[str] = ()) -> None:
+    """Make ``size`` bytes of a device from ``offset`` on read as zeros, really written.
+
+    :param ionice: arguments of ionice(1), e.g. ``["-c3"]`` for the idle class.
+    :raises LVMError: the device could not be written.
+    """
+    for start in range(offset, offset + size, _PIECE):
+        complaint = _clear(device, start, min(_PIECE, offset + size - start), list(ionice))
+        if complaint:
+            raise errors.LVMError(f"wiping {device} failed: {complaint}")
+
+
+@privileged.context.entrypoint
+def _copy(source: str, target: str, offset: int, size: int) -> int:
+    """Copy a piece; runs of zeros are not written but zeroed, which costs most stores nothing."""
+    read_from = os.open(source, os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
+    write_to = os.open(target, os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
+    try:
+        with mmap.mmap(-1, _BUFFER) as buffer:
+            zeros = bytes(_BUFFER)
+            for position in range(offset, offset + size, _BUFFER):
+                length = min(_BUFFER, offset + size - position)
+                with memoryview(buffer)[:length] as part:
+                    if os.preadv(read_from, [part], position) != length:
+                        raise OSError(errno.EIO, f"short read of {source}")
+                    if part == memoryview(zeros)[:length]:
+                        fcntl.ioctl(write_to, _BLKZEROOUT, struct.pack("QQ", position, length))
+                    elif os.pwrite(write_to, part, position) != length:
+                        raise OSError(errno.EIO, f"short write to {target}")
+            os.fsync(write_to)
+        return size
+    finally:
+        os.close(read_from)
+        os.close(write_to)
+
+
+@privileged.context.entrypoint
+def _clear(device: str, offset: int, size: int, ionice: list[str]) -> str:
+    """Zero a piece with the kernel's BLKZEROOUT, by blkdiscard(8); gives back its complaint."""
+    command = ["blkdiscard", "--zeroout", "--offset", str(offset), "--length", str(size), device]
+    if ionice:
+        command = ["ionice", *ionice, *command]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stderr.strip() if done.returncode else ""

@@ -1,0 +1,453 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The LVM engine: volumes and group snapshots of one volume group.
+
+It knows LVM and device-mapper, and nothing of groups' records, databases or configuration files.
+Its users: our driver, the ``cg-lvm`` command, and a subclass of Cinder's LVM driver.
+
+============================  =================================================================
+``check()``                   can this machine and volume group do it at all?
+``volumes(status=False)``     all volumes by name, one process
+``create_volume(...)``        an empty volume that reads as zeros
+``snapshot_group(copies)``    snapshots of live volumes, all of one instant
+``clone_group(copies)``       new volumes from live volumes, all of one instant
+``restore_group(copies)``     new volumes from snapshots, which don't change
+``delete(names)``             remove volumes and snapshots; what is not there counts as removed
+``activate(names)``           make the devices of volumes appear
+``device_path(name)``         where an active volume is
+``capacity()``                sizes and usage, in bytes
+``recover()``                 after a crash: resume what is frozen, remove what is half-made
+============================  =================================================================
+
+A ``Copy`` says what is made of what. Every call that makes something is all or nothing, and
+repeatable: what an earlier run finished is kept, what it left half-made is made again. Names are
+LVM's names within the volume group, sizes are bytes. All calls raise ``errors.LVMError``, or
+``errors.Refusal`` before anything was changed, and all may be made from several threads.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+from oslo_log import log as logging
+
+from cg_extension.drivers.lvm import commands, contents, errors, leftovers, retake
+
+LOG = logging.getLogger(__name__)
+
+MIB = 1 << 20
+_TEMPORARY = "cgtmp-"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How the engine works.
+
+    :param volume_group: name of the volume group.
+    :param pool: name of the thin pool; None makes thick volumes.
+    :param system_dir: directory of the ``lvm.conf`` to use (LVM_SYSTEM_DIR); None: LVM's own.
+    :param freeze_deadline: seconds for which a group snapshot may hold I/O.
+    :param data_limit: percentage of the pool's data in use above which no snapshot is taken.
+    :param metadata_limit: likewise of the pool's metadata.
+    :param cow_percent: size of a thick snapshot's copy-on-write store, in percent of its origin.
+    :param clear_size: MiB of a thick volume that are wiped before it is removed; 0: all of it;
+        None: none.
+    :param clear_ionice: arguments of ionice(1) for the wiping.
+    :param copy_workers: how many pieces of thick volumes are copied at a time.
+    :param own_paths: files that the caller must reach while members are frozen.
+    """
+
+    volume_group: str
+    pool: str | None = None
+    system_dir: str | None = None
+    freeze_deadline: float = 2.0
+    data_limit: float = 95.0
+    metadata_limit: float = 90.0
+    cow_percent: int = 100
+    clear_size: int | None = 0
+    clear_ionice: Sequence[str] = ()
+    copy_workers: int = 2
+    own_paths: Sequence[str] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """``target`` is made of ``source`` and gets the LVM ``tags``.
+
+    :param size: bytes of a new volume, if larger than the source; zeros follow.
+    """
+
+    source: str
+    target: str
+    tags: Sequence[str] = ()
+    size: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """Bytes: in all, free, and promised to volumes; ``thin`` may promise more than there is."""
+
+    total: int
+    free: int
+    provisioned: int
+    thin: bool
+
+
+class Engine:
+    """The engine on one volume group, with thin volumes in one pool or thick volumes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.group = commands.VolumeGroup(settings.volume_group, settings.system_dir)
+
+    # What there is
+
+    def check(self) -> None:
+        """See to it that the volume group, the pool and LVM itself can be used.
+
+        :raises LVMError: says what is missing.
+        """
+        volumes = self.volumes()
+        pool = self.settings.pool
+        if pool is None:
+            return
+        if pool not in volumes or not volumes[pool].is_pool:
+            raise errors.LVMError(
+                f"no thin pool {pool} in volume group {self.group.name}; make one with "
+                f"lvcreate --type thin-pool -L SIZE -n {pool} {self.group.name}"
+            )
+        if not self.group.pool_usage(pool).zeroes_new_blocks:
+            raise errors.LVMError(
+                f"thin pool {pool} does not zero new blocks, so that volumes would show each "
+                f"other's old data; lvchange --zero y {self.group.name}/{pool}"
+            )
+
+    def volumes(self, status: bool = False) -> dict[str, commands.LogicalVolume]:
+        """All volumes by name; with ``status``, overflowed thick snapshots show as invalid."""
+        return self.group.volumes(status=status)
+
+    def device_path(self, name: str) -> str:
+        """The path of a volume's device, which is there while the volume is active."""
+        return f"/dev/mapper/{commands.device_name(self.group.name, name)}"
+
+    def capacity(self) -> Capacity:
+        """What the volume group or the pool holds, and what of it is promised."""
+        volumes = self.volumes().values()
+        if self.settings.pool is None:
+            total, free = self.group.size_and_free()
+            return Capacity(total=total, free=free, provisioned=total - free, thin=False)
+        usage = self.group.pool_usage(self.settings.pool)
+        return Capacity(
+            total=usage.size,
+            free=int(usage.size * (1 - usage.data_percent / 100)),
+            provisioned=sum(v.size for v in volumes if v.pool == self.settings.pool),
+            thin=True,
+        )
+
+    # What is made
+
+    def create_volume(self, name: str, size: int, tags: Sequence[str] = ()) -> None:
+        """Make an empty volume of ``size`` bytes that reads as zeros, and activate it."""
+        if self._is_done([name]):
+            return
+        with self._all_or_nothing([name]):
+            self.group.run("lvcreate", *self._new_volume(name, size, tags))
+            if self.settings.pool is None:  # its extents hold what was there before
+                contents.clear(self.device_path(name), 0, size)
+
+    def snapshot_group(self, copies: Sequence[Copy]) -> float:
+        """Take snapshots of volumes that may be written to; all show the same instant.
+
+        Gives back the seconds for which I/O was held, 0 if the snapshots were there already.
+
+        :raises DeadlineExceeded: I/O was held for too long; there are no snapshots.
+        """
+        targets = [copy.target for copy in copies]
+        if self._is_done(targets):
+            return 0.0
+        self._check_sources(copies)
+        with self._all_or_nothing(targets):
+            return self._snapshot(copies, volumes_to_be=False)
+
+    def clone_group(
+        self, copies: Sequence[Copy], progress: contents.Progress | None = None
+    ) -> float:
+        """Make new volumes of volumes that may be written to; all show the same instant.
+
+        Gives back the seconds for which I/O was held. Thick volumes are copied afterwards;
+        ``progress`` is called with the bytes done and the bytes in all.
+        """
+        targets = [copy.target for copy in copies]
+        if self._is_done(targets):
+            return 0.0
+        if self.settings.pool is None:
+            return self._clone_thick(copies, progress)
+        self._check_sources(copies)
+        with self._all_or_nothing(targets):
+            held = self._snapshot(copies, volumes_to_be=True)
+            self._extend(copies)
+            self.activate(targets)
+            return held
+
+    def restore_group(
+        self, copies: Sequence[Copy], progress: contents.Progress | None = None
+    ) -> None:
+        """Make new volumes of snapshots, which nobody writes to.
+
+        :raises Refusal: a source is not there, or its copy-on-write store has overflowed.
+        """
+        targets = [copy.target for copy in copies]
+        if self._is_done(targets):
+            return
+        volumes = self.volumes(status=self.settings.pool is None)
+        for copy in copies:
+            if copy.source not in volumes:
+                raise errors.Refusal(f"there is no {copy.source} in {self.group.name}")
+            if volumes[copy.source].invalid:
+                raise errors.Refusal(
+                    f"the copy-on-write store of {copy.source} overflowed; its content is lost"
+                )
+        with self._all_or_nothing(targets):
+            if self.settings.pool is None:
+                self._copy_thick(copies, progress)
+            else:
+                self._run_all(
+                    [self._snapshot_command(copy, volume_to_be=True) for copy in copies], targets
+                )
+                self._extend(copies)
+                self.activate(targets)
+
+    # What goes
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Wipe, if thick, and remove volumes and snapshots; those not there count as removed.
+
+        :raises Refusal: a thick volume has snapshots that are not among ``names``.
+        :raises LVMError: one is in use, or LVM failed; others may be gone.
+        """
+        wanted = set(names)
+        volumes = self.volumes()
+        gone = [volumes[name] for name in wanted if name in volumes]
+        thick = {volume.name for volume in gone if volume.pool is None}
+        for volume in volumes.values():
+            if volume.origin in thick and volume.pool is None and volume.name not in wanted:
+                raise errors.Refusal(f"{volume.origin} has a snapshot: {volume.name}")
+        for volume in gone:
+            self._wipe(volume)
+        self._remove([volume for volume in gone if volume.origin])
+        self._remove([volume for volume in gone if not volume.origin])
+
+    def activate(self, names: Sequence[str]) -> None:
+        """Make the devices of volumes appear; those that are there are left alone."""
+        if names:
+            self.group.run(
+                "lvchange", "--activate", "y", "--ignoreactivationskip",
+                *self.group.qualified(names),
+            )  # fmt: skip
+
+    def recover(self) -> list[str]:
+        """Put right what a crash left: run it before anything else is done.
+
+        Resumes sources of half-made snapshots that are still suspended, and removes volumes that
+        a process which is gone was making. Gives back the names of what it removed.
+        """
+        volumes = self.volumes()
+        left = [volume for volume in volumes.values() if leftovers.is_leftover(volume.tags)]
+        sources = [
+            volumes[volume.origin].device_name
+            for volume in left
+            if volume.origin and volume.origin in volumes
+        ]
+        if sources:
+            resumed = retake.resume(self.group.name, self._locking_dir, sources)
+            if resumed:
+                LOG.warning("Resumed devices that a crash had left suspended: %s", resumed)
+        self._remove([volume for volume in left if volume.origin])
+        self._remove([volume for volume in left if not volume.origin])
+        if left:
+            LOG.warning("Removed volumes that a crash had left half-made: %s", left)
+        return sorted(volume.name for volume in left)
+
+    # How
+
+    @functools.cached_property
+    def _locking_dir(self) -> str:
+        return self.group.locking_dir()
+
+    def _retake_request(self, copies: Sequence[Copy]) -> retake.Request:
+        settings = self.settings
+        return retake.Request(
+            volume_group=settings.volume_group,
+            system_dir=settings.system_dir,
+            locking_dir=self._locking_dir,
+            pairs=[(copy.source, copy.target) for copy in copies],
+            deadline=settings.freeze_deadline,
+            data_limit=settings.data_limit,
+            metadata_limit=settings.metadata_limit,
+            own_paths=[os.getcwd(), *settings.own_paths],
+        )
+
+    def _check_sources(self, copies: Sequence[Copy]) -> None:
+        """Refuse what can't be frozen, and activate sources: an inactive one can't be held."""
+        inactive = retake.check(self._retake_request(copies))
+        self.activate(inactive)
+
+    def _snapshot(self, copies: Sequence[Copy], volumes_to_be: bool) -> float:
+        """Have LVM make the snapshots, each at its own moment, then set them to one."""
+        self._run_all(
+            [self._snapshot_command(copy, volumes_to_be) for copy in copies],
+            [copy.target for copy in copies],
+        )
+        return retake.retake(self._retake_request(copies))
+
+    def _snapshot_command(self, copy: Copy, volume_to_be: bool) -> list[str]:
+        command = ["lvcreate", "--yes", "--snapshot", "--name", copy.target, *_tags(copy.tags)]
+        if self.settings.pool is None:
+            command += ["--extents", f"{self.settings.cow_percent}%ORIGIN"]
+        else:
+            # A snapshot that nobody uses needs no device; inactive, its id can be deleted.
+            skip = "n" if volume_to_be else "y"
+            command += ["--activate", "n", "--setactivationskip", skip]
+        return [*command, *self.group.qualified([copy.source])]
+
+    def _new_volume(self, name: str, size: int, tags: Sequence[str]) -> list[str]:
+        """Arguments of lvcreate."""
+        arguments = ["--yes", "--name", name, *_tags(tags)]
+        if self.settings.pool:
+            (pool,) = self.group.qualified([self.settings.pool])
+            return [*arguments, "--virtualsize", f"{size}b", "--thin", pool]
+        return [
+            *arguments,
+            *("--wipesignatures", "n", "--zero", "n", "--size", f"{size}b"),
+            self.group.name,
+        ]
+
+    def _clone_thick(self, copies: Sequence[Copy], progress: contents.Progress | None) -> float:
+        """Snapshots of one instant, copies of those, and the snapshots go again."""
+        through = [Copy(source=copy.source, target=f"{_TEMPORARY}{copy.target}") for copy in copies]
+        targets = [copy.target for copy in copies]
+        temporaries = [copy.target for copy in through]
+        self._is_done(temporaries)  # what a crash left of an earlier run goes first
+        self._check_sources(through)
+        with self._removed_at_last(temporaries):
+            held = self._snapshot(through, volumes_to_be=False)
+            with self._all_or_nothing(targets):
+                self._copy_thick(
+                    [
+                        dataclasses.replace(copy, source=temporary.target)
+                        for copy, temporary in zip(copies, through, strict=True)
+                    ],
+                    progress,
+                )
+            return held
+
+    def _copy_thick(self, copies: Sequence[Copy], progress: contents.Progress | None) -> None:
+        volumes = self.volumes()
+        sizes = {copy.target: copy.size or volumes[copy.source].size for copy in copies}
+        self.activate([copy.source for copy in copies if not volumes[copy.source].active])
+        self._run_all(
+            [
+                ["lvcreate", *self._new_volume(copy.target, sizes[copy.target], copy.tags)]
+                for copy in copies
+            ],
+            list(sizes),
+        )
+        devices = [
+            (
+                self.device_path(copy.source),
+                self.device_path(copy.target),
+                volumes[copy.source].size,
+            )
+            for copy in copies
+        ]
+        contents.copy_all(devices, self.settings.copy_workers, progress)
+        for copy, (_source, device, copied) in zip(copies, devices, strict=True):
+            contents.clear(device, copied, sizes[copy.target] - copied)
+        invalid = {name for name, volume in self.volumes(status=True).items() if volume.invalid}
+        if lost := sorted(invalid & {copy.source for copy in copies}):
+            raise errors.LVMError(
+                f"the copy-on-write store overflowed while copying: {', '.join(lost)}"
+            )
+
+    def _extend(self, copies: Sequence[Copy]) -> None:
+        for copy in copies:
+            if copy.size and copy.size > self.volumes()[copy.target].size:
+                (target,) = self.group.qualified([copy.target])
+                self.group.run("lvextend", "--size", f"{copy.size}b", target)
+
+    def _run_all(self, script: Sequence[Sequence[str]], makes: Sequence[str]) -> None:
+        """Run commands in one process, and see to it that they made what they were to make."""
+        complaint = self.group.run_all(script)
+        if complaint:
+            missing = set(makes) - set(self.volumes())
+            if missing:
+                raise errors.LVMError(f"{', '.join(sorted(missing))} not made: {complaint}")
+            LOG.warning("LVM says: %s", complaint)
+
+    def _wipe(self, volume: commands.LogicalVolume) -> None:
+        if volume.pool or self.settings.clear_size is None:
+            return
+        if not volume.active:
+            self.activate([volume.name])
+        size = volume.size
+        if self.settings.clear_size:
+            size = min(size, self.settings.clear_size * MIB)
+        contents.clear(self.device_path(volume.name), 0, size, self.settings.clear_ionice)
+
+    def _remove(self, volumes: Sequence[commands.LogicalVolume]) -> None:
+        if volumes:
+            names = self.group.qualified(volume.name for volume in volumes)
+            self.group.run("lvremove", "--force", "--yes", *names)
+
+    def _is_done(self, targets: Sequence[str]) -> bool:
+        """Whether an earlier run finished; if it did not, what it made is removed.
+
+        All of it goes, also members that were finished: those that are missing would be of
+        another instant.
+
+        :raises Refusal: a target's name belongs to a volume that the engine did not make.
+        """
+        volumes = self.volumes()
+        there = [volumes[name] for name in targets if name in volumes]
+        if foreign := [volume.name for volume in there if leftovers.OWNED not in volume.tags]:
+            raise errors.Refusal(f"there already: {', '.join(foreign)} in {self.group.name}")
+        finished = [v for v in there if not leftovers.unfinished_of(v.tags)]
+        if len(finished) == len(targets):
+            return True
+        self._remove(there)
+        return False
+
+    @contextlib.contextmanager
+    def _all_or_nothing(self, targets: Sequence[str]) -> Iterator[None]:
+        """On success, the targets made inside lose the mark of the unfinished; else they go."""
+        try:
+            yield
+            self.group.run(
+                "lvchange", "--deltag", leftovers.unfinished_tag(), *self.group.qualified(targets)
+            )
+        except BaseException:
+            self._discard(targets)
+            raise
+
+    @contextlib.contextmanager
+    def _removed_at_last(self, names: Sequence[str]) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._discard(names)
+
+    def _discard(self, names: Sequence[str]) -> None:
+        """Remove what is there; what can't be removed now stays marked, for ``recover``."""
+        try:
+            volumes = self.volumes()
+            there = [volumes[name] for name in names if name in volumes]
+            self._remove([volume for volume in there if leftovers.OWNED in volume.tags])
+        except errors.LVMError as error:
+            LOG.warning("Left for the next start to remove: %s: %s", list(names), error)
+
+
+def _tags(tags: Iterable[str]) -> list[str]:
+    """Arguments of lvcreate for the caller's tags and the engine's own."""
+    all_tags = [leftovers.OWNED, leftovers.unfinished_tag(), *tags]
+    return [word for tag in all_tags for word in ("--addtag", tag)]

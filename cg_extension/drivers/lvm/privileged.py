@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The oslo.privsep context of what needs root; each module marks its own functions with it.
+
+Nothing that is not marked runs as root. oslo.privsep keeps its options on oslo.config's global
+object, in the section ``cg_lvm_privsep``; ``configure`` sets them from our own configuration.
+"""
+
+import os
+import sys
+
+from oslo_config import cfg
+from oslo_privsep import capabilities, priv_context
+
+_SECTION = "cg_lvm_privsep"
+# Calls wait for disks, not for processors: with oslo.privsep's default, the number of processors,
+# a copy could keep a freeze waiting.
+_THREADS = 16
+
+context = priv_context.PrivContext(
+    "cg_extension.drivers.lvm",
+    cfg_section=_SECTION,
+    pypath=f"{__name__}.context",
+    capabilities=[
+        capabilities.CAP_SYS_ADMIN,  # device-mapper ioctls, LVM
+        capabilities.CAP_DAC_OVERRIDE,  # /dev, LVM's lock files
+        capabilities.CAP_FOWNER,
+        capabilities.CAP_CHOWN,
+        capabilities.CAP_MKNOD,  # device nodes where udev does not make them
+        capabilities.CAP_IPC_LOCK,  # mlockall in the freeze and in LVM
+        capabilities.CAP_SYS_RESOURCE,
+        capabilities.CAP_SYS_NICE,
+        capabilities.CAP_SYS_RAWIO,
+        capabilities.CAP_KILL,  # the watchdog ends a freeze that is past its deadline
+    ],
+)
+cfg.CONF.set_default("thread_pool_size", _THREADS, group=_SECTION)
+
+
+def configure(helper_command: str | None = None) -> None:
+    """Say how the helper process is started; call before the first privileged function.
+
+    :param helper_command: a command that starts ``privsep-helper`` as root (through rootwrap,
+        say). Default: the ``privsep-helper`` of this Python, with ``sudo`` unless we are root.
+    """
+    if helper_command is None:
+        helper = os.path.join(os.path.dirname(sys.executable), "privsep-helper")
+        helper_command = helper if os.geteuid() == 0 else f"sudo {helper}"
+    cfg.CONF.set_override("helper_command", helper_command, group=_SECTION)
+
+
+def run_in_process() -> None:
+    """Run privileged functions in this process, which must be root's own short-lived command.
+
+    For ``cg-lvm``: root called it, it serves no one else, so a helper would protect nothing. The
+    freeze and its watchdog are processes of their own here, too.
+    """
+    context.set_client_mode(False)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Setting snapshots to one instant: the one privileged call around the freeze.
+
+LVM has made the snapshots already. Under LVM's lock of the volume group this checks them, plans
+the re-take and runs the freeze's program; what becomes of the snapshots if it fails is up to the
+engine.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cg_extension.drivers.lvm import (
+    commands,
+    device_mapper,
+    errors,
+    freeze,
+    preflight,
+    privileged,
+    thick,
+    thin,
+    vg_lock,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to set to one instant, and under which conditions.
+
+    :param pairs: ``(source, snapshot)`` names; all thin in one pool, or all thick.
+    :param deadline: seconds for which I/O may be held.
+    :param data_limit: percentage of a pool's data in use above which it is refused.
+    :param metadata_limit: likewise of its metadata.
+    :param own_paths: what the caller must be able to read and write while members are frozen.
+    """
+
+    volume_group: str
+    system_dir: str | None
+    locking_dir: str
+    pairs: Sequence[tuple[str, str]]
+    deadline: float
+    data_limit: float
+    metadata_limit: float
+    own_paths: Sequence[str]
+
+
+def check(request: Request) -> list[str]:
+    """See to it, before anything is made, that a group snapshot can be taken of the sources.
+
+    Gives back the names of sources that are not active.
+
+    :raises Refusal: it can't; says why.
+    """
+    return list(_check(dataclasses.asdict(request)))
+
+
+def retake(request: Request) -> float:
+    """Set the snapshots to one instant; gives back the seconds for which I/O was held.
+
+    :raises Refusal: the sources can't be frozen as things are.
+    :raises DeadlineExceeded: I/O was held for too long.
+    :raises LVMError: anything else; no I/O is held, and the snapshots are of no use.
+    """
+    return float(_retake(dataclasses.asdict(request)))
+
+
+def resume(volume_group: str, locking_dir: str, devices: Sequence[str]) -> list[str]:
+    """Resume those of the devices that are suspended although no LVM command is at work.
+
+    For the start after a crash that took the watchdog, too, say when a service manager killed
+    all processes of the service at once. Gives back what was resumed.
+    """
+    return list(_resume(volume_group, locking_dir, list(devices)))
+
+
+@privileged.context.entrypoint
+def _check(arguments: dict[str, Any]) -> list[str]:
+    request = Request(**arguments)
+    volumes = commands.VolumeGroup(request.volume_group, request.system_dir).volumes()
+    with device_mapper.Control() as control:
+        _checked_order(request, volumes, control)
+    return [source for source, _snapshot in request.pairs if not volumes[source].active]
+
+
+@privileged.context.entrypoint
+def _retake(arguments: dict[str, Any]) -> float:
+    request = Request(**arguments)
+    group = commands.VolumeGroup(request.volume_group, request.system_dir)
+    _flush(request)
+    with vg_lock.held(request.locking_dir, request.volume_group) as lock_fd:
+        with device_mapper.Control() as control:
+            volumes = group.volumes(locking=False)
+            plan = _plan(request, volumes, control)
+            answer = _run(plan, lock_fd)
+            if "error" in answer:
+                _resume_suspended(control, plan.suspend)
+    if answer.get("error") == freeze.DEADLINE:
+        raise errors.DeadlineExceeded(
+            f"I/O was held for longer than the deadline of {request.deadline:g} s"
+        )
+    if "error" in answer:
+        raise errors.FreezeError(f"the freeze failed: {answer['error']}")
+    return float(answer["held"])
+
+
+@privileged.context.entrypoint
+def _resume(volume_group: str, locking_dir: str, devices: list[str]) -> list[str]:
+    # Under the lock, a device that an LVM command has suspended for itself runs again.
+    with vg_lock.held(locking_dir, volume_group), device_mapper.Control() as control:
+        return _resume_suspended(control, devices)
+
+
+def _resume_suspended(control: device_mapper.Control, devices: Sequence[str]) -> list[str]:
+    resumed = []
+    for name in devices:
+        # A device that is gone, or can't be resumed now, must not keep the others from it.
+        with contextlib.suppress(OSError):
+            if control.is_suspended(name):
+                control.send(device_mapper.resume(name))
+                resumed.append(name)
+    return resumed
+
+
+def _checked_order(
+    request: Request,
+    volumes: Mapping[str, commands.LogicalVolume],
+    control: device_mapper.Control,
+) -> list[str]:
+    """The names of the sources' devices in the order of their suspends, all checks passed."""
+    names = [source for source, _snapshot in request.pairs]
+    preflight.check_members(volumes, request.volume_group, names)
+    members = {
+        number: volumes[name].device_name for name in names if (number := volumes[name].number)
+    }
+    machine = preflight.read_machine()
+    preflight.check_own_files(machine, members, preflight.own_paths(request.own_paths))
+    for device in members.values():
+        if control.is_suspended(device):
+            raise errors.Refusal(f"{device} is suspended already, by someone else")
+    pool = volumes[names[0]].pool
+    if pool and volumes[pool].active:
+        thin.check_pool(
+            control,
+            commands.device_name(request.volume_group, pool, "tpool"),
+            request.data_limit,
+            request.metadata_limit,
+        )
+    return preflight.suspend_order(machine, members)
+
+
+def _plan(
+    request: Request,
+    volumes: Mapping[str, commands.LogicalVolume],
+    control: device_mapper.Control,
+) -> freeze.Plan:
+    for source, snapshot in request.pairs:
+        made = volumes.get(snapshot)
+        if made is None or made.origin != source:
+            raise errors.LVMError(f"{snapshot} is not there as a snapshot of {source}")
+    order = _checked_order(request, volumes, control)
+    if len(order) != len(request.pairs):
+        raise errors.LVMError("a member was deactivated meanwhile")
+    pool = volumes[request.pairs[0][0]].pool
+    if pool:
+        pool_device = commands.device_name(request.volume_group, pool, "tpool")
+        return thin.plan(volumes, request.pairs, pool_device, order, request.deadline)
+    devices = [volumes[snapshot].device_name for _source, snapshot in request.pairs]
+    tables = {device: control.table(device) for device in devices}
+    return thick.plan(volumes, request.pairs, tables, order, request.deadline)
+
+
+def _flush(request: Request) -> None:
+    """Write out what the page cache holds for the sources, so that the suspends have less to do.
+
+    A file system mounted on one is synced as such: ``fsync`` of its device writes out only what
+    was written to the device itself.
+    """
+    sources = [
+        f"/dev/mapper/{commands.device_name(request.volume_group, source)}"
+        for source, _snapshot in request.pairs
+    ]
+    for path in sources:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    numbers = {preflight.device_behind(path) for path in sources}
+    mounted = [point for point, device in preflight.read_machine().mounts if device in numbers]
+    if mounted:
+        subprocess.run(["sync", "--file-system", *mounted], check=False, capture_output=True)
+
+
+def _run(plan: freeze.Plan, lock_fd: int) -> dict[str, Any]:
+    """Run the freeze's program; the end of its output is the end of freezer and watchdog."""
+    program = subprocess.Popen(
+        [sys.executable, "-m", freeze.__name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        pass_fds=(lock_fd,),
+        start_new_session=True,
+    )
+    output, complaint = program.communicate(json.dumps(dataclasses.asdict(plan)))
+    if output:
+        return dict(json.loads(output))
+    return {"error": f"the freezer ended early ({program.returncode}): {complaint[-300:]}"}

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The re-take of thick (copy-on-write) snapshots: plans that set them to one instant.
+
+LVM made each snapshot, at a moment of its own. The plan takes its ``snapshot`` table out, zeroes
+the header of its copy-on-write store, so that the kernel starts the store anew, and loads the
+same table again into the inactive slot. A snapshot copies nothing until it is resumed
+(``dm-snap.c`` leaves out those that are not ``active``): resuming all of them while the origins
+are held makes it one instant. See Documentation/admin-guide/device-mapper/snapshot.rst.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from cg_extension.drivers.lvm import commands, device_mapper, errors, freeze
+
+_SECTOR = 512
+_ALIGNMENT = 4096
+
+
+def plan(
+    volumes: Mapping[str, commands.LogicalVolume],
+    pairs: Sequence[tuple[str, str]],
+    tables: Mapping[str, Sequence[device_mapper.Target]],
+    order: Sequence[str],
+    deadline: float,
+) -> freeze.Plan:
+    """Plan the re-take of ``(source, snapshot)`` pairs.
+
+    :param volumes: the volume group's volumes by name, read under its lock.
+    :param tables: the live table of each snapshot's device, by the device's name.
+    :param order: the devices to suspend, in order.
+    :raises LVMError: a snapshot's device is not what LVM said it is.
+    """
+    prepare: list[list[object]] = []
+    take: list[list[object]] = []
+    for _source, snapshot in pairs:
+        device = volumes[snapshot].device_name
+        table = tables[device]
+        if len(table) != 1 or table[0].kind != "snapshot":
+            raise errors.LVMError(f"{device} is not a snapshot's device: {table}")
+        target = table[0]
+        prepare += [
+            ["load", device, [[target.start, target.length, "error", ""]]],
+            ["resume", device],
+            ["clear", f"{device}-cow", _header_bytes(target)],
+            ["load", device, [[target.start, target.length, target.kind, target.parameters]]],
+        ]
+        take.append(["resume", device])
+    return freeze.Plan(prepare=prepare, suspend=order, take=take, deadline=deadline)
+
+
+def _header_bytes(target: device_mapper.Target) -> int:
+    """Bytes of the store's first chunk, its header: the table's last number, in sectors."""
+    chunk = int(target.parameters.split()[3]) * _SECTOR
+    return -(-chunk // _ALIGNMENT) * _ALIGNMENT
