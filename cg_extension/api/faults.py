@@ -62,10 +62,10 @@ def from_response(response: webob.Response, environ: dict[str, Any]) -> answer.A
         for name, value in response.headers.items()
         if name not in ("Content-Type", "Content-Length")
     }
-    if isinstance(response, webob.exc.WSGIHTTPException):
-        message = response.detail or response.explanation
-    else:
-        message = response.text.strip() if response.content_type == "text/plain" else None
+    # webob's exceptions keep apart what went wrong here and what their kind means.
+    message = getattr(response, "detail", None) or getattr(response, "explanation", None)
+    if message is None and response.content_type == "text/plain":
+        message = response.body.decode(errors="replace").strip()
     return fault(response.status_int, message or response.status, headers)
 
 

@@ -50,6 +50,7 @@ class Router:
         self._otherwise = otherwise
         self._mapper = routes.Mapper(controller_scan=None, register=False, explicit=True)
         self._mapper.minimization = False
+        self._mapper.create_regs([])
 
     def add(self, controller: Any, table: Table) -> None:
         """Mount a controller's functions at the paths of a table."""

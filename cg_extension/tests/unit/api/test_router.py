@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+from typing import Any
+
+import webob
+
+from cg_extension.api import answer, router
+from cg_extension.tests.unit.api import base
+
+
+class RouterTest(base.APITestCase):
+    def test_an_unknown_path_is_404_as_json(self) -> None:
+        for path in ("", "/", "/consistencygroup", "/consistencygroups/a/b/c", "//cgsnapshots"):
+            with self.subTest(path=path):
+                self.assert_fault(self.call("GET", path), 404, "itemNotFound")
+
+    def test_a_path_that_is_no_utf8_is_404(self) -> None:
+        self.assert_fault(self.call("GET", "/consistencygroups/%FF%FE"), 404, "itemNotFound")
+
+    def test_paths_of_others_go_on_to_the_application_behind(self) -> None:
+        def behind(environ: dict[str, Any], start_response: Any) -> Any:
+            return answer.Answer(204)(environ, start_response)
+
+        response = webob.Request.blank("/p/volumes").get_response(router.Router(behind))
+        self.assertEqual(204, response.status_int)
+
+    def test_the_project_in_the_path_must_be_the_tokens(self) -> None:
+        answer = self.call("GET", "/consistencygroups", path_project="other")
+        self.assert_bad(answer, "Malformed request url")
+
+    def test_an_administrator_may_name_any_project_in_the_path(self) -> None:
+        answer = self.call("GET", "/consistencygroups", path_project="other", roles=("admin",))
+        self.assertEqual(200, answer.status_int)
+
+    def test_without_a_context_it_is_401(self) -> None:
+        req = webob.Request.blank(f"/{base.PROJECT}/consistencygroups")
+        self.assert_fault(req.get_response(self.application), 401, "unauthorized")
