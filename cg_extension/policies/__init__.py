@@ -6,9 +6,31 @@ from collections.abc import Iterator
 
 from oslo_policy import policy
 
-from cg_extension.policies import base, cgsnapshots, consistencygroups
+from cg_extension.policies import (
+    base,
+    cgsnapshots,
+    consistencygroups,
+    deployment,
+    limits,
+    quotas,
+    services,
+    snapshots,
+    volume_types,
+    volumes,
+)
 
-_MODULES = (base, consistencygroups, cgsnapshots)
+_MODULES = (
+    base,
+    consistencygroups,
+    cgsnapshots,
+    volumes,
+    snapshots,
+    volume_types,
+    quotas,
+    limits,
+    services,
+    deployment,
+)
 
 
 def list_rules() -> Iterator[policy.RuleDefault]:

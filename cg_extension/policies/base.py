@@ -21,3 +21,17 @@ RULES = [
         scope_types=SCOPE_TYPES,
     ),
 ]
+
+
+def rule(
+    name: str, check_str: str, description: str, *operations: str
+) -> policy.DocumentedRuleDefault:
+    """A rule of one subject; ``operations`` are calls such as ``GET /volumes/{id}``."""
+    calls = [operation.split(" ", 1) for operation in operations]
+    return policy.DocumentedRuleDefault(
+        name=name,
+        check_str=check_str,
+        description=description,
+        operations=[{"method": method, "path": path} for method, path in calls],
+        scope_types=SCOPE_TYPES,
+    )
