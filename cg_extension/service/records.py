@@ -8,7 +8,7 @@ row at one moment; nothing is loaded lazily behind it.
 import dataclasses
 import datetime
 from collections.abc import Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +99,33 @@ class VolumeType:
     extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     created_at: datetime.datetime
     updated_at: datetime.datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A manager's backend, ``host`` is ``host@backend``; ``updated_at`` its last heartbeat.
+
+    ``stats`` are the fields of ``drivers.base.VolumeStats`` at that heartbeat.
+    """
+
+    host: str
+    binary: str
+    availability_zone: str
+    is_up: bool
+    disabled: bool
+    disabled_reason: str | None = None
+    frozen: bool
+    stats: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    created_at: datetime.datetime
+    updated_at: datetime.datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class QuotaUsage:
+    """A project's limit of one resource (-1: none) and how much of it is used."""
+
+    limit: int
+    in_use: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
