@@ -11,7 +11,8 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from cinder import context as cinder_context
-from cinder import db, exception, objects, quota, quota_utils
+from cinder import exception, objects, quota, quota_utils
+from cinder.db import api as db
 from cinder.db import models
 from cinder.group import api
 from cinder.objects import fields

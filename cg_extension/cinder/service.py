@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from cinder import context as cinder_context
-from cinder import db, exception, objects
+from cinder import exception, objects
+from cinder.db import api as db
 from cinder.db import models
 from cinder.volume import group_types, volume_types
 
@@ -252,7 +253,7 @@ class CinderService(interface.GroupService):
         )
         types = defaultdict(list)
         if group_ids:
-            with db.api.main_context_manager.reader.using(context.cinder) as session:
+            with db.main_context_manager.reader.using(context.cinder) as session:
                 for group_id, type_id in session.execute(statement):
                     types[group_id].append(type_id)
         return types

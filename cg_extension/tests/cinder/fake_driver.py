@@ -1,8 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A volume driver without storage, for tests of everything above the driver."""
+"""A volume driver without storage, for tests of everything above the engine.
+
+Group calls are the plugin's own code down to the engine; the rest is Cinder's driver for tests.
+"""
+
+from collections.abc import Sequence
 
 from cinder.tests import fake_driver
 
+from cg_extension.cinder import group_calls
+from cg_extension.drivers.lvm import engine, errors
 
-class FakeConsistentDriver(fake_driver.FakeLoggingVolumeDriver):
-    """Cinder's driver that only logs."""
+
+class FakeEngine:
+    """Does nothing, and says that it worked."""
+
+    def snapshot_group(self, copies: Sequence[engine.Copy]) -> float:
+        return 0.0
+
+    def clone_group(self, copies: Sequence[engine.Copy]) -> float:
+        return 0.0
+
+    def restore_group(self, copies: Sequence[engine.Copy]) -> None:
+        return None
+
+
+class FailingEngine(FakeEngine):
+    """Fails at group snapshots."""
+
+    def snapshot_group(self, copies: Sequence[engine.Copy]) -> float:
+        raise errors.FreezeError("told to fail")
+
+
+class FakeConsistentDriver(group_calls.GroupCalls, fake_driver.FakeLoggingVolumeDriver):
+    """Cinder's driver that only logs, with the plugin's group calls."""
+
+    engine = FakeEngine()
+
+    def _update_volume_stats(self) -> None:
+        super()._update_volume_stats()
+        for pool in self._stats["pools"]:
+            pool["consistent_group_snapshot_enabled"] = True
+
+
+class FailingDriver(FakeConsistentDriver):
+    """Its group snapshots fail."""
+
+    engine = FailingEngine()

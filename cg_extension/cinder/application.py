@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our controllers in front of Cinder's application: identity, policy and paths between the two."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cinder import policy
+from oslo_config import cfg
+
+from cg_extension import policies
+from cg_extension.api import cgsnapshots, consistencygroups, extensions, router
+from cg_extension.cinder import convert, errors, service
+from cg_extension.service import context as cg_context
+
+DESCRIPTORS = (consistencygroups.Consistencygroups, cgsnapshots.Cgsnapshots)
+
+CINDER_CONTEXT = "cinder.context"
+"""The WSGI environ key under which Cinder's auth filters leave its context."""
+
+
+class ExtensionManager:
+    """What Cinder offers to our extensions: its configuration, its groups and its policies."""
+
+    def __init__(self) -> None:
+        # The one configuration of Cinder's processes; it has the options that our API reads.
+        self.conf = cfg.CONF
+        self.service = service.CinderService()
+        _register_policies()
+
+    def register(self, extension: extensions.ExtensionDescriptor) -> None:
+        """Nothing to note: Cinder itself lists extensions by the same two aliases."""
+
+    def authorize(
+        self, context: cg_context.RequestContext, rule: str, target: Mapping[str, Any]
+    ) -> None:
+        """Check one of our rules as Cinder's policy file has it.
+
+        :raises Forbidden: the rule does not allow it.
+        """
+        with errors.translated():
+            policy.enforce(context.cinder, rule, dict(target))
+
+
+def _register_policies() -> None:
+    """Put our rules beside Cinder's, whose own stay as they are (``context_is_admin``)."""
+    policy.init()
+    enforcer = policy._ENFORCER
+    for rule in policies.list_rules():
+        if rule.name not in enforcer.registered_rules:
+            enforcer.register_default(rule)
+    enforcer.load_rules(force_reload=True)
+
+
+class ConsistencyGroups:
+    """A WSGI filter that answers the paths of both collections and passes on all others.
+
+    :param application: what Cinder would answer with.
+    """
+
+    def __init__(self, application: router.WSGIApplication) -> None:
+        self._router = router.Router(otherwise=application)
+        manager = ExtensionManager()
+        collections = [
+            resource
+            for descriptor in DESCRIPTORS
+            for resource in descriptor(manager).get_resources()
+        ]
+        for resource in collections:
+            self._router.add_extension(resource)
+        self._collections = frozenset(resource.collection for resource in collections)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        context = environ.get(CINDER_CONTEXT)
+        if context is not None:
+            environ[cg_context.ENVIRON_KEY] = convert.request_context(context)
+            if environ["PATH_INFO"].partition("/")[2].split("/")[0] in self._collections:
+                # Newer clients leave out the project, which the token tells anyway.
+                environ["PATH_INFO"] = f"/{context.project_id}{environ['PATH_INFO']}"
+        return self._router(environ, start_response)

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``cg-cinder-status``: says whether a Cinder configuration runs this plugin completely.
+
+Reads cinder.conf, api-paste.ini, rootwrap's filters and the group type in Cinder's database;
+changes nothing.
+"""
+
+import configparser
+import dataclasses
+import enum
+import pathlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+
+from cinder import context as cinder_context
+from cinder import exception, objects
+from cinder.common import config  # noqa: F401  (registers Cinder's options)
+from cinder.volume import configuration, driver, group_types
+from oslo_config import cfg
+from oslo_db import exception as db_exception
+
+from cg_extension.cinder import release
+
+FILTER_FACTORY = "cg_extension.cinder.paste:filter_factory"
+V2_FACTORY = "cg_extension.cinder.paste:v2_factory"
+ROOT_FACTORY = "call:cg_extension.cinder.paste:root_app_factory"
+DRIVER = "cg_extension.cinder.volume_driver.ConsistentLVMVolumeDriver"
+CINDER_LVM_DRIVER = "cinder.volume.drivers.lvm.LVMVolumeDriver"
+PRIVSEP_CONTEXT = "cg_extension.drivers.lvm.privileged.context"
+CONSISTENT = "consistent_group_snapshot_enabled"
+
+
+class Level(enum.IntEnum):
+    """How bad a finding is; also the exit code, as in ``cinder-status``."""
+
+    OK = 0
+    WARNING = 1
+    FAILURE = 2
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at, and what to do about it."""
+
+    level: Level
+    subject: str
+    text: str
+
+
+def check_release(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    """The installed Cinder is one that was tried."""
+    try:
+        release.check()
+    except release.UnsupportedRelease as error:
+        yield Finding(Level.FAILURE, "Cinder", str(error))
+    else:
+        yield Finding(Level.OK, "Cinder", "this release was tried")
+
+
+def check_paste(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    """The API's pipelines hold our filters."""
+    path = conf.find_file(conf.api_paste_config) or conf.api_paste_config
+    # Paste reads sections with "%" in other values, so no interpolation here.
+    paste = configparser.RawConfigParser()
+    if not paste.read(path):
+        yield Finding(Level.FAILURE, "api-paste.ini", f"{path} can't be read")
+        return
+    yield _check_pipeline(paste, conf, "/v3", ())
+    root = _options(paste, "composite:osapi_volume")
+    if "/v2" not in root:
+        yield Finding(
+            Level.WARNING, "/v2", "not mounted; clients that speak version 2 get no answer"
+        )
+    elif root.get("use") != ROOT_FACTORY:
+        yield Finding(
+            Level.FAILURE,
+            "/v2",
+            f"[composite:osapi_volume] must have 'use = {ROOT_FACTORY}': Cinder's own leaves out"
+            " /v2",
+        )
+    else:
+        yield _check_pipeline(paste, conf, "/v2", (V2_FACTORY,))
+
+
+def _options(paste: configparser.RawConfigParser, section: str) -> Mapping[str, str]:
+    return dict(paste[section]) if paste.has_section(section) else {}
+
+
+def _check_pipeline(
+    paste: configparser.RawConfigParser,
+    conf: cfg.ConfigOpts,
+    path: str,
+    following: tuple[str, ...],
+) -> Finding:
+    """Our filter, then those of ``following``, must stand last before the application."""
+    name = _options(paste, "composite:osapi_volume").get(path)
+    pipelines = _options(paste, f"composite:{name}")
+    strategy = conf.auth_strategy
+    pipeline = pipelines.get(strategy, "")
+    if not conf.api_rate_limit:
+        pipeline = pipelines.get(f"{strategy}_nolimit", pipeline)
+    filters = pipeline.split()[:-1]
+    factories = [
+        _options(paste, f"filter:{each}").get("paste.filter_factory", "") for each in filters
+    ]
+    wanted = [FILTER_FACTORY, *following]
+    if factories[-len(wanted) :] == wanted:
+        return Finding(Level.OK, path, f"the pipeline for '{strategy}' is complete")
+    return Finding(
+        Level.FAILURE,
+        path,
+        f"in [composite:{name}] the pipeline '{strategy}' must have filters with"
+        f" paste.filter_factory = {' and '.join(wanted)} right before its application",
+    )
+
+
+def check_backends(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    """The LVM backends use our driver, and it may get root's rights."""
+    ours = False
+    for backend in filter(None, conf.enabled_backends or ()):
+        settings = configuration.BackendGroupConfiguration(driver.volume_opts, backend)
+        name = settings.safe_get("volume_driver")
+        if name == DRIVER:
+            ours = True
+            yield Finding(Level.OK, f"[{backend}]", "uses the consistent LVM driver")
+        elif name == CINDER_LVM_DRIVER:
+            yield Finding(
+                Level.WARNING,
+                f"[{backend}]",
+                f"consistency groups on it end in error; set volume_driver = {DRIVER}",
+            )
+        else:
+            yield Finding(Level.OK, f"[{backend}]", f"left to its own driver, {name}")
+    if ours:
+        yield _check_rootwrap(conf)
+
+
+def _check_rootwrap(conf: cfg.ConfigOpts) -> Finding:
+    rootwrap = configparser.RawConfigParser()
+    rootwrap.read(conf.find_file(conf.rootwrap_config) or conf.rootwrap_config)
+    directories = rootwrap.get("DEFAULT", "filters_path", fallback="").split(",")
+    for directory in filter(None, map(str.strip, directories)):
+        for path in pathlib.Path(directory).glob("*.filters"):
+            if PRIVSEP_CONTEXT in path.read_text():
+                return Finding(Level.OK, "rootwrap", "lets the driver's helper start")
+    return Finding(
+        Level.WARNING,
+        "rootwrap",
+        f"{conf.rootwrap_config} has no filter for {PRIVSEP_CONTEXT}; unless helper_command in"
+        " [cg_lvm_privsep] gets around rootwrap or cinder-volume runs as root, install"
+        " etc/cinder/rootwrap.d/cg_extension.filters",
+    )
+
+
+def check_group_type(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    """The group type that marks consistency groups exists and asks for a consistent backend."""
+    name = group_types.DEFAULT_CGSNAPSHOT_TYPE
+    try:
+        group_type = group_types.get_group_type_by_name(cinder_context.get_admin_context(), name)
+    except exception.GroupTypeNotFoundByName:
+        yield Finding(
+            Level.FAILURE,
+            "group type",
+            f"{name} does not exist; create it with the group spec {CONSISTENT} = '<is> True'",
+        )
+    except db_exception.DBError as error:
+        yield Finding(Level.FAILURE, "group type", f"the database does not answer: {error}")
+    else:
+        if group_type["group_specs"].get(CONSISTENT) == "<is> True":
+            yield Finding(Level.OK, "group type", f"{name} is as Cinder makes it")
+        else:
+            yield Finding(
+                Level.FAILURE,
+                "group type",
+                f"{name} must have the group spec {CONSISTENT} = '<is> True', or groups land on"
+                " backends that can't keep the promise",
+            )
+
+
+CHECKS: tuple[Callable[[cfg.ConfigOpts], Iterator[Finding]], ...] = (
+    check_release,
+    check_paste,
+    check_backends,
+    check_group_type,
+)
+
+
+def main() -> int:
+    """Print all findings; return 0 if complete, 1 with warnings, 2 if something is missing."""
+    conf = cfg.CONF
+    conf(sys.argv[1:], project="cinder")
+    objects.register_all()
+    worst = Level.OK
+    for check in CHECKS:
+        for finding in check(conf):
+            print(f"{finding.level.name:8} {finding.subject}: {finding.text}")
+            worst = max(worst, finding.level)
+    return int(worst)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

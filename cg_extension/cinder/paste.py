@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Cinder's api-paste.ini names: the filters of its pipelines and the root composite.
+
+Building the application behind them is left to ``application`` and ``v2``.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from cinder import api as cinder_api
+
+from cg_extension.api import router
+from cg_extension.cinder import application, release, v2
+
+Filter = Callable[[router.WSGIApplication], router.WSGIApplication]
+
+
+def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Filter:
+    """Answer the paths of consistency groups and group snapshots, pass on all others.
+
+    Stands last in a pipeline, before Cinder's own application (and before ``v2_factory``'s
+    filter where there is one).
+
+    :raises UnsupportedRelease: the installed Cinder is none that this was tried with.
+    """
+    release.check()
+    return application.ConsistencyGroups
+
+
+def v2_factory(global_conf: dict[str, str], **local_conf: str) -> Filter:
+    """Let Cinder's v3 application answer at ``/v2`` as version 2 of the API did."""
+    release.check()
+    return v2.Version2
+
+
+def root_app_factory(loader: Any, global_conf: dict[str, str], **local_conf: str) -> Any:
+    """Cinder's root composite, which would leave out ``/v2``, with it.
+
+    :param loader: paste's, which knows the other sections of the file.
+    """
+    release.check()
+    version2 = local_conf.pop("/v2", None)
+    root = cinder_api.root_app_factory(loader, global_conf, **local_conf)
+    if version2 is not None:
+        root["/v2"] = loader.get_app(version2, global_conf=global_conf)
+    return root

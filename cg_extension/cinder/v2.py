@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Version 2 of the API, spoken by Cinder's application for version 3.
+
+Version 3.0 is version 2 under another path, so a request goes through as 3.0, and links in the
+answer lead back to where the request came from. Consistency groups are not seen here: their
+filter stands before this one and speaks v2 itself.
+"""
+
+from typing import Any
+
+import webob
+import webob.dec
+from cinder.api import common
+
+Response = webob.Response
+
+
+class Version2:
+    """A WSGI filter before Cinder's v3 application.
+
+    :param application: Cinder's ``apiv3``.
+    """
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+
+    @webob.dec.wsgify
+    def __call__(self, req: webob.Request) -> Response:
+        """Answer one request as version 2 did."""
+        here = common.get_request_url(req)
+        if req.path_info in ("", "/"):
+            return _version_document(here)
+        base, _, _ = req.script_name.rpartition("/")
+        req.script_name = f"{base}/v3"
+        # Version 2 knows no microversions.
+        req.headers.pop("OpenStack-API-Version", None)
+        there = common.get_request_url(req)
+        response = req.get_response(self._application)
+        for header in ("OpenStack-API-Version", "Vary", "Location"):
+            value = response.headers.pop(header, None)
+            if header == "Location" and value is not None:
+                response.headers[header] = value.replace(there, here, 1)
+        if response.content_type == "application/json":
+            response.body = _with_links_to(here, there, response.body)
+        return response
+
+
+def _with_links_to(here: str, there: str, body: bytes) -> bytes:
+    """Let each ``href`` below ``there`` lead below ``here``.
+
+    Quotation marks inside of a JSON string are escaped, so a client's text can't look like this.
+    """
+    return body.replace(f'"href": "{there}/'.encode(), f'"href": "{here}/'.encode())
+
+
+def _version_document(here: str) -> Response:
+    """What version discovery of today's clients takes."""
+    version = {
+        "id": "v2.0",
+        "status": "SUPPORTED",
+        "version": "",
+        "min_version": "",
+        "updated": "2014-06-28T12:20:21Z",
+        "links": [{"rel": "self", "href": f"{here}/"}],
+        "media-types": [
+            {
+                "base": "application/json",
+                "type": "application/vnd.openstack.volume+json;version=2",
+            }
+        ],
+    }
+    return Response(json={"versions": [version]})
