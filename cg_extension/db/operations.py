@@ -81,40 +81,45 @@ def enqueue(
     return operation_id
 
 
-def next_due(conn: sa.Connection, host: str, owner: str) -> float | None:
+def next_due(conn: sa.Connection, host: str, *, exclude: Collection[str] = ()) -> float | None:
     """Seconds until an operation of ``host`` can be claimed, 0 or less: now; None: there is none.
 
-    Operations that ``owner`` itself holds don't count.
+    Those in ``exclude`` don't count.
     """
-    # An owner's lease always ends after run_after: it was claimed when that had passed.
+    # A lease always ends after run_after: the operation was claimed when that had passed.
     due = sa.func.coalesce(_COLUMNS.lease_expires_at, _COLUMNS.run_after)
-    earliest: datetime.datetime | None = conn.execute(
-        sa.select(sa.func.min(due)).where(
-            _COLUMNS.host == host, sa.or_(_COLUMNS.owner.is_(None), _COLUMNS.owner != owner)
-        )
-    ).scalar_one()
-    if earliest is None:
-        return None
-    return (earliest - engine.now(conn)).total_seconds()
+    query = sa.select(sa.func.min(due), engine.utcnow()).where(_COLUMNS.host == host)
+    if exclude:
+        query = query.where(_COLUMNS.id.not_in(exclude))
+    earliest, now = conn.execute(query).one()
+    return None if earliest is None else float((earliest - now).total_seconds())
 
 
 def claim(
-    conn: sa.Connection, *, host: str, owner: str, lease_seconds: float, limit: int
+    conn: sa.Connection,
+    *,
+    host: str,
+    owner: str,
+    lease_seconds: float,
+    limit: int,
+    exclude: Collection[str] = (),
 ) -> list[Operation]:
     """Claim up to ``limit`` operations of ``host`` that are due and that nobody holds.
 
-    The oldest come first. Two claimers never get the same one: the second one's compare and swap
-    finds it changed. A time read before a wait for a row's lock only makes the lease shorter.
+    The oldest come first; those in ``exclude`` are left alone. Two claimers never get the same
+    one: the second one's compare and swap finds it changed. A time read before a wait for a row's
+    lock only makes the lease shorter.
     """
     now = engine.now(conn)
     is_free = sa.and_(
         _COLUMNS.run_after <= now,
         sa.or_(_COLUMNS.owner.is_(None), _COLUMNS.lease_expires_at <= now),
     )
+    query = sa.select(_TABLE).where(_COLUMNS.host == host, is_free)
+    if exclude:
+        query = query.where(_COLUMNS.id.not_in(exclude))
     candidates = conn.execute(
-        sa.select(_TABLE)
-        .where(_COLUMNS.host == host, is_free)
-        .order_by(_COLUMNS.run_after, _COLUMNS.id)
+        query.order_by(_COLUMNS.run_after, _COLUMNS.id)
         .limit(limit)
         # Other claimers pass over these instead of waiting for them. SQLite has one writer only.
         .with_for_update(skip_locked=True)
@@ -184,16 +189,6 @@ def release_all(conn: sa.Connection, owner: str) -> int:
         sa.update(_TABLE).where(_COLUMNS.owner == owner).values(owner=None, lease_expires_at=None)
     )
     return result.rowcount
-
-
-def release_unstarted(conn: sa.Connection, operation_id: str, owner: str) -> bool:
-    """Give back a claim of which nothing was done; the attempt does not count."""
-    result = conn.execute(
-        sa.update(_TABLE)
-        .where(_COLUMNS.id == operation_id, _COLUMNS.owner == owner)
-        .values(owner=None, lease_expires_at=None, attempts=_COLUMNS.attempts - 1)
-    )
-    return result.rowcount == 1
 
 
 def _operation(row: sa.Row[Any], *, attempts: int) -> Operation:

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Queries on managers' backends and their heartbeats."""
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from cg_extension.db import engine, rows, tables
+
+TABLE = tables.services
+# What ``os-services`` calls the process behind a backend.
+BINARY = "cg-manager"
+
+
+def report(
+    conn: sa.Connection,
+    *,
+    host: str,
+    availability_zone: str,
+    state_ok: bool,
+    stats: Mapping[str, Any] | None,
+) -> None:
+    """A heartbeat of ``host`` (``host@backend``), by the database's clock.
+
+    Managers that share a backend share the row. Without ``stats`` the last ones stay.
+
+    :raises oslo_db.exception.DBDuplicateEntry: another one's first heartbeat came between; call
+        again in a new transaction.
+    """
+    values: dict[str, Any] = {
+        "availability_zone": availability_zone,
+        "state_ok": state_ok,
+        "heartbeat_at": engine.utcnow(),
+    }
+    if stats is not None:
+        values["stats"] = json.dumps(stats)
+    if not update(conn, host=host, binary=BINARY, values=values):
+        conn.execute(
+            sa.insert(TABLE).values(
+                host=host,
+                binary=BINARY,
+                disabled=False,
+                frozen=False,
+                created_at=engine.utcnow(),
+                **values,
+            )
+        )
+
+
+def update(conn: sa.Connection, *, host: str, binary: str, values: Mapping[str, Any]) -> bool:
+    """Set columns of one service; False: there is none."""
+    result = conn.execute(
+        sa.update(TABLE).where(TABLE.c.host == host, TABLE.c.binary == binary).values(values)
+    )
+    return result.rowcount == 1
+
+
+def find(
+    conn: sa.Connection, *, host: str | None = None, binary: str | None = None
+) -> Sequence[rows.Row]:
+    """Services, all of them or those of a host or binary, in the order of hosts.
+
+    A ``host`` without backend (``host`` of ``host@backend``) stands for all of its backends.
+    """
+    query = rows.select(TABLE).order_by(TABLE.c.host, TABLE.c.binary)
+    if host is not None:
+        query = query.where(
+            sa.or_(TABLE.c.host == host, TABLE.c.host.startswith(f"{host}@", autoescape=True))
+        )
+    if binary is not None:
+        query = query.where(TABLE.c.binary == binary)
+    return conn.execute(query).all()
+
+
+def is_up(row: rows.Row, *, now: datetime.datetime, down_time: float) -> bool:
+    """Whether a backend can be given work: it reported well within ``down_time`` seconds.
+
+    :param now: the database's clock.
+    """
+    if not row.state_ok or row.heartbeat_at is None:
+        return False
+    return (now - row.heartbeat_at).total_seconds() <= down_time

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step boundaries of an operation: the places at which it stops when it must.
+
+The manager and drivers call :func:`reached` between two steps. It leaves the operation when this
+process has lost the lease on it, and it is where tests let the process die. What a step does is
+no matter of this module.
+"""
+
+import contextlib
+import contextvars
+import os
+import signal
+from collections.abc import Iterator
+from typing import Protocol
+
+# Tests only. ``KIND/BOUNDARY:N``: the process kills itself, as ``kill -9`` would, when an operation
+# of that kind reaches that boundary for the Nth time.
+FAULT_VARIABLE = "CG_EXTENSION_FAULT"
+
+
+class OperationLost(BaseException):
+    """Another manager has the operation now: touch neither the backend nor the database.
+
+    No ``Exception``, so that no handler that cleans up after errors undoes the new owner's work.
+    """
+
+
+class Guard(Protocol):
+    """The claim under which this thread works."""
+
+    kind: str
+
+    def check(self) -> None:
+        """:raises OperationLost: the claim is not, or not surely, ours any more."""
+
+
+_guard: contextvars.ContextVar[Guard | None] = contextvars.ContextVar("guard", default=None)
+
+
+@contextlib.contextmanager
+def guarded(guard: Guard) -> Iterator[None]:
+    """Everything inside, in this thread, is part of the guard's operation."""
+    token = _guard.set(guard)
+    try:
+        yield
+    finally:
+        _guard.reset(token)
+
+
+def reached(boundary: str) -> None:
+    """A step ended and the next one has not begun.
+
+    Costs next to nothing; not for use while a device is suspended. Threads that a driver starts
+    of its own take part if they run in a copy of the caller's ``contextvars`` context.
+
+    :param boundary: what has just been done, such as ``file.copied``.
+    :raises OperationLost: stop here.
+    """
+    guard = _guard.get()
+    if _fault is not None and guard is not None:
+        _fault.passed(f"{guard.kind}/{boundary}")
+    if guard is not None:
+        guard.check()
+
+
+class _Fault:
+    """Counts how often one boundary is passed, and dies at the given count."""
+
+    def __init__(self, specification: str) -> None:
+        self._name, _, count = specification.partition(":")
+        self._left = int(count or 1)
+
+    def passed(self, name: str) -> None:
+        if name == self._name:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+_fault = _Fault(os.environ[FAULT_VARIABLE]) if FAULT_VARIABLE in os.environ else None

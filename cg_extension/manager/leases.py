@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps this process's claims alive, and lets an operation know when its claim is lost."""
+
+import threading
+import time
+
+from oslo_log import log as logging
+
+from cg_extension.db import engine, operations
+from cg_extension.drivers import steps
+
+LOG = logging.getLogger(__name__)
+
+
+def clock() -> float:
+    """Seconds; goes on while the process is stopped and while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Lease:
+    """The claim on one operation, as far as this process can know: a :class:`steps.Guard`."""
+
+    def __init__(self, operation: operations.Operation, expires: float) -> None:
+        self.operation_id = operation.id
+        self.kind = operation.kind
+        self._expires = expires
+        self._lost = False
+
+    def extend(self, expires: float) -> None:
+        """It was renewed, and holds until ``expires`` on this process's clock at least."""
+        self._expires = expires
+
+    def lose(self) -> None:
+        """Another owner has it."""
+        self._lost = True
+
+    def check(self) -> None:
+        if self._lost or clock() >= self._expires:
+            raise steps.OperationLost(self.operation_id)
+
+
+class LeaseKeeper:
+    """Renews the leases of all operations under way, at a third of the lease's length."""
+
+    def __init__(self, database: engine.Database, owner: str, seconds: float) -> None:
+        self._database = database
+        self._owner = owner
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._leases: dict[str, Lease] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop renewing; what is still under way is lost when its lease runs out."""
+        self._stopping.set()
+        self._thread.join()
+
+    def claim(self, host: str, limit: int) -> list[tuple[operations.Operation, Lease]]:
+        """Claim operations of ``host`` and watch over them until they are dropped."""
+        since = clock()
+        claimed = self._claim(host, limit)
+        found = [(each, Lease(each, since + self._seconds)) for each in claimed]
+        with self._lock:
+            self._leases.update({lease.operation_id: lease for _, lease in found})
+        return found
+
+    def drop(self, lease: Lease) -> None:
+        """The operation ended, or was given up."""
+        with self._lock:
+            del self._leases[lease.operation_id]
+
+    def held(self) -> set[str]:
+        """Ids of the operations that threads of this process are at work on."""
+        with self._lock:
+            return set(self._leases)
+
+    @engine.retry
+    def _claim(self, host: str, limit: int) -> list[operations.Operation]:
+        with self._database.writer() as conn:
+            return operations.claim(
+                conn,
+                host=host,
+                owner=self._owner,
+                lease_seconds=self._seconds,
+                limit=limit,
+                # Claims of ours that ran out while the database was away are not to be run twice.
+                exclude=self.held(),
+            )
+
+    @engine.retry
+    def _renew(self, operation_ids: set[str]) -> set[str]:
+        with self._database.writer() as conn:
+            return operations.renew(
+                conn,
+                operation_ids=operation_ids,
+                owner=self._owner,
+                lease_seconds=self._seconds,
+            )
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._seconds / 3):
+            operation_ids = self.held()
+            if not operation_ids:
+                continue
+            since = clock()
+            try:
+                renewed = self._renew(operation_ids)
+            except Exception as error:
+                LOG.warning("Could not renew the leases of running operations: %s", error)
+                continue
+            self._note(operation_ids, renewed, since)
+
+    def _note(self, asked: set[str], renewed: set[str], since: float) -> None:
+        with self._lock:
+            for operation_id in asked & self._leases.keys():
+                if operation_id in renewed:
+                    self._leases[operation_id].extend(since + self._seconds)
+                else:
+                    self._leases[operation_id].lose()
