@@ -100,6 +100,8 @@ class FileStore:
                     files.append(self._open_partial(name))
                     started.append(name)
                     closing.callback(os.close, files[-1])
+                for file in files:
+                    os.ftruncate(file, 0)
                 self._unlink(names)
                 os.fsync(self._directory)
                 yield files
@@ -162,7 +164,7 @@ class FileStore:
         raise NotAFile(errno.EINVAL, "not a regular file", entry)
 
     def _open_partial(self, name: str) -> int:
-        """The locked and empty file that ``name`` will be; a crash's leftover is used again.
+        """The locked file that ``name`` will be, perhaps a leftover of a crash.
 
         The lock tells it from a leftover, and goes when its process does.
         """
@@ -170,7 +172,6 @@ class FileStore:
         file = self._open(entry, os.O_RDWR | os.O_CREAT)
         try:
             self._lock(file, entry)
-            os.ftruncate(file, 0)
         except BaseException:
             os.close(file)
             raise

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read leases of the running kernel notice writers before and during their time."""
+
+import errno
+import fcntl
+import os
+import threading
+import time
+from unittest import mock
+
+import fixtures
+from oslotest import base
+
+from cg_extension.drivers import file_lease
+
+
+class ReadLeaseTest(base.BaseTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.path = os.path.join(self.useFixture(fixtures.TempDir()).path, "file")
+        with open(self.path, "w"):
+            pass
+        self.file = self.opened(os.O_RDONLY)
+
+    def opened(self, flags: int) -> int:
+        file = os.open(self.path, flags)
+        self.addCleanup(os.close, file)
+        return file
+
+    def test_a_file_that_nobody_writes_to_is_leased_by_many(self) -> None:
+        leases = [file_lease.ReadLease(file) for file in (self.file, self.opened(os.O_RDONLY))]
+        for lease in leases:
+            lease.check()
+
+    def test_a_writer_that_stays_prevents_the_lease(self) -> None:
+        self.patch(file_lease, "GRACE", 0.05)
+        self.opened(os.O_WRONLY)
+        self.assertRaises(file_lease.WriterPresent, file_lease.ReadLease, self.file)
+
+    def test_a_writer_that_is_about_to_finish_is_waited_for(self) -> None:
+        self.patch(file_lease, "GRACE", 30)
+        writer = os.open(self.path, os.O_WRONLY)
+        finish = threading.Timer(0.1, os.close, [writer])
+        finish.start()
+        self.addCleanup(finish.join)
+        file_lease.ReadLease(self.file).check()
+
+    def test_a_writer_that_comes_waits_and_is_noticed(self) -> None:
+        file = os.open(self.path, os.O_RDONLY)
+        lease = file_lease.ReadLease(file)
+        arrival = threading.Thread(target=lambda: self.opened(os.O_WRONLY))
+        arrival.start()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                lease.check()
+            except file_lease.WriterPresent:
+                break
+            time.sleep(0.01)
+        else:
+            self.fail("the writer went unnoticed")
+        self.assertTrue(arrival.is_alive())
+        os.close(file)
+        arrival.join(30)
+        self.assertFalse(arrival.is_alive())
+
+    def test_where_there_are_no_leases_all_is_taken_as_well(self) -> None:
+        self.opened(os.O_WRONLY)
+        error = OSError(errno.EINVAL, "Invalid argument")
+        with mock.patch.object(fcntl, "fcntl", side_effect=error):
+            file_lease.ReadLease(self.file).check()

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that appear whole or not at all, whatever moment a crash hits."""
+
+import os
+import signal
+
+import fixtures
+from oslotest import base
+
+from cg_extension.drivers import file_store
+from cg_extension.drivers.conformance import factories
+
+
+class FileStoreTest(base.BaseTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.path = self.useFixture(fixtures.TempDir()).path
+        self.store = self.new_store()
+        self.names = [f"snapshot-{factories.volume().id}" for _ in range(3)]
+
+    def new_store(self) -> file_store.FileStore:
+        store = file_store.FileStore(self.path)
+        self.addCleanup(store.close)
+        return store
+
+    def write_all(self, text: bytes) -> None:
+        with self.store.writing(self.names) as files:
+            for file in files:
+                os.write(file, text)
+
+    def content(self, name: str) -> bytes:
+        with open(self.store.open(name), "rb") as file:
+            return file.read()
+
+    def killed_before(self, function: str, number: int) -> bool:
+        """Write in a child process that is killed before its n-th call of an os function."""
+        child = os.fork()
+        if not child:
+            real, calls = getattr(os, function), 0
+
+            def deadly(*args: object, **kwargs: object) -> object:
+                nonlocal calls
+                calls += 1
+                if calls == number:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return real(*args, **kwargs)
+
+            setattr(os, function, deadly)
+            try:
+                self.write_all(b"second run")
+            finally:
+                os._exit(0)
+        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+    def test_a_kill_at_any_step_never_mixes_two_runs(self) -> None:
+        kills = 0
+        for function in ("open", "ftruncate", "unlink", "fsync", "rename"):
+            number = 1
+            self.write_all(b"first run")
+            self.store.remove(self.names[:1])
+            while self.killed_before(function, number):
+                kills += 1
+                number += 1
+                there = [name for name in self.names if self.store.exists(name)]
+                if there == self.names:
+                    self.assertEqual({b"second run"}, set(map(self.content, there)))
+                self.new_store().remove_leftovers()
+                self.assertEqual(sorted(there), sorted(os.listdir(self.path)))
+                self.store.remove(self.names)
+                self.write_all(b"first run")
+                self.store.remove(self.names[:1])
+            self.assertEqual({b"second run"}, set(map(self.content, self.names)))
+        self.assertGreaterEqual(kills, 5)
+
+    def test_an_error_leaves_nothing_and_spares_other_files(self) -> None:
+        other = f"volume-{factories.volume().id}"
+        with self.store.writing([other]):
+            pass
+
+        def fail() -> None:
+            with self.store.writing(self.names):
+                raise ZeroDivisionError
+
+        self.assertRaises(ZeroDivisionError, fail)
+        self.assertEqual([other], os.listdir(self.path))
+
+    def test_two_writers_of_one_name_do_not_meet(self) -> None:
+        with self.store.writing(self.names) as files:
+            os.write(files[0], b"the first writer's")
+            other = self.new_store()
+            self.assertRaises(file_store.Busy, other.writing(self.names[:1]).__enter__)
+        self.assertEqual(b"the first writer's", self.content(self.names[0]))
+
+    def test_a_writer_that_lost_the_race_for_the_name_does_not_touch_the_result(self) -> None:
+        entry = self.names[0] + ".partial"
+        slow = os.open(os.path.join(self.path, entry), os.O_RDWR | os.O_CREAT)
+        self.addCleanup(os.close, slow)
+        self.write_all(b"finished")
+        self.assertRaises(file_store.Busy, self.store._lock, slow, entry)
+        self.assertEqual(b"finished", self.content(self.names[0]))
+
+    def test_what_is_no_regular_file_is_an_error(self) -> None:
+        link, directory, pipe = self.names
+        os.symlink("/etc/passwd", os.path.join(self.path, link))
+        os.mkdir(os.path.join(self.path, directory))
+        os.mkfifo(os.path.join(self.path, pipe))
+        for name in self.names:
+            self.assertRaises(file_store.NotAFile, self.store.open, name)
+
+    def test_promised_bytes_count_holes_but_no_partial_and_foreign_files(self) -> None:
+        with self.store.writing(self.names[:1]) as files:
+            os.ftruncate(files[0], 1 << 40)
+        for other in ("notes", self.names[1] + ".partial"):
+            with open(os.path.join(self.path, other), "w") as file:
+                file.truncate(1 << 30)
+        self.assertEqual(1 << 40, self.store.promised())
