@@ -26,7 +26,7 @@ SEAM = (
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "cmd": ("api", "cinder", "conf", "db", "drivers", "host", "manager", "policies", "service"),
     "host": ("api", "service", "policies", "conf", "db"),
-    "cinder": ("api", "drivers.lvm", "policies", "conf", *SEAM),
+    "cinder": ("api", "drivers.exceptions", "drivers.lvm", "policies", "conf", *SEAM),
     "api": ("policies", "conf", *SEAM),
     "manager": ("db", "drivers", "conf", "service.rpc", *SEAM),
     "service": ("db", "conf"),
