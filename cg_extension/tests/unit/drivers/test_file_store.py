@@ -97,6 +97,8 @@ class FileStoreTest(base.BaseTestCase):
         self.addCleanup(os.close, slow)
         self.write_all(b"finished")
         self.assertRaises(file_store.Busy, self.store._lock, slow, entry)
+        with open(os.path.join(self.path, entry), "w"):
+            self.assertRaises(file_store.Busy, self.store._lock, slow, entry)
         self.assertEqual(b"finished", self.content(self.names[0]))
 
     def test_what_is_no_regular_file_is_an_error(self) -> None:
