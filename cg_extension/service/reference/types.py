@@ -21,21 +21,20 @@ _NOT_FOUND = exceptions.VolumeTypeNotFound
 def find(
     conn: sa.Connection, context: base.Context, names_or_ids: Collection[str]
 ) -> list[records.VolumeType]:
-    """The types of those names or ids, each once. Two queries.
+    """The types of those names or ids, each once. One query.
 
     :raises InvalidInput: some are unknown; it names all of them.
     """
-    found = [row for row in volume_types.find(conn, names_or_ids) if _is_visible(context, row)]
+    found = [records.VolumeType(**values) for values in volume_types.find(conn, names_or_ids)]
+    found = [item for item in found if _is_visible(context, item)]
     # An id wins over a name that looks like another type's id.
-    known = {row.name: row for row in found} | {row.id: row for row in found}
+    known = {item.name: item for item in found} | {item.id: item for item in found}
     unknown = sorted(set(names_or_ids).difference(known))
     if unknown:
         raise exceptions.InvalidInput(
             reason=f"volume types that do not exist: {', '.join(unknown)}"
         )
-    chosen = {known[name].id: known[name] for name in names_or_ids}
-    specs = volume_types.extra_specs(conn, chosen)
-    return [_record(row, specs[row.id]) for row in chosen.values()]
+    return list({known[name].id: known[name] for name in names_or_ids}.values())
 
 
 def get(conn: sa.Connection, type_id: str) -> records.VolumeType:
@@ -84,6 +83,12 @@ class Types(base.Part):
         """:raises VolumeTypeNotFound: no such type, or none that the caller may see."""
         with self.read() as conn:
             return self._get(conn, context, volume_types.get_by_name(conn, name), name)
+
+    def type_names(self, context: base.Context, type_ids: Collection[str]) -> dict[str, str]:
+        """The names of types that stored resources have, by id. One query."""
+        with self.read() as conn:
+            found = rows.get_many(conn, volume_types.TABLE, type_ids)
+        return {type_id: row.name for type_id, row in found.items()}
 
     def get_default_type(self, context: base.Context) -> records.VolumeType:
         """The type of volumes that ask for none.

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The application at the end of the pipeline: the host's own calls and those of the extensions."""
+
+from oslo_config import cfg
+from oslo_policy import policy
+
+from cg_extension.api import router
+from cg_extension.host import extensions, pipeline, routes
+from cg_extension.service import reference
+
+
+def build(
+    conf: cfg.ConfigOpts, service: reference.ReferenceService, enforcer: policy.Enforcer
+) -> router.Router:
+    """Load the extensions, and route every call below ``/{project_id}``.
+
+    :raises extensions.RequiredExtensionMissing: the service must not start without it.
+    """
+    manager = extensions.ExtensionManager(conf, service, enforcer, routes.COLLECTIONS)
+    application = router.Router()
+    for make_controller, table in routes.ROUTES.items():
+        application.add(make_controller(manager), table)
+    for resource in manager.resources.values():
+        application.add_extension(resource)
+    return application
+
+
+def app_factory(global_conf: dict[str, str], **local_conf: str) -> router.Router:
+    """Paste factory of the application."""
+    deployment = pipeline.current()
+    return build(deployment.conf, deployment.service, deployment.enforcer)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who asks: one filter an auth strategy, each of which leaves a request context in the environ.
+
+What the caller may do is policy's; here it is only settled, once a request, whether policy counts
+them as an administrator.
+"""
+
+import functools
+import ipaddress
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import oslo_middleware
+import webob
+from keystonemiddleware import auth_token
+from oslo_middleware import basic_auth, request_id
+
+from cg_extension.host import pipeline
+from cg_extension.service import context as cg_context
+from cg_extension.service import exceptions
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    Filter = Callable[[WSGIApplication], WSGIApplication]
+
+
+class ContextFilter:
+    """Base of the strategies: puts what ``make_context`` gives into the environ."""
+
+    def __init__(self, application: "WSGIApplication", deployment: pipeline.Deployment) -> None:
+        self._application = application
+        self._deployment = deployment
+
+    def make_context(self, environ: dict[str, Any]) -> cg_context.RequestContext:
+        """The caller's context.
+
+        :raises exceptions.Unauthorized: the request does not say, or does not prove, who asks.
+        """
+        raise NotImplementedError
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        context = self.make_context(environ)
+        context.is_admin = bool(
+            self._deployment.enforcer.authorize("context_is_admin", {}, context)
+        )
+        environ[cg_context.ENVIRON_KEY] = context
+        return self._application(environ, start_response)
+
+
+def _context(
+    environ: dict[str, Any], user: str, project: str, roles: list[str]
+) -> cg_context.RequestContext:
+    """A context of what a strategy found out, and of nothing else that the client sent."""
+    return cg_context.RequestContext(
+        user_id=user,
+        project_id=project,
+        roles=roles,
+        request_id=environ.get(request_id.ENV_REQUEST_ID),
+        global_request_id=environ.get(request_id.GLOBAL_REQ_ID),
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_this_machine(address: str) -> bool:
+    """True for a loopback address, and for the empty one of a Unix socket."""
+    if not address:
+        return True
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return (mapped or parsed).is_loopback
+
+
+class NoAuth(ContextFilter):
+    """``noauth``: believes a token ``USER:PROJECT[:ROLE[,ROLE…]]``, admin when it names no role.
+
+    Serves this machine only, unless ``allow_noauth_on_network`` is set: whatever server it runs
+    in, and whatever that one listens on.
+    """
+
+    def make_context(self, environ: dict[str, Any]) -> cg_context.RequestContext:
+        remote = environ.get("REMOTE_ADDR", "")
+        if not self._deployment.conf.allow_noauth_on_network and not _is_this_machine(remote):
+            raise exceptions.Unauthorized(
+                "This service takes requests from its own machine only (auth_strategy noauth)."
+            )
+        user, project, *rest = (environ.get("HTTP_X_AUTH_TOKEN", "") + ":").split(":", 2)
+        roles = [role.strip() for role in rest[0].rstrip(":").split(",") if role.strip()]
+        if not user or not project:
+            raise exceptions.Unauthorized(
+                "A token USER:PROJECT[:ROLE[,ROLE...]] is required in the X-Auth-Token header."
+            )
+        return _context(environ, user, project, roles or ["admin"])
+
+
+class KeystoneContext(ContextFilter):
+    """``keystone``: what keystonemiddleware's auth_token found out about the token."""
+
+    def make_context(self, environ: dict[str, Any]) -> cg_context.RequestContext:
+        context = cg_context.RequestContext.from_environ(environ)
+        if context.user_id is None:
+            raise exceptions.Unauthorized()
+        return context
+
+
+class HTTPBasicContext(ContextFilter):
+    """``http_basic``: every user of the file is an administrator of the project in the path."""
+
+    def make_context(self, environ: dict[str, Any]) -> cg_context.RequestContext:
+        project = environ.get("PATH_INFO", "").lstrip("/").partition("/")[0]
+        return _context(environ, environ["HTTP_X_USER"], project, ["admin"])
+
+
+class _BasicAuth(oslo_middleware.BasicAuthMiddleware):
+    """oslo's filter, with this deployment's file of users instead of the global option."""
+
+    def __init__(self, application: "WSGIApplication", auth_file: str) -> None:
+        oslo_middleware.base.ConfigurableMiddleware.__init__(self, application, {})
+        self.auth_file = auth_file
+        basic_auth.validate_auth_file(auth_file)
+
+    def format_exception(self, e: Exception) -> webob.Response:
+        """Leave errors of the application alone, and ask for a password where one is missing."""
+        if not isinstance(e, webob.exc.HTTPClientError):
+            raise e
+        return webob.Response(
+            "A user name and password are required (HTTP basic).",
+            status=401,
+            content_type="text/plain",
+            headerlist=[("WWW-Authenticate", 'Basic realm="cg_extension"')],
+        )
+
+
+def noauth_factory(global_conf: dict[str, str], **local_conf: str) -> "Filter":
+    """Paste factory of :class:`NoAuth`."""
+    return functools.partial(NoAuth, deployment=pipeline.current())
+
+
+def keystone_factory(global_conf: dict[str, str], **local_conf: str) -> "Filter":
+    """Paste factory: auth_token, configured by ``[keystone_authtoken]``, then the context."""
+    deployment = pipeline.current()
+
+    def wrap(application: "WSGIApplication") -> "WSGIApplication":
+        context = KeystoneContext(application, deployment)
+        return auth_token.AuthProtocol(context, {"oslo_config_config": deployment.conf})
+
+    return wrap
+
+
+def http_basic_factory(global_conf: dict[str, str], **local_conf: str) -> "Filter":
+    """Paste factory: oslo's basic auth with ``http_basic_auth_user_file``, then the context."""
+    deployment = pipeline.current()
+
+    def wrap(application: "WSGIApplication") -> "WSGIApplication":
+        context = HTTPBasicContext(application, deployment)
+        return _BasicAuth(context, deployment.conf.http_basic_auth_user_file)
+
+    return wrap

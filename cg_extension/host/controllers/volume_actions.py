@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``POST /volumes/{id}/action``: attachments and connections, and what administrators mend."""
+
+import webob
+
+from cg_extension.api import answer, wsgi
+from cg_extension.host.controllers import base
+from cg_extension.host.schemas import volumes as schemas
+from cg_extension.policies import volumes as policies
+from cg_extension.service import exceptions
+
+# Action → its function here.
+ACTIONS = {
+    "os-attach": "attach",
+    "os-detach": "detach",
+    "os-reset_status": "reset_status",
+    "os-force_delete": "force_delete",
+    "os-initialize_connection": "initialize_connection",
+    "os-terminate_connection": "terminate_connection",
+}
+_RULES = {
+    "attach": policies.ATTACH,
+    "detach": policies.DETACH,
+    "reset_status": policies.RESET_STATUS,
+    "force_delete": policies.FORCE_DELETE,
+    "initialize_connection": policies.INITIALIZE_CONNECTION,
+    "terminate_connection": policies.TERMINATE_CONNECTION,
+}
+
+
+class VolumeActionsController(base.Controller):
+    """Actions on a volume. Each function takes the context, the volume's id and arguments."""
+
+    @wsgi.response(202)
+    @wsgi.body(schemas.ACTION)
+    def action(
+        self, req: webob.Request, id: str, body: base.Document
+    ) -> base.Document | answer.Answer | None:
+        """Find out which action it is, check its rule, and do it."""
+        name, arguments = base.action_of(req, body, ACTIONS)
+        volume = self.find(
+            req, id, _RULES[name], self.service.get_volume, exceptions.VolumeNotFound
+        )
+        return getattr(self, name)(wsgi.context_of(req), volume.id, arguments)
+
+    def attach(self, context: base.Context, id: str, arguments: base.Document) -> None:
+        """Record an attachment, to an instance or to a host."""
+        self.service.attach_volume(
+            context,
+            id,
+            instance_uuid=arguments.get("instance_uuid"),
+            host_name=arguments.get("host_name"),
+            mountpoint=arguments.get("mountpoint"),
+            mode=arguments.get("mode"),
+        )
+
+    def detach(self, context: base.Context, id: str, arguments: base.Document) -> None:
+        """Remove an attachment's record."""
+        self.service.detach_volume(context, id, attachment_id=arguments.get("attachment_id"))
+
+    def reset_status(self, context: base.Context, id: str, arguments: base.Document) -> None:
+        """Set the status by hand, and the attachments if asked to."""
+        if not arguments:
+            raise exceptions.InvalidInput(reason="status or attach_status must be given.")
+        self.service.reset_volume_status(
+            context,
+            id,
+            status=arguments.get("status"),
+            attach_status=arguments.get("attach_status"),
+        )
+
+    def force_delete(self, context: base.Context, id: str, arguments: base.Document) -> None:
+        """Delete in whatever status the volume is."""
+        self.service.delete_volume(context, id, force=True)
+
+    def initialize_connection(
+        self, context: base.Context, id: str, arguments: base.Document
+    ) -> answer.Answer:
+        """Have a machine reach the volume; answers with 200 and how."""
+        connection = self.service.initialize_connection(context, id, arguments["connector"])
+        return answer.Answer(200, {"connection_info": connection})
+
+    def terminate_connection(
+        self, context: base.Context, id: str, arguments: base.Document
+    ) -> None:
+        """End a machine's reach."""
+        self.service.terminate_connection(context, id, arguments["connector"])

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``GET /healthcheck``, without a token: is the database there, and a backend up?
+
+oslo.middleware gives the answer's form and its options (``[healthcheck]``); the check itself is
+the service's own.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import oslo_middleware
+from oslo_config import cfg
+from oslo_middleware.healthcheck import opts, pluginbase
+
+from cg_extension.host import pipeline
+from cg_extension.service import context as cg_context
+from cg_extension.service import exceptions
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+PATH = "/healthcheck"
+
+
+class ServiceHealthcheck(pluginbase.HealthcheckBaseExtension):
+    """The plugin that ``[healthcheck] backends`` names ``cg_extension``."""
+
+    def __init__(self, oslo_conf: cfg.ConfigOpts, conf: dict[str, Any]) -> None:
+        super().__init__(oslo_conf, conf)
+        self._service = pipeline.current().service
+
+    def healthcheck(self, server_port: int) -> pluginbase.HealthcheckResult:
+        """Ask the service; what it raises becomes the reason."""
+        asking = cg_context.RequestContext(is_admin=True, overwrite=False)
+        try:
+            self._service.check_health()
+            services = self._service.list_services(asking)
+        except exceptions.CGExtensionError as error:
+            return pluginbase.HealthcheckResult(available=False, reason=error.msg)
+        if not any(service.is_up for service in services):
+            return pluginbase.HealthcheckResult(available=False, reason="No backend is up.")
+        return pluginbase.HealthcheckResult(available=True, reason="OK")
+
+
+class HealthcheckFilter:
+    """Answers ``/healthcheck`` and passes everything else on."""
+
+    def __init__(self, application: "WSGIApplication") -> None:
+        conf = pipeline.current().conf
+        conf.register_opts(opts.HEALTHCHECK_OPTS, group="healthcheck")
+        conf.set_default("backends", ["cg_extension"], group="healthcheck")
+        self._application = application
+        self._healthcheck = oslo_middleware.Healthcheck(None, conf)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        answers = environ.get("PATH_INFO") == PATH
+        return (self._healthcheck if answers else self._application)(environ, start_response)
+
+
+def factory(global_conf: dict[str, str], **local_conf: str) -> type[HealthcheckFilter]:
+    """Paste factory of the filter."""
+    return HealthcheckFilter

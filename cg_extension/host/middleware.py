@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The filters of the pipeline that know nothing of groups or volumes.
+
+Most are oslo.middleware's, made here only because its own paste factories read the global
+configuration; ours are the JSON faults and the log of requests.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import oslo_middleware
+import webob
+from oslo_log import log as logging
+
+from cg_extension.api import faults
+from cg_extension.host import pipeline
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    Filter = Callable[[WSGIApplication], WSGIApplication]
+
+LOG = logging.getLogger(__name__)
+
+
+def _from_oslo(middleware: Any) -> "Callable[..., Filter]":
+    """A paste factory for one of oslo's filters, configured by the deployment's options."""
+
+    def factory(global_conf: dict[str, str], **local_conf: str) -> "Filter":
+        conf = pipeline.current().conf
+        return lambda application: middleware(application, conf)
+
+    return factory
+
+
+request_id_factory = _from_oslo(oslo_middleware.RequestId)
+http_proxy_to_wsgi_factory = _from_oslo(oslo_middleware.HTTPProxyToWSGI)
+cors_factory = _from_oslo(oslo_middleware.CORS)
+sizelimit_factory = _from_oslo(oslo_middleware.RequestBodySizeLimiter)
+
+
+class Faults:
+    """Turns whatever goes wrong below into the JSON error of the API.
+
+    That is an exception, or an error answer in plain text or HTML, as other projects' filters
+    give it.
+    """
+
+    def __init__(self, application: "WSGIApplication") -> None:
+        self._application = application
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        try:
+            response = webob.Request(environ).get_response(self._application)
+        except Exception as error:
+            return faults.from_exception(error, environ)(environ, start_response)
+        if response.status_int >= 400 and response.content_type != "application/json":
+            return faults.from_response(response, environ)(environ, start_response)
+        return response(environ, start_response)
+
+
+def faults_factory(global_conf: dict[str, str], **local_conf: str) -> "Filter":
+    """Paste factory of :class:`Faults`."""
+    return Faults
+
+
+class RequestLog:
+    """Logs each request with its status and time: changes at level info, reads at debug."""
+
+    def __init__(self, application: "WSGIApplication") -> None:
+        self._application = application
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        level = logging.DEBUG if environ["REQUEST_METHOD"] in ("GET", "HEAD") else logging.INFO
+        if not LOG.isEnabledFor(level):
+            return self._application(environ, start_response)
+        started = time.monotonic()
+
+        def log_and_start(status: str, *arguments: Any) -> Any:
+            LOG.log(
+                level,
+                "%s %s %s status: %s time: %.4f s",
+                environ.get("REMOTE_ADDR", "-"),
+                environ["REQUEST_METHOD"],
+                environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
+                status.split()[0],
+                time.monotonic() - started,
+            )
+            return start_response(status, *arguments)
+
+        return self._application(environ, log_and_start)
+
+
+def request_log_factory(global_conf: dict[str, str], **local_conf: str) -> "Filter":
+    """Paste factory of :class:`RequestLog`."""
+    return RequestLog

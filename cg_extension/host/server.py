@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Serves the API over HTTP by cheroot, in threads, with a clean stop.
+
+TLS and more processes are a proxy's or another WSGI server's (``host.wsgi``).
+"""
+
+import ipaddress
+import signal
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from cheroot import wsgi
+from oslo_config import cfg
+from oslo_log import log as logging
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+LOG = logging.getLogger(__name__)
+
+# Bytes of a request's headers; what is longer is answered with 413. Bodies: [oslo_middleware].
+_MAX_HEADER_SIZE = 64 * 1024
+
+
+class UnsafeListener(Exception):
+    """The API would be open to the network without asking anyone who they are."""
+
+
+def check_listener(conf: cfg.ConfigOpts) -> None:
+    """Refuse to serve ``noauth`` on an address that is not loopback.
+
+    :raises UnsafeListener: unless ``allow_noauth_on_network`` is set.
+    """
+    if conf.auth_strategy != "noauth" or conf.allow_noauth_on_network:
+        return
+    host = conf.osapi_volume_listen
+    try:
+        addresses = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+    except OSError as error:
+        raise UnsafeListener(f"osapi_volume_listen: {host} is no address: {error}.") from error
+    if not all(ipaddress.ip_address(item.partition("%")[0]).is_loopback for item in addresses):
+        raise UnsafeListener(
+            f"auth_strategy noauth would let everyone who reaches {host} do everything. Listen on "
+            "127.0.0.1, choose auth_strategy keystone or http_basic, or set "
+            "allow_noauth_on_network."
+        )
+
+
+class _LoggingServer(wsgi.Server):
+    """cheroot's server, with its complaints in our log."""
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        LOG.log(level, "HTTP server: %s", msg, exc_info=traceback)
+
+
+class Server:
+    """One HTTP server in threads of its own.
+
+    :raises UnsafeListener: see :func:`check_listener`.
+    :raises OSError: the address can't be listened on.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts, application: "WSGIApplication") -> None:
+        check_listener(conf)
+        self._server = _LoggingServer(
+            (conf.osapi_volume_listen, conf.osapi_volume_listen_port),
+            application,
+            numthreads=conf.osapi_volume_threads,
+            server_name="cg-api",
+            request_queue_size=128,
+            shutdown_timeout=conf.shutdown_timeout,
+        )
+        self._server.max_request_header_size = _MAX_HEADER_SIZE
+        self._thread = threading.Thread(target=self._server.serve, name="http")
+        self._server.prepare()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that it listens on, the port also where 0 was configured."""
+        host, port = self._server.bind_addr[:2]
+        return str(host), int(port)
+
+    def start(self) -> None:
+        """Begin to accept requests."""
+        self._thread.start()
+        LOG.info("Serving the API on %s:%s", *self.address)
+
+    def stop(self) -> None:
+        """Accept no more requests, and wait for those that are being answered."""
+        self._server.stop()
+        self._thread.join()
+        LOG.info("The API has stopped")
+
+
+def serve(conf: cfg.ConfigOpts, application: "WSGIApplication") -> None:
+    """Serve until SIGTERM or SIGINT. For a process's main thread."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    server = Server(conf, application)
+    server.start()
+    stopped.wait()
+    server.stop()
