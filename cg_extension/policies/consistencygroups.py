@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules of the consistency groups, under the names that Cinder had for them."""
 
-from oslo_policy import policy
-
 from cg_extension.policies import base
 
 CREATE = "consistencygroup:create"
@@ -11,52 +9,39 @@ UPDATE = "consistencygroup:update"
 GET = "consistencygroup:get"
 GET_ALL = "consistencygroup:get_all"
 
-RULES: list[policy.RuleDefault] = [
-    policy.DocumentedRuleDefault(
-        name=CREATE,
-        check_str=base.PROJECT_MEMBER,
-        description="Create a consistency group, empty or from a source.",
-        operations=[
-            {"method": "POST", "path": "/consistencygroups"},
-            {"method": "POST", "path": "/consistencygroups/create_from_src"},
-        ],
-        scope_types=base.SCOPE_TYPES,
+RULES = [
+    base.rule(
+        CREATE,
+        base.PROJECT_MEMBER,
+        "Create a consistency group, empty or from a source.",
+        "POST /consistencygroups",
+        "POST /consistencygroups/create_from_src",
     ),
-    policy.DocumentedRuleDefault(
-        name=DELETE,
-        check_str=base.PROJECT_MEMBER,
-        description="Delete a consistency group, with force also its volumes.",
-        operations=[
-            {"method": "POST", "path": "/consistencygroups/{id}/delete"},
-            {"method": "DELETE", "path": "/consistencygroups/{id}"},
-        ],
-        scope_types=base.SCOPE_TYPES,
+    base.rule(
+        DELETE,
+        base.PROJECT_MEMBER,
+        "Delete a consistency group, with force also its volumes.",
+        "POST /consistencygroups/{id}/delete",
+        "DELETE /consistencygroups/{id}",
     ),
-    policy.DocumentedRuleDefault(
-        name=UPDATE,
-        check_str=base.PROJECT_MEMBER,
-        description="Change a consistency group's name, description or volumes.",
-        operations=[
-            {"method": "PUT", "path": "/consistencygroups/{id}/update"},
-            {"method": "PUT", "path": "/consistencygroups/{id}"},
-        ],
-        scope_types=base.SCOPE_TYPES,
+    base.rule(
+        UPDATE,
+        base.PROJECT_MEMBER,
+        "Change a consistency group's name, description or volumes.",
+        "PUT /consistencygroups/{id}/update",
+        "PUT /consistencygroups/{id}",
     ),
-    policy.DocumentedRuleDefault(
-        name=GET,
-        check_str=base.PROJECT_READER,
-        description="Show a consistency group.",
-        operations=[{"method": "GET", "path": "/consistencygroups/{id}"}],
-        scope_types=base.SCOPE_TYPES,
+    base.rule(
+        GET,
+        base.PROJECT_READER,
+        "Show a consistency group.",
+        "GET /consistencygroups/{id}",
     ),
-    policy.DocumentedRuleDefault(
-        name=GET_ALL,
-        check_str=base.PROJECT_READER,
-        description="List consistency groups.",
-        operations=[
-            {"method": "GET", "path": "/consistencygroups"},
-            {"method": "GET", "path": "/consistencygroups/detail"},
-        ],
-        scope_types=base.SCOPE_TYPES,
+    base.rule(
+        GET_ALL,
+        base.PROJECT_READER,
+        "List consistency groups.",
+        "GET /consistencygroups",
+        "GET /consistencygroups/detail",
     ),
 ]

@@ -46,7 +46,7 @@ class ReadTest(base.APITestCase):
         failed = dataclasses.replace(base.CGSNAPSHOT, status="error", status_reason="in use")
         self.service.get_cgsnapshot.return_value = failed
         self.assertNotIn("status_reason", self.call("GET", MEMBER).json["cgsnapshot"])
-        answer = self.call("GET", MEMBER, roles=("admin",))
+        answer = self.call("GET", MEMBER, role="admin")
         self.assertEqual("in use", answer.json["cgsnapshot"]["status_reason"])
 
     def test_an_id_that_is_no_uuid_is_404(self) -> None:

@@ -52,7 +52,7 @@ class ReadTest(base.APITestCase):
         group = dataclasses.replace(base.GROUP, status="error", status_reason="disk full")
         self.service.get_group.return_value = group
         self.assertNotIn("status_reason", self.call("GET", MEMBER).json["consistencygroup"])
-        answer = self.call("GET", MEMBER, roles=("admin",))
+        answer = self.call("GET", MEMBER, role="admin")
         self.assertEqual("disk full", answer.json["consistencygroup"]["status_reason"])
 
     def test_an_id_that_is_no_uuid_is_404(self) -> None:

@@ -28,7 +28,7 @@ class RouterTest(base.APITestCase):
         self.assert_bad(answer, "Malformed request url")
 
     def test_an_administrator_may_name_any_project_in_the_path(self) -> None:
-        answer = self.call("GET", "/consistencygroups", path_project="other", roles=("admin",))
+        answer = self.call("GET", "/consistencygroups", path_project="other", role="admin")
         self.assertEqual(200, answer.status_int)
 
     def test_without_a_context_it_is_401(self) -> None:

@@ -59,7 +59,7 @@ class RolesTest(base.APITestCase):
             for role in (*READERS, NOBODY):
                 for method, path, body in self._calls(rule):
                     with self.subTest(rule=rule, role=role, path=path):
-                        answer = self.call(method, path, body, roles=(role,))
+                        answer = self.call(method, path, body, role=role)
                         if role in allowed:
                             self.assertIn(answer.status_int, (200, 202))
                         else:
@@ -73,7 +73,7 @@ class RolesTest(base.APITestCase):
                         continue  # Lists and creations are of the caller's own project.
                     with self.subTest(rule=rule, role=role, path=path):
                         answer = self.call(
-                            method, path, body, roles=(role,), project="x", path_project="x"
+                            method, path, body, role=role, project="x", path_project="x"
                         )
                         self.assertEqual(role != "admin", answer.status_int == 403)
 
