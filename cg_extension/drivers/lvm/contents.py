@@ -14,6 +14,7 @@ import struct
 import subprocess
 from collections.abc import Callable, Sequence
 
+from cg_extension.drivers import steps
 from cg_extension.drivers.lvm import errors, privileged
 
 Progress = Callable[[int, int], None]
@@ -46,6 +47,7 @@ def copy_all(
         try:
             for finished in concurrent.futures.as_completed(running):
                 done += finished.result()
+                steps.reached("lvm.piece_copied")
                 if progress:
                     progress(done, total)
         except OSError as error:

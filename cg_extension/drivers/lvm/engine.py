@@ -12,6 +12,7 @@ Its users: our driver, the ``cg-lvm`` command, and a subclass of Cinder's LVM dr
 ``clone_group(copies)``       new volumes from live volumes, all of one instant
 ``restore_group(copies)``     new volumes from snapshots, which don't change
 ``delete(names)``             remove volumes and snapshots; what is not there counts as removed
+``retag(names, tag)``         give volumes a tag or take it away
 ``activate(names)``           make the devices of volumes appear
 ``device_path(name)``         where an active volume is
 ``capacity()``                sizes and usage, in bytes
@@ -27,71 +28,20 @@ LVM's names within the volume group, sizes are bytes. All calls raise ``errors.L
 import contextlib
 import dataclasses
 import functools
-import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from oslo_log import log as logging
 
-from cg_extension.drivers.lvm import commands, contents, errors, leftovers, retake
+from cg_extension.drivers import steps
+from cg_extension.drivers.lvm import commands, contents, errors, leftovers, preflight, retake
+from cg_extension.drivers.lvm.model import Capacity, Copy, Settings
+
+__all__ = ["Capacity", "Copy", "Engine", "Settings"]
 
 LOG = logging.getLogger(__name__)
 
 MIB = 1 << 20
 _TEMPORARY = "cgtmp-"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How the engine works.
-
-    :param volume_group: name of the volume group.
-    :param pool: name of the thin pool; None makes thick volumes.
-    :param system_dir: directory of the ``lvm.conf`` to use (LVM_SYSTEM_DIR); None: LVM's own.
-    :param freeze_deadline: seconds for which a group snapshot may hold I/O.
-    :param data_limit: percentage of the pool's data in use above which no snapshot is taken.
-    :param metadata_limit: likewise of the pool's metadata.
-    :param cow_percent: size of a thick snapshot's copy-on-write store, in percent of its origin.
-    :param clear_size: MiB of a thick volume that are wiped before it is removed; 0: all of it;
-        None: none.
-    :param clear_ionice: arguments of ionice(1) for the wiping.
-    :param copy_workers: how many pieces of thick volumes are copied at a time.
-    :param own_paths: files that the caller must reach while members are frozen.
-    """
-
-    volume_group: str
-    pool: str | None = None
-    system_dir: str | None = None
-    freeze_deadline: float = 2.0
-    data_limit: float = 95.0
-    metadata_limit: float = 90.0
-    cow_percent: int = 100
-    clear_size: int | None = 0
-    clear_ionice: Sequence[str] = ()
-    copy_workers: int = 2
-    own_paths: Sequence[str] = ()
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Copy:
-    """``target`` is made of ``source`` and gets the LVM ``tags``.
-
-    :param size: bytes of a new volume, if larger than the source; zeros follow.
-    """
-
-    source: str
-    target: str
-    tags: Sequence[str] = ()
-    size: int | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
-    """Bytes: in all, free, and promised to volumes; ``thin`` may promise more than there is."""
-
-    total: int
-    free: int
-    provisioned: int
-    thin: bool
 
 
 class Engine:
@@ -241,10 +191,17 @@ class Engine:
     def activate(self, names: Sequence[str]) -> None:
         """Make the devices of volumes appear; those that are there are left alone."""
         if names:
+            # ``--yes``: a thick snapshot and its origin come up together.
             self.group.run(
-                "lvchange", "--activate", "y", "--ignoreactivationskip",
+                *("lvchange", "--yes", "--activate", "y", "--ignoreactivationskip"),
                 *self.group.qualified(names),
-            )  # fmt: skip
+            )
+
+    def retag(self, names: Sequence[str], tag: str, remove: bool = False) -> None:
+        """Give volumes a tag, or take it away; again and again makes no difference."""
+        if names:
+            change = "--deltag" if remove else "--addtag"
+            self.group.run("lvchange", change, tag, *self.group.qualified(names))
 
     def recover(self) -> list[str]:
         """Put right what a crash left: run it before anything else is done.
@@ -285,7 +242,7 @@ class Engine:
             deadline=settings.freeze_deadline,
             data_limit=settings.data_limit,
             metadata_limit=settings.metadata_limit,
-            own_paths=[os.getcwd(), *settings.own_paths],
+            own_paths=preflight.own_paths(settings.own_paths),
         )
 
     def _check_sources(self, copies: Sequence[Copy]) -> None:
@@ -299,7 +256,10 @@ class Engine:
             [self._snapshot_command(copy, volumes_to_be) for copy in copies],
             [copy.target for copy in copies],
         )
-        return retake.retake(self._retake_request(copies))
+        steps.reached("lvm.snapshots_made")
+        held = retake.retake(self._retake_request(copies))
+        steps.reached("lvm.retaken")
+        return held
 
     def _snapshot_command(self, copy: Copy, volume_to_be: bool) -> list[str]:
         command = ["lvcreate", "--yes", "--snapshot", "--name", copy.target, *_tags(copy.tags)]
@@ -423,10 +383,8 @@ class Engine:
         """On success, the targets made inside lose the mark of the unfinished; else they go."""
         try:
             yield
-            self.group.run(
-                "lvchange", "--deltag", leftovers.unfinished_tag(), *self.group.qualified(targets)
-            )
-        except BaseException:
+            self.retag(targets, leftovers.unfinished_tag(), remove=True)
+        except (Exception, KeyboardInterrupt):
             self._discard(targets)
             raise
 
@@ -434,8 +392,10 @@ class Engine:
     def _removed_at_last(self, names: Sequence[str]) -> Iterator[None]:
         try:
             yield
-        finally:
+        except (Exception, KeyboardInterrupt):
             self._discard(names)
+            raise
+        self._discard(names)
 
     def _discard(self, names: Sequence[str]) -> None:
         """Remove what is there; what can't be removed now stays marked, for ``recover``."""

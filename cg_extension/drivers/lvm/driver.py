@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``lvm`` driver: what the manager asks for, in the words of the LVM engine.
+
+Volumes are named ``volume-UUID`` and snapshots ``_snapshot-UUID`` (LVM keeps names that begin
+with ``snapshot`` for itself), as Cinder names them. How group snapshots come to be of one instant
+is the engine's business.
+"""
+
+import functools
+import os
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from oslo_config import cfg
+from oslo_log import log as logging
+from oslo_utils import units
+
+from cg_extension.conf import lvm as lvm_options
+from cg_extension.drivers import base, exceptions
+from cg_extension.drivers.lvm import commands, engine, errors, privileged
+from cg_extension.service import records
+
+LOG = logging.getLogger(__name__)
+
+
+class LVMDriver(base.Driver):
+    """Volumes in one LVM volume group, thin or thick, used on this machine."""
+
+    VERSION = "1.0.0"
+
+    @classmethod
+    def get_driver_options(cls) -> Sequence[cfg.Opt]:
+        return lvm_options.OPTS
+
+    def do_setup(self, context: base.Context) -> None:
+        privileged.configure(self.options.lvm_privsep_helper)
+        self.__dict__.pop("engine", None)  # the type that ``auto`` found is looked for again
+        self.engine.recover()
+        ours = (v for v in self.engine.volumes().values() if v.name.startswith("volume-"))
+        self.engine.activate([volume.name for volume in ours if not volume.active])
+
+    def check_for_setup_error(self) -> None:
+        try:
+            self.engine.check()
+        except errors.LVMError as error:
+            raise exceptions.DriverSetupError(f"[{self.backend}] {error}") from error
+
+    @functools.cached_property
+    def engine(self) -> engine.Engine:
+        """The engine, with the settings of the backend's section."""
+        options = self.options
+        conf_file = options.lvm_conf_file
+        system_dir = os.path.dirname(os.path.abspath(conf_file)) if conf_file else None
+        return engine.Engine(
+            engine.Settings(
+                volume_group=options.volume_group,
+                pool=self._pool(system_dir),
+                system_dir=system_dir,
+                freeze_deadline=options.lvm_freeze_deadline,
+                data_limit=options.lvm_pool_data_limit,
+                metadata_limit=options.lvm_pool_metadata_limit,
+                cow_percent=options.snapshot_cow_percent,
+                clear_size=options.volume_clear_size if options.volume_clear == "zero" else None,
+                clear_ionice=shlex.split(options.volume_clear_ionice or ""),
+                copy_workers=options.lvm_copy_workers,
+            )
+        )
+
+    def _pool(self, system_dir: str | None) -> str | None:
+        options = self.options
+        name = str(options.lvm_pool_name or f"{options.volume_group}-pool")
+        if options.lvm_type == "auto":
+            try:
+                volumes = commands.VolumeGroup(options.volume_group, system_dir).volumes()
+            except errors.LVMError as error:
+                raise exceptions.DriverSetupError(f"[{self.backend}] {error}") from error
+            return name if name in volumes and volumes[name].is_pool else None
+        return name if options.lvm_type == "thin" else None
+
+    def get_volume_stats(self) -> base.VolumeStats:
+        capacity = self.engine.capacity()
+        return base.VolumeStats(
+            volume_backend_name=self.options.volume_backend_name or self.backend,
+            vendor_name="Open Source",
+            driver_version=self.VERSION,
+            storage_protocol="local",
+            total_capacity_gb=capacity.total / units.Gi,
+            free_capacity_gb=capacity.free / units.Gi,
+            provisioned_capacity_gb=capacity.provisioned / units.Gi,
+            reserved_percentage=self.options.reserved_percentage,
+            max_over_subscription_ratio=(
+                self.options.max_over_subscription_ratio if capacity.thin else 1.0
+            ),
+            thin_provisioning_support=capacity.thin,
+        )
+
+    # Volumes and their snapshots
+
+    def create_volume(self, context: base.Context, volume: records.Volume) -> base.ModelUpdate:
+        self.engine.create_volume(
+            _volume(volume), volume.size * units.Gi, _volume_tags(volume.consistencygroup_id)
+        )
+        return {}
+
+    def delete_volume(self, context: base.Context, volume: records.Volume) -> None:
+        self.engine.delete([_volume(volume)])
+
+    def create_snapshot(
+        self, context: base.Context, snapshot: records.Snapshot, volume: records.Volume
+    ) -> base.ModelUpdate:
+        self.engine.snapshot_group(
+            [engine.Copy(source=_volume(volume), target=_snapshot(snapshot))]
+        )
+        return {}
+
+    def delete_snapshot(self, context: base.Context, snapshot: records.Snapshot) -> None:
+        self.engine.delete([_snapshot(snapshot)])
+
+    def create_volume_from_snapshot(
+        self, context: base.Context, volume: records.Volume, snapshot: records.Snapshot
+    ) -> base.ModelUpdate:
+        self.engine.restore_group([_to_volume(_snapshot(snapshot), volume)])
+        return {}
+
+    def create_cloned_volume(
+        self, context: base.Context, volume: records.Volume, source: records.Volume
+    ) -> base.ModelUpdate:
+        self.engine.clone_group([_to_volume(_volume(source), volume)])
+        return {}
+
+    # Use on this machine
+
+    def initialize_connection(
+        self, context: base.Context, volume: records.Volume, connector: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        self.engine.activate([_volume(volume)])
+        path = self.engine.device_path(_volume(volume))
+        return {"driver_volume_type": "local", "data": {"device_path": path}}
+
+    def terminate_connection(
+        self, context: base.Context, volume: records.Volume, connector: Mapping[str, Any]
+    ) -> None:
+        """Nothing to undo: volumes stay active, and a connection is no more than a path."""
+
+    # Groups
+
+    def delete_consistencygroup(
+        self, context: base.Context, group: records.Group, volumes: Sequence[records.Volume]
+    ) -> base.GroupUpdate:
+        self.engine.delete(map(_volume, volumes))
+        return {}, [{} for _ in volumes]
+
+    def update_consistencygroup(
+        self,
+        context: base.Context,
+        group: records.Group,
+        add_volumes: Sequence[records.Volume],
+        remove_volumes: Sequence[records.Volume],
+    ) -> tuple[base.ModelUpdate, Sequence[base.ModelUpdate], Sequence[base.ModelUpdate]]:
+        (tag,) = _volume_tags(group.id)
+        there = self.engine.volumes()
+        self.engine.retag([_volume(v) for v in add_volumes], tag)
+        gone_or_removed = [name for name in map(_volume, remove_volumes) if name in there]
+        self.engine.retag(gone_or_removed, tag, remove=True)
+        return {}, [{} for _ in add_volumes], [{} for _ in remove_volumes]
+
+    def create_consistencygroup_from_src(
+        self,
+        context: base.Context,
+        group: records.Group,
+        volumes: Sequence[records.Volume],
+        cgsnapshot: records.CGSnapshot | None = None,
+        snapshots: Sequence[records.Snapshot] | None = None,
+        source_cg: records.Group | None = None,
+        source_vols: Sequence[records.Volume] | None = None,
+    ) -> base.GroupUpdate:
+        if snapshots is not None:
+            self.engine.restore_group(_to_volumes(map(_snapshot, snapshots), volumes))
+        else:
+            held = self.engine.clone_group(_to_volumes(map(_volume, source_vols or ()), volumes))
+            LOG.info("Held the writes of group %s for %.6f s", source_cg and source_cg.id, held)
+        return {}, [{} for _ in volumes]
+
+    def create_cgsnapshot(
+        self,
+        context: base.Context,
+        cgsnapshot: records.CGSnapshot,
+        snapshots: Sequence[records.Snapshot],
+        volumes: Sequence[records.Volume],
+    ) -> base.GroupUpdate:
+        tags = [f"cg={cgsnapshot.consistencygroup_id}", f"cgsnapshot={cgsnapshot.id}"]
+        held = self.engine.snapshot_group(
+            [
+                engine.Copy(source=_volume(volume), target=_snapshot(snapshot), tags=tags)
+                for volume, snapshot in zip(volumes, snapshots, strict=True)
+            ]
+        )
+        LOG.info("Group snapshot %s held writes for %.6f s", cgsnapshot.id, held)
+        return {}, [{} for _ in snapshots]
+
+    def delete_cgsnapshot(
+        self,
+        context: base.Context,
+        cgsnapshot: records.CGSnapshot,
+        snapshots: Sequence[records.Snapshot],
+    ) -> base.GroupUpdate:
+        self.engine.delete(map(_snapshot, snapshots))
+        return {}, [{} for _ in snapshots]
+
+
+def _volume(volume: records.Volume) -> str:
+    return f"volume-{volume.id}"
+
+
+def _snapshot(snapshot: records.Snapshot) -> str:
+    return f"_snapshot-{snapshot.id}"
+
+
+def _volume_tags(group_id: str | None) -> list[str]:
+    return [f"cg={group_id}"] if group_id else []
+
+
+def _to_volume(source: str, volume: records.Volume) -> engine.Copy:
+    return engine.Copy(
+        source=source,
+        target=_volume(volume),
+        tags=_volume_tags(volume.consistencygroup_id),
+        size=volume.size * units.Gi,
+    )
+
+
+def _to_volumes(sources: Iterable[str], volumes: Sequence[records.Volume]) -> list[engine.Copy]:
+    return [_to_volume(*pair) for pair in zip(sources, volumes, strict=True)]

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A volume group of its own on a loop device for each test, and what must hold after each."""
+
+import os
+import pathlib
+import subprocess
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import fixtures
+from oslotest import base
+
+from cg_extension.drivers.lvm import commands, device_mapper, engine, privileged
+
+MIB = 1 << 20
+
+
+def run(*command: str, check: bool = True) -> str:
+    """Run a command; its output, and on failure its complaint in the exception."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class VolumeGroupFixture(fixtures.Fixture):
+    """A volume group of ``size`` MiB on a loop device, with a thin pool if ``pool_size`` is set.
+
+    :param make_device: given the loop device, makes and gives back the device to use instead.
+    """
+
+    def __init__(self, size: int = 1500, pool_size: int = 0, metadata_size: int = 8) -> None:
+        self.size = size
+        self.pool_size = pool_size
+        self.metadata_size = metadata_size
+        self.pool: str | None = None
+
+    def _setUp(self) -> None:
+        directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.name = f"cg-test-{uuid.uuid4().hex[:8]}"
+        image = directory / "pv"
+        with open(image, "wb") as file:
+            file.truncate(self.size * MIB)
+        self.loop = run("losetup", "--find", "--show", str(image)).strip()
+        self.addCleanup(run, "losetup", "--detach", self.loop)
+        self.system_dir = directory / "lvm"
+        self.system_dir.mkdir()
+        udev = int(os.path.exists("/run/udev/control"))
+        (self.system_dir / "lvm.conf").write_text(
+            f'devices {{ use_devicesfile=0 filter=["a|^{self.loop}$|", "r|.*|"] }}\n'
+            f"activation {{ udev_sync={udev} udev_rules={udev} monitoring=0\n"
+            "thin_pool_autoextend_threshold=100 }\n"
+            "backup { backup=0 archive=0 }\n"
+        )
+        self.useFixture(fixtures.EnvironmentVariable("LVM_SYSTEM_DIR", str(self.system_dir)))
+        self.useFixture(fixtures.EnvironmentVariable("LVM_SUPPRESS_FD_WARNINGS", "1"))
+        run("pvcreate", self.loop)
+        run("vgcreate", self.name, self.loop)
+        self.addCleanup(self._remove)
+        if self.pool_size:
+            self.pool = "pool"
+            run(
+                *("lvcreate", "--type", "thin-pool", "--size", f"{self.pool_size}M"),
+                *("--poolmetadatasize", f"{self.metadata_size}M", "--name", "pool", self.name),
+            )
+
+    def _remove(self) -> None:
+        """Remove the group; what a failed test left suspended must not hang this."""
+        for line in run("dmsetup", "info", "-c", "--noheadings", "-o", "name,suspended").split():
+            name, _, state = line.partition(":")
+            if name.startswith(self.name.replace("-", "--")) and state == "Suspended":
+                run("dmsetup", "resume", "--noudevsync", name, check=False)
+        run("vgremove", "--force", "--force", "--yes", self.name)
+
+
+class LVMTestCase(base.BaseTestCase):
+    """A test with an engine on a volume group of its own.
+
+    The engine's privileged calls run in this process, which is root's.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        privileged.run_in_process()
+
+    def use_engine(
+        self, thin: bool, size: int = 1500, pool_size: int = 600, **settings: Any
+    ) -> engine.Engine:
+        """An engine on a new volume group; ``pool_size`` in MiB counts for thin ones."""
+        self.vg = self.useFixture(VolumeGroupFixture(size, pool_size if thin else 0))
+        return engine.Engine(
+            engine.Settings(
+                volume_group=self.vg.name,
+                pool=self.vg.pool,
+                system_dir=str(self.vg.system_dir),
+                **settings,
+            )
+        )
+
+    def make_volumes(
+        self, eng: engine.Engine, count: int, size: int = 16 * MIB
+    ) -> tuple[list[str], list[str]]:
+        """Make volumes; their names and the paths of their devices."""
+        names = [f"v{number}" for number in range(count)]
+        for name in names:
+            eng.create_volume(name, size)
+        return names, [eng.device_path(name) for name in names]
+
+    def copies(self, names: Sequence[str], prefix: str) -> list[engine.Copy]:
+        """A Copy of each name, called ``prefix`` and the name."""
+        return [
+            engine.Copy(source=name, target=f"{prefix}{name}", tags=[f"group={prefix}"])
+            for name in names
+        ]
+
+    def readable(self, eng: engine.Engine, names: Sequence[str]) -> list[str]:
+        """The devices of volumes or snapshots, activated."""
+        eng.activate(names)
+        return [eng.device_path(name) for name in names]
+
+    def assert_sound(self, eng: engine.Engine, expected: Sequence[str]) -> None:
+        """What must hold whatever failed: nothing suspended, nothing left over, no damage.
+
+        :param expected: the names of the volumes that there are, beside a pool.
+        """
+        volumes = eng.volumes()
+        with device_mapper.Control() as control:
+            for volume in volumes.values():
+                if volume.active:
+                    self.assertFalse(control.is_suspended(volume.device_name), volume.name)
+        self.assertEqual(
+            sorted(expected), sorted(v.name for v in volumes.values() if not v.is_pool)
+        )
+        run("vgck", self.vg.name)
+        if self.vg.pool:
+            self.assert_pool_sound()
+
+    def assert_pool_sound(self) -> None:
+        """The pool's metadata passes thin_check, on a snapshot that the pool makes of it."""
+        pool = commands.device_name(self.vg.name, self.vg.pool, "tpool")
+        metadata = commands.device_name(self.vg.name, f"{self.vg.pool}_tmeta")
+        run("dmsetup", "message", pool, "0", "reserve_metadata_snap")
+        try:
+            run("thin_check", "--metadata-snap", f"/dev/mapper/{metadata}")
+        finally:
+            run("dmsetup", "message", pool, "0", "release_metadata_snap")

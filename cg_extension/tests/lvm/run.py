@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the LVM tests in this process, one line a test; root and device-mapper must be there.
+
+``python -m cg_extension.tests.lvm.run COUNTS [WORD…]``: tests whose id has one of the words, or
+all; writes ``passed failed skipped`` to the file COUNTS. ``tools/run_lvm_tests.py`` starts it.
+"""
+
+import faulthandler
+import pathlib
+import sys
+import time
+import traceback
+import unittest
+from collections.abc import Iterator
+
+TIME_LIMIT = 240
+
+
+class _Result(unittest.TestResult):
+    """Prints each test's outcome; a test that hangs ends the run, with where it hung."""
+
+    def startTest(self, test: unittest.TestCase) -> None:
+        super().startTest(test)
+        self.started = time.monotonic()
+        self.outcome = "ok"
+        faulthandler.dump_traceback_later(TIME_LIMIT, exit=True)
+
+    def stopTest(self, test: unittest.TestCase) -> None:
+        faulthandler.cancel_dump_traceback_later()
+        took = time.monotonic() - self.started
+        print(f"{self.outcome:4} {_name(test)} [{took:.1f} s]", flush=True)
+
+    def addError(self, test: unittest.TestCase, err: tuple) -> None:
+        self.outcome = "FAIL"
+        super().addError(test, err)
+        traceback.print_exception(*err, file=sys.stdout)
+
+    addFailure = addError
+
+    def addSkip(self, test: unittest.TestCase, reason: str) -> None:
+        self.outcome = "skip"
+        super().addSkip(test, reason)
+
+
+def _name(test: unittest.TestCase) -> str:
+    return test.id().removeprefix("cg_extension.tests.lvm.")
+
+
+def _chosen(suite: unittest.TestSuite, words: list[str]) -> Iterator[unittest.TestCase]:
+    for item in suite:
+        if isinstance(item, unittest.TestSuite):
+            yield from _chosen(item, words)
+        elif not words or any(word in item.id() for word in words):
+            yield item
+
+
+def main() -> int:
+    """Run; 1 if a test failed or none ran."""
+    counts, *words = sys.argv[1:]
+    here = pathlib.Path(__file__).parent
+    suite = unittest.defaultTestLoader.discover(str(here), top_level_dir=str(here.parents[2]))
+    result = _Result()
+    for test in _chosen(suite, words):
+        test.run(result)
+    failed, skipped = len(result.errors), len(result.skipped)
+    passed = result.testsRun - failed - skipped
+    pathlib.Path(counts).write_text(f"{passed} {failed} {skipped}\n")
+    return 0 if passed and not failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

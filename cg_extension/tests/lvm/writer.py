@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A live writer that goes round block devices, and the judge of snapshots taken meanwhile.
+
+Write number ``i`` goes to device ``i % N``, around ``SLOTS`` blocks of it, with O_DIRECT|O_DSYNC:
+it is on the device before ``i + 1`` begins. So the snapshots show one instant only if they hold
+all of the writes up to one number and none after it.
+
+``python -m cg_extension.tests.lvm.writer DEVICE…`` writes until its standard input ends, then
+prints ``{"writes": n, "stalls": [[time, seconds], …]}``: each write that took over a millisecond.
+"""
+
+import json
+import mmap
+import os
+import select
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+BLOCK = 4096
+SLOTS = 64
+_STALL = 0.001
+
+
+def main(devices: Sequence[str]) -> None:
+    """Write until standard input ends."""
+    descriptors = [os.open(device, os.O_RDWR | os.O_DIRECT | os.O_DSYNC) for device in devices]
+    block = mmap.mmap(-1, BLOCK)
+    stalls = []
+    print("ready", flush=True)
+    number = 0
+    while number % 16 or not select.select([0], [], [], 0)[0]:
+        number += 1
+        struct.pack_into("<Q", block, 0, number)
+        before = time.monotonic()
+        _device, _slot = _place(number, len(devices))
+        os.pwrite(descriptors[_device], block, _slot * BLOCK)
+        took = time.monotonic() - before
+        if took > _STALL:
+            stalls.append((before, took))
+    print(json.dumps({"writes": number, "stalls": stalls}), flush=True)
+
+
+def _place(number: int, devices: int) -> tuple[int, int]:
+    return number % devices, number // devices % SLOTS
+
+
+class Writer:
+    """The writer as a child process; ``result`` is what it printed, once it has stopped."""
+
+    def __init__(self, devices: Sequence[str]) -> None:
+        self.devices = devices
+        self.result: dict[str, Any] = {}
+
+    def __enter__(self) -> "Writer":
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", __name__, *self.devices],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout.readline() == "ready\n"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        output, _complaint = self.process.communicate()
+        self.result = json.loads(output)
+
+    def longest_stall(self, since: float, until: float) -> float:
+        """Seconds of the longest write that began between two times (of ``time.monotonic``)."""
+        return max((s for at, s in self.result["stalls"] if since <= at <= until), default=0.0)
+
+
+def gap(devices: Sequence[str]) -> int:
+    """By how many writes the devices' contents are apart: 0 is one instant, 1 or more is torn."""
+    found = [_numbers(device) for device in devices]
+    newest = max(max(numbers) for numbers in found)
+    oldest_kept = max(newest - len(devices) * SLOTS, 0)
+    missing = [
+        number
+        for number in range(oldest_kept + 1, newest + 1)
+        for device, slot in [_place(number, len(devices))]
+        if found[device][slot] != number
+    ]
+    return newest - missing[0] if missing else 0
+
+
+def _numbers(device: str) -> list[int]:
+    fd = os.open(device, os.O_RDONLY | os.O_DIRECT)
+    try:
+        with mmap.mmap(-1, SLOTS * BLOCK) as blocks:
+            os.preadv(fd, [blocks], 0)
+            return [struct.unpack_from("<Q", blocks, slot * BLOCK)[0] for slot in range(SLOTS)]
+    finally:
+        os.close(fd)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
