@@ -62,7 +62,7 @@ def enqueue(
     :param arguments: JSON values; what the rows tell need not be repeated here.
     :raises oslo_db.exception.DBDuplicateEntry: the resource has an operation already.
     """
-    now = engine.now(conn)
+    now = engine.utcnow()
     operation_id = uuidutils.generate_uuid()
     conn.execute(
         sa.insert(_TABLE).values(

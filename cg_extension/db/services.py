@@ -14,6 +14,12 @@ TABLE = tables.services
 # What ``os-services`` calls the process behind a backend.
 BINARY = "cg-manager"
 
+_SELECT = (
+    rows.select(TABLE)
+    .add_columns(engine.utcnow().label("now"))
+    .order_by(TABLE.c.host, TABLE.c.binary)
+)
+
 
 def report(
     conn: sa.Connection,
@@ -63,9 +69,11 @@ def find(
 ) -> Sequence[rows.Row]:
     """Services, all of them or those of a host or binary, in the order of hosts.
 
+    A column ``now`` has the clock that ``heartbeat_at`` goes by.
+
     A ``host`` without backend (``host`` of ``host@backend``) stands for all of its backends.
     """
-    query = rows.select(TABLE).order_by(TABLE.c.host, TABLE.c.binary)
+    query = _SELECT
     if host is not None:
         query = query.where(
             sa.or_(TABLE.c.host == host, TABLE.c.host.startswith(f"{host}@", autoescape=True))

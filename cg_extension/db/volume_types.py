@@ -2,6 +2,7 @@
 """Queries on volume types and their extra specs."""
 
 from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
 from oslo_utils import timeutils, uuidutils
@@ -12,14 +13,28 @@ TABLE = tables.volume_types
 EXTRA_SPECS = tables.volume_type_extra_specs
 
 _NAMES: sa.BindParameter[str] = sa.bindparam("names", expanding=True)
-_SELECT_BY_NAME_OR_ID = rows.select(TABLE).where(TABLE.c.name.in_(_NAMES) | TABLE.c.id.in_(_NAMES))
+_SELECT_BY_NAME_OR_ID = (
+    rows.select(TABLE)
+    .add_columns(EXTRA_SPECS.c.key, EXTRA_SPECS.c.value)
+    .outerjoin_from(TABLE, EXTRA_SPECS, EXTRA_SPECS.c.volume_type_id == TABLE.c.id)
+    .where(TABLE.c.name.in_(_NAMES) | TABLE.c.id.in_(_NAMES))
+)
 _SELECT_BY_NAME = rows.select(TABLE).where(TABLE.c.name == sa.bindparam("type_name"))
 
 
-def find(conn: sa.Connection, names_or_ids: Collection[str]) -> list[rows.Row]:
-    """The types there are of those names or ids; a type whose id is meant may come twice over
-    a name that looks like it, so the caller decides which it wants."""
-    return list(conn.execute(_SELECT_BY_NAME_OR_ID, {"names": list(names_or_ids)}))
+def find(conn: sa.Connection, names_or_ids: Collection[str]) -> list[dict[str, Any]]:
+    """The columns of the types there are of those names or ids, and ``extra_specs``. One query.
+
+    A name may look like another type's id; the caller decides which type is meant.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for row in conn.execute(_SELECT_BY_NAME_OR_ID, {"names": list(names_or_ids)}).mappings():
+        values = dict(row)
+        key, value = values.pop("key"), values.pop("value")
+        volume_type = found.setdefault(values["id"], {**values, "extra_specs": {}})
+        if key is not None:
+            volume_type["extra_specs"][key] = value
+    return list(found.values())
 
 
 def get_by_name(conn: sa.Connection, name: str) -> rows.Row | None:

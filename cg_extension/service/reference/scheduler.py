@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_utils import strutils
 
-from cg_extension.db import engine, services
+from cg_extension.db import services
 from cg_extension.service import exceptions, records
 
 # Scope of extra specs that are meant for the scheduler; other scopes are a driver's own.
@@ -28,13 +28,12 @@ def list_services(
     binary: str | None = None,
 ) -> list[records.Service]:
     """Services, all or those of a host or binary, with their state by the database's clock."""
-    now = engine.now(conn)
     return [
         records.Service(
             host=row.host,
             binary=row.binary,
             availability_zone=row.availability_zone,
-            is_up=services.is_up(row, now=now, down_time=conf.service_down_time),
+            is_up=services.is_up(row, now=row.now, down_time=conf.service_down_time),
             disabled=row.disabled,
             disabled_reason=row.disabled_reason,
             frozen=row.frozen,
