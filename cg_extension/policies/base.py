@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is who: the check strings that the rules of every subject are made of.
 
-An administrator has the member role, too, and a member the reader role: Keystone sees to that by
-its implied roles, and the strategies that don't ask Keystone do the same.
+Keystone gives an administrator the member role, too, and a member the reader role. A token that
+is believed as it stands (``noauth``) may name the higher role alone, so the rules name both.
 """
 
 from oslo_policy import policy
@@ -11,7 +11,7 @@ SCOPE_TYPES = ["project"]
 
 ADMIN = "rule:context_is_admin"
 PROJECT_MEMBER = f"{ADMIN} or (role:member and project_id:%(project_id)s)"
-PROJECT_READER = f"{ADMIN} or (role:reader and project_id:%(project_id)s)"
+PROJECT_READER = f"{ADMIN} or ((role:reader or role:member) and project_id:%(project_id)s)"
 
 RULES = [
     policy.RuleDefault(

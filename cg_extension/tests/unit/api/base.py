@@ -23,12 +23,6 @@ GROUP_ID = "11111111-1111-4111-8111-111111111111"
 CGSNAPSHOT_ID = "22222222-2222-4222-8222-222222222222"
 TYPE_ID = "33333333-3333-4333-8333-333333333333"
 CREATED_AT = datetime.datetime(2015, 9, 16, 9, 28, 52)
-# Each role with those that it implies.
-ROLES = {
-    "reader": ["reader"],
-    "member": ["member", "reader"],
-    "admin": ["admin", "member", "reader"],
-}
 
 GROUP = records.Group(
     id=GROUP_ID,
@@ -114,7 +108,7 @@ class APITestCase(base.BaseTestCase):
         req.environ[cg_context.ENVIRON_KEY] = cg_context.RequestContext(
             user_id="user",
             project_id=project,
-            roles=ROLES.get(role, [role]),
+            roles=[role],
             is_admin=role == "admin",
         )
         return req.get_response(self.application)
