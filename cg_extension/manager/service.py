@@ -29,9 +29,15 @@ class ManagerService:
     ``waker`` reaches this manager from within the process.
     """
 
-    def __init__(self, conf: cfg.ConfigOpts, database: engine.Database) -> None:
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        database: engine.Database,
+        claimant: instance.Instance | None = None,
+    ) -> None:
         """Load the drivers; touch no backend yet.
 
+        :param claimant: the lock on ``state_path``, if the caller took it already.
         :raises ConfigurationError: no backend, or one without a driver that can be loaded.
         """
         if not conf.enabled_backends:
@@ -42,7 +48,8 @@ class ManagerService:
         self._conf = conf
         self._database = database
         self._drivers = [_load_driver(conf, name) for name in conf.enabled_backends]
-        self._instance: instance.Instance | None = None
+        self._instance = claimant
+        self._started = False
         self._backends: dict[str, backend.Backend] = {}
         self._connections = rpc.Connections(database, self._backends)
         self.waker: service_rpc.Waker = rpc.LocalWaker(self._connections, self._backends)
@@ -54,7 +61,8 @@ class ManagerService:
         :raises OSError: ``state_path`` can't be written.
         """
         conf, database = self._conf, self._database
-        self._instance = instance.Instance(conf.state_path, conf.host)
+        if self._instance is None:
+            self._instance = instance.Instance(conf.state_path, conf.host)
         owner = self._instance.owner
         self._take_over(self._instance.predecessor)
         self._keeper = leases.LeaseKeeper(database, owner, conf.operation_lease)
@@ -65,6 +73,7 @@ class ManagerService:
         self._server: rpc.Server | None = None
         if not service_rpc.is_local(conf):
             self._server = rpc.Server(conf, self._connections, self._backends)
+        self._started = True
         self._keeper.start()
         for served in self._backends.values():
             served.start()
@@ -77,7 +86,7 @@ class ManagerService:
         False: something still is. It is left for recovery, and the process should end: until
         then it keeps its claims and ``state_path``.
         """
-        if self._instance is None:
+        if not self._started:
             return True
         deadline = time.monotonic() + timeout
         if self._server is not None:
@@ -92,8 +101,10 @@ class ManagerService:
             LOG.warning("Operations are still under way; the next start goes on with them")
             return False
         self._keeper.stop()
-        self._instance.release()
-        self._instance = None
+        self._started = False
+        if self._instance is not None:
+            self._instance.release()
+            self._instance = None
         return True
 
     def _take_over(self, predecessor: str | None) -> None:

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all commands do first: options, configuration files, logs; and how they end in an error."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
+
+import oslo_messaging
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from cg_extension import conf as cg_conf
+from cg_extension.db import engine
+
+PROJECT = "cg_extension"
+
+
+def new_conf() -> cfg.ConfigOpts:
+    """A configuration that knows every option of the service, and has read nothing yet."""
+    conf = cfg.ConfigOpts()
+    logging.register_options(conf)
+    cg_conf.register_opts(conf)
+    engine.register_opts(conf)
+    oslo_messaging.TransportURL.parse(conf)  # Registers transport_url.
+    return conf
+
+
+def read(conf: cfg.ConfigOpts, prog: str, arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and the configuration files that it names, and set up the logs.
+
+    Without ``--config-file``: ``cg_extension.conf`` and ``PROG.conf`` of the usual places, such
+    as ``/etc/cg_extension/``.
+
+    :param arguments: without the program's name; None: those of this process.
+    """
+    conf(arguments, project=PROJECT, prog=prog)
+    logging.setup(conf, PROJECT)
+
+
+@contextlib.contextmanager
+def friendly_errors(prog: str, *expected: type[Exception]) -> Iterator[None]:
+    """Turn errors that the user can mend into one line on standard error and exit code 1."""
+    try:
+        yield
+    except cfg.Error as error:
+        fail(prog, error)
+    except expected as error:
+        fail(prog, error)
+    except OSError as error:
+        fail(prog, f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
+
+
+def fail(prog: str, error: object) -> NoReturn:
+    """End with exit code 1 and a message: the first line of what the error says."""
+    sys.exit(f"{prog}: {str(error).strip().partition(chr(10))[0]}")
+
+
+def default_state_path() -> str:
+    """Where a service without configuration keeps its state.
+
+    As root ``/var/lib/cg_extension``; for others ``cg_extension`` in ``XDG_STATE_HOME``, which is
+    ``~/.local/state`` if it is not set (XDG Base Directory Specification).
+    """
+    if os.geteuid() == 0:
+        return f"/var/lib/{PROJECT}"
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(base, PROJECT)

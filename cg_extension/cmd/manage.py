@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``cg-manage``: what an operator does with the database."""
+
+import sys
+from typing import Any
+
+from oslo_config import cfg
+from oslo_db import exception as db_exception
+
+from cg_extension.cmd import config, deployment
+from cg_extension.db import engine, migration
+
+PROG = "cg-manage"
+
+
+def _db_sync(conf: cfg.ConfigOpts, database: engine.Database) -> None:
+    deployment.sync(conf, database)
+    _db_version(conf, database)
+
+
+def _db_version(_conf: cfg.ConfigOpts, database: engine.Database) -> None:
+    sys.stdout.write(f"{migration.version(database) or 'empty'}\n")
+
+
+def _add_commands(subparsers: Any) -> None:
+    db = subparsers.add_parser("db", help="the database's schema").add_subparsers(
+        dest="action", required=True
+    )
+    sync = db.add_parser("sync", help="bring it to this release's version, create the default type")
+    sync.set_defaults(command=_db_sync)
+    version = db.add_parser("version", help="show the version that it is at")
+    version.set_defaults(command=_db_version)
+
+
+def main() -> None:
+    conf = config.new_conf()
+    conf.register_cli_opt(cfg.SubCommandOpt("category", title="commands", handler=_add_commands))
+    with config.friendly_errors(PROG, db_exception.DBError):
+        config.read(conf, PROG)
+        conf.category.command(conf, deployment.open_database(conf))

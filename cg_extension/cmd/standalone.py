@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``cg-standalone``: API and manager in one process, with no configuration needed."""
+
+import argparse
+import os
+from collections.abc import Sequence
+
+from oslo_config import cfg
+from oslo_db import exception as db_exception
+from oslo_log import log as logging
+
+from cg_extension import conf as cg_conf
+from cg_extension.cmd import config, deployment
+from cg_extension.host import extensions, pipeline, server
+from cg_extension.manager import instance, service
+from cg_extension.service import reference, rpc
+
+LOG = logging.getLogger(__name__)
+
+PROG = "cg-standalone"
+_BACKEND = "file"
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=PROG,
+        description="Serve volumes and consistency groups from one process: API, manager, SQLite "
+        "database and a backend of plain files. Options of the configuration files "
+        "hold here, too.",
+    )
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: 8776)")
+    parser.add_argument(
+        "--state-path",
+        type=os.path.abspath,
+        help=f"directory of database and volumes (default: {config.default_state_path()})",
+    )
+    for option in ("--config-file", "--config-dir"):
+        parser.add_argument(option, action="append", default=[], help="as of oslo.config")
+    parser.add_argument("--debug", action="store_true", help="log more")
+    return parser.parse_args(arguments)
+
+
+def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
+    """Defaults that suit one process, under the configuration files, under the command line."""
+    conf = config.new_conf()
+    conf.set_default("state_path", config.default_state_path())
+    conf.set_default("transport_url", "fake:/")
+    conf.set_default("enabled_backends", [_BACKEND])
+    cg_conf.register_backend_opts(conf, _BACKEND)
+    conf.set_default("volume_driver", "file", group=_BACKEND)
+    arguments = ["--debug"] if options.debug else []
+    for name in ("config_file", "config_dir"):
+        for path in getattr(options, name):
+            arguments += [f"--{name.replace('_', '-')}", path]
+    config.read(conf, PROG, arguments)
+    for name, value in (
+        ("osapi_volume_listen", options.host),
+        ("osapi_volume_listen_port", options.port),
+        ("state_path", options.state_path),
+    ):
+        if value is not None:
+            conf.set_override(name, value)
+    return conf
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parse(arguments)
+    with config.friendly_errors(
+        PROG,
+        db_exception.DBError,
+        extensions.RequiredExtensionMissing,
+        server.UnsafeListener,
+        instance.AlreadyRunning,
+        service.ConfigurationError,
+        ValueError,
+    ):
+        conf = _configure(options)
+        claimant = instance.Instance(conf.state_path, conf.host)
+        database = deployment.open_database(conf)
+        deployment.sync(conf, database)
+        manager = service.ManagerService(conf, database, claimant)
+        waker = manager.waker if rpc.is_local(conf) else rpc.MessagingWaker(conf)
+        application = pipeline.load(conf, reference.ReferenceService(conf, database, waker))
+        http = server.Server(conf, application)
+
+        def serve() -> None:
+            http.start()
+            deployment.wait_for_signal()
+            http.stop()
+
+        deployment.run(conf, manager, serve)
