@@ -87,8 +87,9 @@ class NoAuth(ContextFilter):
             raise exceptions.Unauthorized(
                 "This service takes requests from its own machine only (auth_strategy noauth)."
             )
-        user, project, *rest = (environ.get("HTTP_X_AUTH_TOKEN", "") + ":").split(":", 2)
-        roles = [role.strip() for role in rest[0].rstrip(":").split(",") if role.strip()]
+        user, _, rest = environ.get("HTTP_X_AUTH_TOKEN", "").partition(":")
+        project, _, names = rest.partition(":")
+        roles = [name.strip() for name in names.split(",") if name.strip()]
         if not user or not project:
             raise exceptions.Unauthorized(
                 "A token USER:PROJECT[:ROLE[,ROLE...]] is required in the X-Auth-Token header."
