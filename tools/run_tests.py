@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs tox environments one after another, each within its time limit, and adds up their tests.
+
+The part of run_tests.sh that comes after the set-up. The last line is ``N passed, N failed,
+N skipped``; the exit status is 0 only if nothing failed and every environment ran tests.
+"""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+# Seconds; the first run of an environment includes its installation.
+TIME_LIMITS = {"linters": 300, "unit": 900, "functional": 1200, "lvm": 1500, "cinder": 1200}
+MEASURED = ("unit", "functional")
+GRACE = 10
+
+
+@dataclasses.dataclass
+class Counts:
+    """What the tests of an environment came to."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def tox(environment: str, limit: float) -> int | None:
+    """Exit status of tox; None when it was ended at the time limit, in seconds."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tox", "run", "-e", environment],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        return process.wait(limit)
+    except subprocess.TimeoutExpired:
+        # faulthandler, which tox.ini switches on, shows where each Python process hangs.
+        print(f"\n{environment}: time limit of {limit:.0f} s; what it was doing:", flush=True)
+        os.killpg(process.pid, signal.SIGABRT)
+        time.sleep(GRACE)
+        return None
+    finally:
+        _end_group(process)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """Leave nothing running that the environment started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def count(directory: pathlib.Path) -> Counts:
+    """Counts of the run just made, from an environment's counts file or stestr repository."""
+    written = directory / "counts"
+    if written.exists():
+        return Counts(*map(int, written.read_text().split()))
+    if not (directory / "stestr").exists():
+        return Counts()
+    stestr = [directory / "bin" / "stestr", "--repo-url", directory / "stestr", "last", "--subunit"]
+    stream = subprocess.run(stestr, cwd=ROOT, stdout=subprocess.PIPE, check=False).stdout
+    statistics = subprocess.run(
+        [directory / "bin" / "subunit-stats"], input=stream, stdout=subprocess.PIPE, check=False
+    ).stdout.decode()
+    numbers = dict(re.findall(r"^(\w+) tests: +(\d+)", statistics, re.MULTILINE))
+    return Counts(*(int(numbers.get(key, 0)) for key in ("Passed", "Failed", "Skipped")))
+
+
+def run(environment: str) -> Counts:
+    """Run one environment; a failure that no test accounts for counts as a failed test."""
+    directory = ROOT / ".tox" / environment
+    shutil.rmtree(directory / "stestr", ignore_errors=True)
+    (directory / "counts").unlink(missing_ok=True)
+    status = tox(environment, TIME_LIMITS[environment])
+    if environment == "linters":
+        return Counts(passed=int(status == 0), failed=int(status != 0))
+    counts = count(directory)
+    if not counts.failed and (status != 0 or not counts.passed):
+        counts.failed = 1
+    return counts
+
+
+def main() -> int:
+    """Run what is named on the command line."""
+    environments = sys.argv[1:]
+    unknown = set(environments) - set(TIME_LIMITS)
+    if unknown:
+        sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(TIME_LIMITS)}")
+    shutil.rmtree(ROOT / ".tox" / "measured", ignore_errors=True)
+    total, report = Counts(), []
+    for environment in environments:
+        print(f"\n=== {environment}", flush=True)
+        started = time.monotonic()
+        counts = run(environment)
+        report.append(f"{environment:10} {time.monotonic() - started:6.0f} s  {counts}")
+        total.passed += counts.passed
+        total.failed += counts.failed
+        total.skipped += counts.skipped
+    if set(MEASURED) & set(environments):
+        print("\n=== coverage", flush=True)
+        if tox("coverage", 300) != 0:
+            report.append("coverage: no report")
+            total.failed += 1
+    print("", *report, total, sep="\n", flush=True)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs all tests, or those of the environments named: tools/run_tests.sh [linters|unit|functional|
+# lvm|cinder…]. Installs what they need; the last line is "N passed, N failed, N skipped".
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=tools/bootstrap.sh
+. tools/bootstrap.sh
+
+environments=("$@")
+[ $# -gt 0 ] || environments=(linters unit functional lvm cinder)
+
+venv=$PWD/.venv/tox
+make_venv "$venv"
+"$venv/bin/pip" install -q 'bindep>=2.11' 'tox>=4.6' || die "could not install tox"
+
+# It prints the packages that are missing, and then exits with 1.
+missing=$("$venv/bin/bindep" --brief "${environments[@]}" || true)
+if [ -n "$missing" ]; then
+    # shellcheck disable=SC2086 # one word a package
+    apt_install $missing
+fi
+
+exec "$venv/bin/python" tools/run_tests.py "${environments[@]}"
