@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from cg_extension.db import rows
 
-# Keys that sort by another column than the one of their name.
+# Keys that sort by another column than the one of their name, in tables that have it.
 _SORT_COLUMNS = {"name": "name_key"}
 
 
@@ -22,7 +22,7 @@ class MarkerNotFound(Exception):
 
 
 class UnknownSortKey(Exception):
-    """The table has no such column."""
+    """The table has no such column, or none that is never NULL."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def page(
     :param sort: ``((column, "asc" | "desc"), …)``.
     :param marker: the id of the row after which the page starts.
     :raises MarkerNotFound: there is no such row under ``condition``.
-    :raises UnknownSortKey: there is no such column.
+    :raises UnknownSortKey: there is no such column that a list can be sorted by.
     """
     keys = _keys(table, sort)
     query = rows.select(table).order_by(*[key.order() for key in keys])
@@ -80,8 +80,9 @@ def _keys(table: sa.Table, sort: Sequence[tuple[str, str]]) -> list[_Key]:
     keys = []
     ascending = True
     for name, direction in sort:
-        column = table.c.get(_SORT_COLUMNS.get(name, name))
-        if column is None:
+        column = table.c.get(_SORT_COLUMNS.get(name, name), table.c.get(name))
+        # Databases differ in where they place NULL.
+        if column is None or (column.nullable and column.computed is None):
             raise UnknownSortKey(name)
         ascending = direction == "asc"
         keys.append(_Key(column, ascending))

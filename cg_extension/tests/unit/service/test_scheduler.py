@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of service.reference.scheduler: the rules alone, and their effect on new groups."""
+
+import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from oslotest import base as oslotest_base
+
+from cg_extension.db import tables
+from cg_extension.service import exceptions, records
+from cg_extension.service.reference import scheduler
+from cg_extension.tests.unit.service import base
+
+
+def _service(host: str, **values: Any) -> records.Service:
+    stats = {**base.STATS, **values.pop("stats", {})}
+    defaults: dict[str, Any] = {
+        "binary": "cg-manager",
+        "availability_zone": "nova",
+        "is_up": True,
+        "disabled": False,
+        "frozen": False,
+        "created_at": datetime.datetime(2026, 1, 1),
+    }
+    return records.Service(host=host, stats=stats, **{**defaults, **values})
+
+
+class ChooseTest(oslotest_base.BaseTestCase):
+    def test_the_one_with_most_room_is_chosen(self) -> None:
+        services = [
+            _service("h@a", stats={"free_capacity_gb": 10.0}),
+            _service("h@b", stats={"free_capacity_gb": 30.0}),
+            _service("h@c", stats={"free_capacity_gb": 20.0}),
+        ]
+        self.assertEqual("h@b", scheduler.choose(services, "nova", [{}]))
+
+    def test_reserved_capacity_is_not_given_out(self) -> None:
+        stats = {"total_capacity_gb": 100.0, "free_capacity_gb": 30.0, "reserved_percentage": 20}
+        self.assertEqual(10.0, scheduler.free_gigabytes(stats))
+
+    def test_a_thin_backend_may_promise_more_than_it_has(self) -> None:
+        stats = {
+            "total_capacity_gb": 100.0,
+            "free_capacity_gb": 30.0,
+            "provisioned_capacity_gb": 150.0,
+            "max_over_subscription_ratio": 2.0,
+            "thin_provisioning_support": True,
+        }
+        self.assertEqual(50.0, scheduler.free_gigabytes(stats))
+
+    def test_one_without_room_for_the_volume_is_not_chosen(self) -> None:
+        services = [_service("h@a", stats={"free_capacity_gb": 9.0})]
+        self.assertEqual("h@a", scheduler.choose(services, "nova", [{}], size=9))
+        self.assertRaises(
+            exceptions.ServiceUnavailable, scheduler.choose, services, "nova", [{}], size=10
+        )
+
+    def test_one_that_is_down_disabled_or_frozen_gets_nothing_new(self) -> None:
+        for state in ({"is_up": False}, {"disabled": True}, {"frozen": True}):
+            services = [_service("h@a", **state)]
+            self.assertRaises(
+                exceptions.ServiceUnavailable, scheduler.choose, services, "nova", [{}]
+            )
+            services.append(_service("h@b", stats={"free_capacity_gb": 1.0}))
+            self.assertEqual("h@b", scheduler.choose(services, "nova", [{}]))
+
+    def test_all_types_must_be_satisfied_by_one_backend(self) -> None:
+        services = [
+            _service("h@a", stats={"volume_backend_name": "a"}),
+            _service("h@b", stats={"volume_backend_name": "b"}),
+        ]
+        a, b = {"volume_backend_name": "a"}, {"volume_backend_name": "b"}
+        self.assertEqual("h@b", scheduler.choose(services, "nova", [b, {}]))
+        self.assertRaises(exceptions.InvalidInput, scheduler.choose, services, "nova", [a, b])
+
+    def test_the_zone_counts(self) -> None:
+        services = [_service("h@a"), _service("h@b", availability_zone="east")]
+        self.assertEqual("h@b", scheduler.choose(services, "east", [{}]))
+
+
+class SatisfiesTest(oslotest_base.BaseTestCase):
+    def test_extra_specs_in_cinders_notation(self) -> None:
+        stats = {"replication": True, "vendor": "acme one", "capabilities": {"color": "blue"}}
+        for specs, expected in (
+            ({}, True),
+            ({"color": "blue"}, True),
+            ({"capabilities:color": "blue"}, True),
+            ({"color": "red"}, False),
+            ({"shape": "round"}, False),
+            ({"lvm:anything": "for the driver alone"}, True),
+            ({"replication": "<is> True"}, True),
+            ({"replication": "<is> False"}, False),
+            ({"vendor": "<in> acme"}, True),
+            ({"vendor": "<in> other"}, False),
+            ({"color": "<or> red <or> blue"}, True),
+            ({"color": "<or> red <or> green"}, False),
+        ):
+            self.assertIs(expected, scheduler.satisfies(stats, specs), specs)
+
+
+class PlacementTest(base.ServiceTestCase):
+    def test_a_backend_whose_heartbeat_is_too_old_is_down(self) -> None:
+        with self.database.writer() as conn:
+            old = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=3600)
+            conn.execute(sa.update(tables.services).values(heartbeat_at=old.replace(tzinfo=None)))
+        self.assertRaises(exceptions.ServiceUnavailable, self.group)
+        (service,) = self.service.list_services(self.admin)
+        self.assertFalse(service.is_up)
+        self.report()
+        self.assertEqual(base.HOST, self.group().host)
+
+    def test_disabled_and_enabled_again(self) -> None:
+        service = self.service.update_service(
+            self.admin, host=base.HOST, binary="cg-manager", disabled=True, disabled_reason="r"
+        )
+        self.assertEqual((True, "r"), (service.disabled, service.disabled_reason))
+        self.assertRaises(exceptions.ServiceUnavailable, self.volume)
+        self.assertEqual([("nova", False)], self.service.list_availability_zones(self.admin))
+        service = self.service.update_service(
+            self.admin, host=base.HOST, binary="cg-manager", disabled=False
+        )
+        self.assertEqual((False, None), (service.disabled, service.disabled_reason))
+        self.volume()
+        self.assertRaises(
+            exceptions.ServiceNotFound,
+            self.service.update_service,
+            self.admin,
+            host="none@none",
+            binary="cg-manager",
+            disabled=True,
+        )
+
+    def test_a_group_goes_where_its_zone_and_its_types_are(self) -> None:
+        self.report("h@east", zone="east", stats={**base.STATS, "volume_backend_name": "east"})
+        self.service.create_type(
+            self.admin,
+            name="t",
+            description=None,
+            is_public=True,
+            extra_specs={"volume_backend_name": "east"},
+        )
+        group = self.group(volume_types=["t"], availability_zone="east")
+        self.assertEqual(("h@east", "east"), (group.host, group.availability_zone))
+        self.assertRaises(exceptions.InvalidInput, self.group, volume_types=["t"])
+        self.assertEqual(
+            [("east", True), ("nova", True)], self.service.list_availability_zones(self.admin)
+        )
