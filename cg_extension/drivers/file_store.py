@@ -13,6 +13,8 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 
+from cg_extension.drivers import steps
+
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NAME = re.compile(rf"(?:volume|snapshot)-{_UUID}")
 _PARTIAL = ".partial"
@@ -104,9 +106,11 @@ class FileStore:
                     os.ftruncate(file, 0)
                 self._unlink(names)
                 os.fsync(self._directory)
+                steps.reached("file.begun")
                 yield files
                 for file in files:
                     os.fsync(file)
+                steps.reached("file.synced")
                 for name in names:
                     os.rename(
                         name + _PARTIAL,
@@ -114,8 +118,10 @@ class FileStore:
                         src_dir_fd=self._directory,
                         dst_dir_fd=self._directory,
                     )
+                    steps.reached("file.renamed")
                 os.fsync(self._directory)
-            except BaseException:
+            # Not after steps.OperationLost: the files may be the new owner's by now.
+            except Exception:
                 self.remove(started)
                 raise
 
@@ -123,6 +129,7 @@ class FileStore:
         """Remove files, whole or partial; those that are not there are no error."""
         for name in names:
             self._unlink([_checked(name), name + _PARTIAL])
+            steps.reached("file.removed")
         os.fsync(self._directory)
 
     def remove_leftovers(self) -> list[str]:

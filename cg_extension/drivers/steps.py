@@ -9,13 +9,15 @@ no matter of this module.
 import contextlib
 import contextvars
 import os
+import pathlib
 import signal
+import threading
 from collections.abc import Iterator
 from typing import Protocol
 
-# Tests only. ``KIND/BOUNDARY:N``: the process kills itself, as ``kill -9`` would, when an operation
-# of that kind reaches that boundary for the Nth time.
-FAULT_VARIABLE = "CG_EXTENSION_FAULT"
+# Tests only: name of a file. When it says ``KIND/BOUNDARY:N``, the process kills itself, as
+# ``kill -9`` would, once an operation of that kind reaches that boundary for the Nth time since.
+FAULT_VARIABLE = "CG_EXTENSION_FAULT_FILE"
 
 
 class OperationLost(BaseException):
@@ -57,24 +59,34 @@ def reached(boundary: str) -> None:
     :raises OperationLost: stop here.
     """
     guard = _guard.get()
-    if _fault is not None and guard is not None:
-        _fault.passed(f"{guard.kind}/{boundary}")
+    if _faults is not None and guard is not None:
+        _faults.passed(f"{guard.kind}/{boundary}")
     if guard is not None:
         guard.check()
 
 
-class _Fault:
-    """Counts how often one boundary is passed, and dies at the given count."""
+class _Faults:
+    """Counts how often the boundary that the file names is passed, and dies at its count."""
 
-    def __init__(self, specification: str) -> None:
-        self._name, _, count = specification.partition(":")
-        self._left = int(count or 1)
+    def __init__(self, path: str) -> None:
+        self._path = pathlib.Path(path)
+        self._lock = threading.Lock()
+        self._armed = ""
+        self._left = 0
 
     def passed(self, name: str) -> None:
-        if name == self._name:
-            self._left -= 1
-            if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            armed = self._path.read_text()
+        except FileNotFoundError:
+            return
+        with self._lock:
+            wanted, _, count = armed.partition(":")
+            if armed != self._armed:
+                self._armed, self._left = armed, int(count)
+            if name == wanted:
+                self._left -= 1
+                if self._left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
 
 
-_fault = _Fault(os.environ[FAULT_VARIABLE]) if FAULT_VARIABLE in os.environ else None
+_faults = _Faults(os.environ[FAULT_VARIABLE]) if FAULT_VARIABLE in os.environ else None

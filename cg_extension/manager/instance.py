@@ -17,7 +17,7 @@ from oslo_utils import uuidutils
 _FILE = "manager.lock"
 # A child that the dead process left behind (privileged helper, watchdog) may hold the lock for a
 # moment: the work that it does is not over then.
-_PATIENCE = 5.0
+_PATIENCE = 2.0
 _BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
 
 

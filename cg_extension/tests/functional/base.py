@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts ``cg-standalone`` as a real process with a state of its own, and talks HTTP to it."""
+
+import configparser
+import dataclasses
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import fixtures
+import requests
+from oslotest import base
+from testtools import content
+
+_COMMAND = "from cg_extension.cmd import standalone; standalone.main()"
+_SERVING = re.compile(r"Serving the API on ([^\s:]+):(\d+)")
+# Seconds; a machine that is busy with other tests takes its time.
+_START_TIMEOUT = 60
+_STOP_TIMEOUT = 30
+
+TRANSIENT = frozenset({"creating", "updating", "deleting"})
+
+
+class Standalone(fixtures.Fixture):
+    """A running service. It can be killed and started again on the same state.
+
+    ``url`` changes with every start: the port is a free one.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Mapping[str, object]] | None = None,
+        environment: Mapping[str, str] | None = None,
+        arguments: tuple[str, ...] = (),
+    ) -> None:
+        """Prepare.
+
+        :param config: options by section, written to a configuration file.
+        :param environment: variables besides those of this process.
+        :param arguments: further ones of the command line.
+        """
+        super().__init__()
+        self._config = config or {}
+        self._environment = {**os.environ, **(environment or {})}
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _setUp(self) -> None:
+        root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.state_path = root / "state"
+        self.log_file = root / "log"
+        self._config_file = root / "cg_extension.conf"
+        parser = configparser.RawConfigParser()
+        parser.read_dict(self._config)
+        with self._config_file.open("w") as file:
+            parser.write(file)
+        self.addCleanup(self.stop)
+        self.addDetail("log", content.Content(content.UTF8_TEXT, lambda: [self._log_bytes()]))
+        self.start()
+
+    @property
+    def log(self) -> str:
+        """Everything that all runs wrote to standard error."""
+        return self._log_bytes().decode()
+
+    def start(self) -> None:
+        """Start it and wait until it serves.
+
+        :raises AssertionError: it did not come up; with its log.
+        """
+        seen = self.log_file.stat().st_size if self.log_file.exists() else 0
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-c", _COMMAND),
+                    *("--config-file", str(self._config_file)),
+                    *("--state-path", str(self.state_path), "--port", "0"),
+                    *self._arguments,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+            )
+        deadline = time.monotonic() + _START_TIMEOUT
+        while time.monotonic() < deadline and self._process.poll() is None:
+            found = _SERVING.search(self._log_bytes()[seen:].decode())
+            if found is not None:
+                self.url = f"http://{found[1]}:{found[2]}"
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"cg-standalone did not come up:\n{self.log}")
+
+    def stop(self) -> int:
+        """Stop it cleanly, if it runs; gives its exit code."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"cg-standalone did not stop:\n{self.log}") from None
+
+    def kill(self) -> None:
+        """Let it die at once, without any chance to tidy up."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def wait_until_dead(self) -> int:
+        """Wait for an end that something else causes; gives the exit code."""
+        assert self._process is not None
+        return self._process.wait(_STOP_TIMEOUT)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def client(self, project: str = "demo", user: str = "tester", roles: str = "") -> "Client":
+        """A client with a ``noauth`` token; an administrator unless ``roles`` are given."""
+        return Client(self, project, user, roles)
+
+    def _log_bytes(self) -> bytes:
+        return self.log_file.read_bytes() if self.log_file.exists() else b""
+
+
+@dataclasses.dataclass(frozen=True)
+class Client:
+    """JSON over HTTP as one user of one project."""
+
+    service: Standalone
+    project: str
+    user: str
+    roles: str
+
+    def request(
+        self, method: str, path: str, body: object | None = None, **options: Any
+    ) -> requests.Response:
+        """Call ``/v3/PROJECT`` + ``path``, whatever the status of the answer."""
+        token = ":".join(filter(None, [self.user, self.project, self.roles]))
+        return requests.request(
+            method,
+            f"{self.service.url}/v3/{self.project}{path}",
+            json=body,
+            headers={"X-Auth-Token": token},
+            timeout=30,
+            **options,
+        )
+
+    def get(self, path: str) -> Any:
+        """The decoded answer of a GET that succeeds."""
+        return self._checked(self.request("GET", path))
+
+    def post(self, path: str, body: object | None = None) -> Any:
+        """The decoded answer of a POST that succeeds."""
+        return self._checked(self.request("POST", path, body))
+
+    def put(self, path: str, body: object) -> Any:
+        """The decoded answer of a PUT that succeeds."""
+        return self._checked(self.request("PUT", path, body))
+
+    def delete(self, path: str) -> None:
+        """A DELETE that succeeds."""
+        self._checked(self.request("DELETE", path))
+
+    def wait(self, path: str, timeout: float = 30) -> dict[str, Any] | None:
+        """The resource at ``path`` once nothing is under way on it; None when it is gone."""
+        deadline = time.monotonic() + timeout
+        while True:
+            answer = self.request("GET", path)
+            if answer.status_code == 404:
+                return None
+            (resource,) = self._checked(answer).values()
+            if resource["status"] not in TRANSIENT:
+                return dict(resource)
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{path} is still {resource['status']}")
+            time.sleep(0.02)
+
+    def create(self, path: str, body: Mapping[str, Any], status: str = "available") -> str:
+        """POST ``body`` to ``path`` and wait; gives the id of what came into being.
+
+        :raises AssertionError: its status is not ``status`` at the end.
+        """
+        (resource,) = self.post(path, body).values()
+        collection = "/" + path.split("/")[1]
+        ended = self.wait(f"{collection}/{resource['id']}")
+        if ended is None or ended["status"] != status:
+            raise AssertionError(f"{path}: {ended}")
+        return str(resource["id"])
+
+    @staticmethod
+    def _checked(answer: requests.Response) -> Any:
+        if not answer.ok:
+            raise AssertionError(
+                f"{answer.request.method} {answer.url}: {answer.status_code} {answer.text}"
+            )
+        return answer.json() if answer.content else None
+
+
+class FunctionalTest(base.BaseTestCase):
+    """Tests against a process of their own."""
+
+    def eventually(self, condition: Callable[[], bool], what: str, timeout: float = 30) -> None:
+        """Wait until ``condition`` holds, or fail with ``what`` was expected."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > deadline:
+                self.fail(f"still not: {what}")
+            time.sleep(0.05)
