@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import oslo_middleware
 from oslo_config import cfg
-from oslo_middleware.healthcheck import opts, pluginbase
+from oslo_middleware.healthcheck import pluginbase
 
 from cg_extension.host import pipeline
 from cg_extension.service import context as cg_context
@@ -45,11 +45,8 @@ class HealthcheckFilter:
     """Answers ``/healthcheck`` and passes everything else on."""
 
     def __init__(self, application: "WSGIApplication") -> None:
-        conf = pipeline.current().conf
-        conf.register_opts(opts.HEALTHCHECK_OPTS, group="healthcheck")
-        conf.set_default("backends", ["cg_extension"], group="healthcheck")
         self._application = application
-        self._healthcheck = oslo_middleware.Healthcheck(None, conf)
+        self._healthcheck = oslo_middleware.Healthcheck(None, pipeline.current().conf)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         answers = environ.get("PATH_INFO") == PATH

@@ -15,6 +15,7 @@ from oslo_config import cfg
 from oslo_policy import policy
 from paste import deploy
 
+from cg_extension.host import library_defaults
 from cg_extension.host import policy as host_policy
 from cg_extension.service import reference
 
@@ -65,6 +66,7 @@ def load(conf: cfg.ConfigOpts, service: reference.ReferenceService) -> "WSGIAppl
 
     :raises extensions.RequiredExtensionMissing: the service must not start without it.
     """
+    library_defaults.set_defaults()
     deployment = Deployment(conf, service, host_policy.make_enforcer(conf))
     token = _current.set(deployment)
     try:

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Defaults that oslo's options have here, for the running service and the sample file alike."""
+
+from oslo_config import cfg
+from oslo_middleware import cors
+from oslo_middleware.healthcheck import opts as healthcheck
+
+_REQUEST_HEADERS = ["X-Auth-Token", "X-OpenStack-Request-ID", "OpenStack-API-Version"]
+
+
+def set_defaults() -> None:
+    """Change the libraries' own lists of options; for ``oslo.config.opts.defaults``, too."""
+    cfg.set_defaults(healthcheck.HEALTHCHECK_OPTS, backends=["cg_extension"])
+    cors.set_defaults(
+        allow_headers=_REQUEST_HEADERS,
+        expose_headers=_REQUEST_HEADERS[1:],
+        allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE"],
+    )
