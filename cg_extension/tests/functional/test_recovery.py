@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kills the process at every step boundary of every kind of operation, and audits what follows."""
+
+import contextlib
+import dataclasses
+import pathlib
+import sqlite3
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent import futures
+
+import fixtures
+import requests
+
+from cg_extension.drivers import steps
+from cg_extension.tests.functional import base
+
+# Lanes that work through the cases at the same time, each on a service of its own.
+LANES = 3
+
+RUNNER = ("claimed", "carried_out", "written", "ended")
+GIVEN_UP = ("claimed", "failed", "cleaned_up", "written", "ended")
+ONE_FILE = ("file.begun", "file.synced", "file.renamed")
+# Two members; the last one of a pair is passed at the second file.
+TWO_FILES = ("file.begun", "file.synced", "file.renamed", "file.renamed:2")
+ONE_REMOVED = ("file.removed",)
+TWO_REMOVED = ("file.removed", "file.removed:2")
+
+CONFIG = {
+    "DEFAULT": {
+        "operation_poll_interval": 0.5,
+        "operation_retry_delay": 0.1,
+        "quota_volumes": -1,
+        "quota_snapshots": -1,
+        "quota_groups": -1,
+        "quota_gigabytes": -1,
+    }
+}
+SIZE = 1
+TYPE = "__DEFAULT__"
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One request, the boundary at which the process dies, and how the resource must end."""
+
+    kind: str
+    boundary: str
+    # Makes what the request needs, and gives the request: it sends it and gives the path to watch.
+    prepare: Callable[["World"], Callable[[], str | None]]
+    status: str | None
+
+    def __str__(self) -> str:
+        return f"{self.prepare.__name__}: {self.kind}/{self.boundary}"
+
+
+class World:
+    """One service with two volumes in a group, and what is made from them."""
+
+    def __init__(self, service: base.Standalone, fault_file: pathlib.Path) -> None:
+        self.service = service
+        self.client = service.client()
+        self._fault_file = fault_file
+        self.volumes = [self.volume(), self.volume()]
+        for number, volume in enumerate(self.volumes):
+            self.write(f"volume-{volume}", f"content {number}")
+        self.group = self.new_group(self.volumes)
+        self.cgsnapshot = self.client.create(
+            "/cgsnapshots", {"cgsnapshot": {"consistencygroup_id": self.group}}
+        )
+
+    def volume(self, **values: object) -> str:
+        return self.client.create("/volumes", {"volume": {"size": SIZE, **values}})
+
+    def snapshot(self) -> str:
+        return self.client.create("/snapshots", {"snapshot": {"volume_id": self.volume()}})
+
+    def new_group(self, volumes: list[str]) -> str:
+        group = self.client.create(
+            "/consistencygroups", {"consistencygroup": {"volume_types": TYPE}}
+        )
+        if volumes:
+            self.client.put(
+                f"/consistencygroups/{group}",
+                {"consistencygroup": {"add_volumes": ",".join(volumes)}},
+            )
+            self.client.wait(f"/consistencygroups/{group}")
+        return group
+
+    def path(self, name: str) -> pathlib.Path:
+        return self.service.state_path / "volumes" / name
+
+    def write(self, name: str, text: str) -> None:
+        with self.path(name).open("r+") as file:
+            file.write(text)
+
+    @contextlib.contextmanager
+    def death_at(self, kind: str, boundary: str) -> Iterator[None]:
+        """The process must die within the block, at that boundary; it runs again afterwards."""
+        count = "" if ":" in boundary else ":1"
+        self._fault_file.write_text(f"{kind}/{boundary}{count}")
+        try:
+            yield
+            code = self.service.wait_until_dead()
+        finally:
+            self._fault_file.unlink()
+        if code != -9:
+            raise AssertionError(f"ended with {code} instead of being killed")
+        self.service.start()
+
+    def audit(self) -> None:
+        """No work is left, no file is an orphan, usage is what rows say.
+
+        :raises AssertionError: with all that is wrong.
+        """
+        with contextlib.closing(
+            sqlite3.connect(self.service.state_path / "cg_extension.sqlite")
+        ) as database:
+            rows = {
+                table: database.execute(f"SELECT id, status, {size} FROM {table}").fetchall()
+                for table, size in (("volumes", "size"), ("snapshots", "volume_size"))
+            }
+            left = database.execute("SELECT kind, attempts FROM operations").fetchall()
+        expected = {
+            f"{table[:-1]}-{row_id}"
+            for table, found in rows.items()
+            for row_id, status, _size in found
+            if status in ("available", "in-use")
+        }
+        found = {path.name for path in self.path("").iterdir()}
+        quota = self.client.get(f"/os-quota-sets/{self.client.project}?usage=True")["quota_set"]
+        usage = {name: quota[name]["in_use"] for name in ("volumes", "snapshots", "gigabytes")}
+        counted = {table: len(found) for table, found in rows.items()}
+        counted["gigabytes"] = sum(size for found in rows.values() for _id, _status, size in found)
+        if left or expected != found or usage != counted:
+            raise AssertionError(
+                f"operations left: {left}; files missing: {expected - found}; orphans: "
+                f"{found - expected}; usage {usage}, counted {counted}"
+            )
+
+
+Request = Callable[[], str | None]
+
+
+def _post(world: World, path: str, body: dict[str, object]) -> Request:
+    def send() -> str | None:
+        try:
+            (resource,) = world.client.post(path, body).values()
+        except requests.ConnectionError:  # It died before it could answer.
+            return None
+        return f"/{path.split('/')[1]}/{resource['id']}"
+
+    return send
+
+
+def _change(world: World, method: str, path: str, watched: str, body: object = None) -> Request:
+    def send() -> str:
+        with contextlib.suppress(requests.ConnectionError):
+            answer = world.client.request(method, path, body)
+            if not answer.ok:
+                raise AssertionError(f"{path}: {answer.status_code} {answer.text}")
+        return watched
+
+    return send
+
+
+def create_volume(world: World) -> Request:
+    return _post(world, "/volumes", {"volume": {"size": SIZE}})
+
+
+def clone_volume(world: World) -> Request:
+    body = {"volume": {"size": SIZE, "source_volid": world.volumes[0]}}
+    return _post(world, "/volumes", body)
+
+
+def create_volume_from_snapshot(world: World) -> Request:
+    return _post(world, "/volumes", {"volume": {"size": SIZE, "snapshot_id": world.snapshot()}})
+
+
+def delete_volume(world: World) -> Request:
+    path = f"/volumes/{world.volume()}"
+    return _change(world, "DELETE", path, path)
+
+
+def create_snapshot(world: World) -> Request:
+    return _post(world, "/snapshots", {"snapshot": {"volume_id": world.volume()}})
+
+
+def delete_snapshot(world: World) -> Request:
+    path = f"/snapshots/{world.snapshot()}"
+    return _change(world, "DELETE", path, path)
+
+
+def create_group(world: World) -> Request:
+    return _post(world, "/consistencygroups", {"consistencygroup": {"volume_types": TYPE}})
+
+
+def create_group_from_cgsnapshot(world: World) -> Request:
+    body = {"consistencygroup-from-src": {"cgsnapshot_id": world.cgsnapshot}}
+    return _post(world, "/consistencygroups/create_from_src", dict(body))
+
+
+def create_group_from_group(world: World) -> Request:
+    body = {"consistencygroup-from-src": {"source_cgid": world.group}}
+    return _post(world, "/consistencygroups/create_from_src", dict(body))
+
+
+def update_group(world: World) -> Request:
+    old, new = world.volume(), world.volume()
+    path = f"/consistencygroups/{world.new_group([old])}"
+    body = {"consistencygroup": {"add_volumes": new, "remove_volumes": old}}
+    return _change(world, "PUT", path, path, body)
+
+
+def delete_group(world: World) -> Request:
+    path = f"/consistencygroups/{world.new_group([world.volume(), world.volume()])}"
+    return _change(world, "POST", f"{path}/delete", path, {"consistencygroup": {"force": True}})
+
+
+def create_cgsnapshot(world: World) -> Request:
+    return _post(world, "/cgsnapshots", {"cgsnapshot": {"consistencygroup_id": world.group}})
+
+
+def create_cgsnapshot_of_attached(world: World) -> Request:
+    volumes = [world.volume(), world.volume()]
+    group = world.new_group(volumes)
+    action = {"os-attach": {"instance_uuid": volumes[0], "mountpoint": "/dev/vdb"}}
+    world.client.post(f"/volumes/{volumes[1]}/action", action)
+    return _post(world, "/cgsnapshots", {"cgsnapshot": {"consistencygroup_id": group}})
+
+
+def delete_cgsnapshot(world: World) -> Request:
+    body = {"cgsnapshot": {"consistencygroup_id": world.group}}
+    path = f"/cgsnapshots/{world.client.create('/cgsnapshots', body)}"
+    return _change(world, "DELETE", path, path)
+
+
+# Each kind, in each way that makes the driver do something else, with all of its boundaries.
+REQUESTS = (
+    ("volume.create", create_volume, (*RUNNER, *ONE_FILE), "available"),
+    ("volume.create", clone_volume, (*RUNNER, *ONE_FILE), "available"),
+    ("volume.create", create_volume_from_snapshot, (*RUNNER, *ONE_FILE), "available"),
+    ("volume.delete", delete_volume, (*RUNNER, *ONE_REMOVED), None),
+    ("snapshot.create", create_snapshot, (*RUNNER, *ONE_FILE), "available"),
+    ("snapshot.delete", delete_snapshot, (*RUNNER, *ONE_REMOVED), None),
+    ("consistencygroup.create", create_group, RUNNER, "available"),
+    (
+        "consistencygroup.create_from_src",
+        create_group_from_cgsnapshot,
+        (*RUNNER, *TWO_FILES),
+        "available",
+    ),
+    (
+        "consistencygroup.create_from_src",
+        create_group_from_group,
+        (*RUNNER, *TWO_FILES),
+        "available",
+    ),
+    ("consistencygroup.update", update_group, RUNNER, "available"),
+    ("consistencygroup.delete", delete_group, (*RUNNER, *TWO_REMOVED), None),
+    ("cgsnapshot.create", create_cgsnapshot, (*RUNNER, *TWO_FILES), "available"),
+    ("cgsnapshot.create", create_cgsnapshot_of_attached, GIVEN_UP, "error"),
+    ("cgsnapshot.delete", delete_cgsnapshot, (*RUNNER, *TWO_REMOVED), None),
+)
+
+CASES = [
+    Case(kind, boundary, prepare, status)
+    for kind, prepare, boundaries, status in REQUESTS
+    for boundary in boundaries
+]
+
+
+class RecoveryTest(base.FunctionalTest):
+    def test_every_request_ends_whatever_step_the_process_dies_at(self) -> None:
+        worlds = []
+        for _lane in range(LANES):
+            fault_file = pathlib.Path(self.useFixture(fixtures.TempDir()).path) / "fault"
+            environment = {steps.FAULT_VARIABLE: str(fault_file)}
+            service = self.useFixture(base.Standalone(CONFIG, environment))
+            worlds.append(World(service, fault_file))
+        with futures.ThreadPoolExecutor(LANES) as pool:
+            lanes = pool.map(_run, worlds, (CASES[lane::LANES] for lane in range(LANES)))
+            failures = [failure for lane in lanes for failure in lane]
+        self.assertEqual([], failures)
+
+
+def _run(world: World, cases: list[Case]) -> list[str]:
+    """Go through cases on one service; gives what went wrong."""
+    failures = []
+    for case in cases:
+        try:
+            _run_one(world, case)
+        except Exception:
+            failures.append(f"{case}\n{traceback.format_exc()}")
+    return failures
+
+
+def _run_one(world: World, case: Case) -> None:
+    send = case.prepare(world)
+    with world.death_at(case.kind, case.boundary):
+        watched = send()
+    if watched is None:
+        watched = _newest(world, case)
+    ended = world.client.wait(watched)
+    if (ended and ended["status"]) != case.status:
+        raise AssertionError(f"ended as {ended}")
+    world.audit()
+    if case.kind == "consistencygroup.create_from_src":
+        _compare(world, watched)
+
+
+def _newest(world: World, case: Case) -> str:
+    """Path of what the request made whose answer was lost."""
+    collection = case.kind.partition(".")[0] + "s"
+    return f"/{collection}/{world.client.get(f'/{collection}?limit=1')[collection][0]['id']}"
+
+
+def _compare(world: World, group: str) -> None:
+    """The group's volumes hold what the sources' hold."""
+    group_id = group.rpartition("/")[2]
+    volumes = world.client.get("/volumes/detail")["volumes"]
+    found = {
+        world.path(f"volume-{volume['id']}").open().read(9)
+        for volume in volumes
+        if volume["consistencygroup_id"] == group_id
+    }
+    if found != {"content 0", "content 1"}:
+        raise AssertionError(f"the volumes hold {found}")
