@@ -15,6 +15,8 @@ from cg_extension.db import rows
 
 # Keys that sort by another column than the one of their name, in tables that have it.
 _SORT_COLUMNS = {"name": "name_key"}
+# Dialects whose optimizer must be told which index gives the order.
+_NEED_HINT = ("mysql", "mariadb")
 
 
 class MarkerNotFound(Exception):
@@ -27,7 +29,7 @@ class UnknownSortKey(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Key:
-    column: sa.ColumnElement[Any]
+    column: sa.Column[Any]
     ascending: bool
 
     def order(self) -> sa.ColumnElement[Any]:
@@ -41,7 +43,7 @@ def page(
     conn: sa.Connection,
     table: sa.Table,
     *,
-    condition: sa.ColumnElement[bool] | None = None,
+    scope: Mapping[str, object],
     filters: Mapping[str, object],
     sort: Sequence[tuple[str, str]],
     marker: str | None,
@@ -50,22 +52,30 @@ def page(
 ) -> tuple[list[rows.Row], bool]:
     """The rows of one page, and whether another row follows them.
 
-    :param condition: what the whole list is restricted to, and the marker with it.
-    :param filters: equalities; the marker need not fulfil them (any more).
+    :param scope: equalities that the whole list is restricted to, and the marker with it.
+    :param filters: further equalities; the marker need not fulfil them (any more).
     :param sort: ``((column, "asc" | "desc"), …)``.
     :param marker: the id of the row after which the page starts.
-    :raises MarkerNotFound: there is no such row under ``condition``.
+    :raises MarkerNotFound: there is no such row in ``scope``.
     :raises UnknownSortKey: there is no such column that a list can be sorted by.
     """
     keys = _keys(table, sort)
-    query = rows.select(table).order_by(*[key.order() for key in keys])
-    if condition is not None:
-        query = query.where(condition)
+    in_scope = [table.c[name] == value for name, value in scope.items()]
+    query = rows.select(table).order_by(*[key.order() for key in keys]).where(*in_scope)
     for name, value in filters.items():
         query = query.where(table.c[name] == value)
+        if name in _SORT_COLUMNS:  # It has the index; but it takes no name for an empty one.
+            query = query.where(table.c.get(_SORT_COLUMNS[name], table.c[name]) == value)
     if marker is not None:
-        values = _marker_values(conn, table, keys, marker, condition)
-        query = query.where(_after(conn.dialect.name, keys, values))
+        columns = sa.select(*[key.column for key in keys])
+        values = conn.execute(columns.where(table.c.id == marker, *in_scope)).one_or_none()
+        if values is None:
+            raise MarkerNotFound(marker)
+        query = query.where(_follows(conn.dialect.name, keys, values))
+        index = _index(table, [*scope, *[key.column.name for key in keys]])
+        if index and not filters and conn.dialect.name in _NEED_HINT:
+            # They would rather read the whole scope by another index, and sort it.
+            query = query.with_hint(table, f"FORCE INDEX ({index})", conn.dialect.name)
     if limit == 0:
         return [], False
     # One row more than asked for tells whether there is a next page.
@@ -109,11 +119,12 @@ def _marker_values(
     return row
 
 
-def _after(dialect: str, keys: Sequence[_Key], values: Sequence[Any]) -> sa.ColumnElement[bool]:
+def _follows(dialect: str, keys: Sequence[_Key], values: Sequence[Any]) -> sa.ColumnElement[bool]:
     """The condition for rows that follow the one with ``values`` in the order of ``keys``."""
     same_direction = len({key.ascending for key in keys}) == 1
-    # MySQL and MariaDB see no index range in a comparison of rows, but in what it stands for.
-    if same_direction and dialect not in ("mysql", "mariadb"):
+    # A comparison of rows is a range of the index, but not for MySQL and MariaDB; what it stands
+    # for is one for them, but not for the others.
+    if same_direction and dialect not in _NEED_HINT:
         columns = sa.tuple_(*[key.column for key in keys])
         bound = sa.tuple_(
             *[sa.literal(value, key.column.type) for key, value in zip(keys, values, strict=True)]
@@ -125,3 +136,11 @@ def _after(dialect: str, keys: Sequence[_Key], values: Sequence[Any]) -> sa.Colu
         alternatives.append(sa.and_(*equal, key.after(value)))
         equal.append(key.column == value)
     return sa.or_(*alternatives)
+
+
+def _index(table: sa.Table, columns: Sequence[str]) -> str | None:
+    """The name of the table's index on just these columns, if it has one."""
+    for index in table.indexes:
+        if [column.name for column in index.columns] == columns:
+            return str(index.name)
+    return None

@@ -63,8 +63,8 @@ def _resource_columns() -> list[sa.Column[Any]]:
 
 
 def _list_indexes(table: str, *keys: str) -> list[sa.Index]:
-    """Indexes for lists sorted by each of ``keys``, of one project and of all."""
-    indexes = []
+    """Indexes for lists sorted by the id or one of ``keys``, of one project and of all."""
+    indexes = [sa.Index(f"ix_{table}_project", "project_id", "id")]
     for key in keys:
         indexes.append(sa.Index(f"ix_{table}_project_{key}", "project_id", key, "id"))
         indexes.append(sa.Index(f"ix_{table}_{key}", key, "id"))

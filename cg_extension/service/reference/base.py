@@ -197,19 +197,18 @@ def page(
     unknown = sorted(set(query.filters).difference(filters))
     if unknown:
         raise exceptions.InvalidInput(reason=f"unknown filter {unknown[0]}")
-    condition = None
-    if not (query.all_tenants and context.is_admin):
-        condition = table.c.project_id == context.project_id
-    return checked_page(conn, table, query, condition)
+    all_tenants = query.all_tenants and context.is_admin
+    scope = {} if all_tenants else {"project_id": context.project_id}
+    return checked_page(conn, table, query, scope)
 
 
 def checked_page(
     conn: sa.Connection,
     table: sa.Table,
     query: records.ListQuery,
-    condition: sa.ColumnElement[bool] | None,
+    scope: Mapping[str, Any],
 ) -> tuple[list[rows.Row], bool]:
-    """One page of the rows that fulfil ``condition``, and whether more follow.
+    """One page of the rows with the columns in ``scope``, and whether more follow.
 
     :raises InvalidInput: an unknown sort key or marker.
     """
@@ -217,7 +216,7 @@ def checked_page(
         return paging.page(
             conn,
             table,
-            condition=condition,
+            scope=scope,
             filters=query.filters,
             sort=query.sort,
             marker=query.marker,

@@ -68,9 +68,9 @@ class Types(base.Part):
         """One page of the types that the caller may use. Filters: ``name``, ``is_public``."""
         if set(query.filters).difference(("name", "is_public")):
             raise exceptions.InvalidInput(reason="types can be filtered by name and is_public")
-        condition = None if context.is_admin else volume_types.TABLE.c.is_public.is_(sa.true())
+        scope = {} if context.is_admin else {"is_public": True}
         with self.read() as conn:
-            found, has_more = base.checked_page(conn, volume_types.TABLE, query, condition)
+            found, has_more = base.checked_page(conn, volume_types.TABLE, query, scope)
             specs = volume_types.extra_specs(conn, [row.id for row in found])
         return records.Page(tuple(_record(row, specs[row.id]) for row in found), has_more)
 

@@ -59,6 +59,7 @@ def upgrade() -> None:
     op.create_index("ix_consistencygroups_cgsnapshot_id", "consistencygroups", ["cgsnapshot_id"])
     op.create_index("ix_consistencygroups_created_at", "consistencygroups", ["created_at", "id"])
     op.create_index("ix_consistencygroups_name_key", "consistencygroups", ["name_key", "id"])
+    op.create_index("ix_consistencygroups_project", "consistencygroups", ["project_id", "id"])
     op.create_index(
         "ix_consistencygroups_project_availability_zone",
         "consistencygroups",
@@ -163,6 +164,7 @@ def upgrade() -> None:
         ["consistencygroup_id", "created_at", "id"],
     )
     op.create_index("ix_cgsnapshots_name_key", "cgsnapshots", ["name_key", "id"])
+    op.create_index("ix_cgsnapshots_project", "cgsnapshots", ["project_id", "id"])
     op.create_index(
         "ix_cgsnapshots_project_created_at", "cgsnapshots", ["project_id", "created_at", "id"]
     )
@@ -239,6 +241,7 @@ def upgrade() -> None:
     op.create_index("ix_volumes_consistencygroup_id", "volumes", ["consistencygroup_id"])
     op.create_index("ix_volumes_created_at", "volumes", ["created_at", "id"])
     op.create_index("ix_volumes_name_key", "volumes", ["name_key", "id"])
+    op.create_index("ix_volumes_project", "volumes", ["project_id", "id"])
     op.create_index("ix_volumes_project_created_at", "volumes", ["project_id", "created_at", "id"])
     op.create_index("ix_volumes_project_name_key", "volumes", ["project_id", "name_key", "id"])
     op.create_index("ix_volumes_project_status", "volumes", ["project_id", "status", "id"])
@@ -271,6 +274,7 @@ def upgrade() -> None:
     op.create_index("ix_snapshots_cgsnapshot_id", "snapshots", ["cgsnapshot_id"])
     op.create_index("ix_snapshots_created_at", "snapshots", ["created_at", "id"])
     op.create_index("ix_snapshots_name_key", "snapshots", ["name_key", "id"])
+    op.create_index("ix_snapshots_project", "snapshots", ["project_id", "id"])
     op.create_index(
         "ix_snapshots_project_created_at", "snapshots", ["project_id", "created_at", "id"]
     )

@@ -42,7 +42,7 @@ class PagingTest(testscenarios.WithScenarios, base.BaseTestCase):
 
     def _page(self, **values: Any) -> tuple[list[str], bool]:
         arguments: dict[str, Any] = {
-            "condition": _TABLE.c.project_id == "p",
+            "scope": {"project_id": "p"},
             "filters": {},
             "sort": [("created_at", "desc")],
             "marker": None,
@@ -98,6 +98,11 @@ class PagingTest(testscenarios.WithScenarios, base.BaseTestCase):
         wanted = {r["id"] for r in self.rows if r["project_id"] == "p" and r["name"] == "a"}
         self.assertEqual(wanted, set(ids))
 
+    def test_a_filter_for_the_empty_name_finds_no_row_without_a_name(self) -> None:
+        ids, _ = self._page(filters={"name": ""})
+        wanted = {r["id"] for r in self.rows if r["project_id"] == "p" and r["name"] == ""}
+        self.assertEqual(wanted, set(ids))
+
     def test_a_limit_of_none_is_an_empty_page(self) -> None:
         self.assertEqual(([], False), self._page(limit=0))
 
@@ -118,3 +123,20 @@ class PagingTest(testscenarios.WithScenarios, base.BaseTestCase):
     def test_an_unknown_sort_key_is_an_error(self) -> None:
         for key in ("shape", "host"):
             self.assertRaises(paging.UnknownSortKey, self._page, sort=[(key, "asc")])
+
+
+class IndexTest(base.BaseTestCase):
+    def test_each_order_of_a_list_has_an_index(self) -> None:
+        """Those of one project, and of all; the id alone has the primary key."""
+        common = ["created_at", "name_key", "status"]
+        for table, keys in (
+            (tables.consistencygroups, [*common, "availability_zone"]),
+            (tables.cgsnapshots, common),
+            (tables.volumes, common),
+            (tables.snapshots, common),
+        ):
+            indexed = [[column.name for column in index.columns] for index in table.indexes]
+            self.assertIn(["project_id", "id"], indexed)
+            for key in keys:
+                self.assertIn([key, "id"], indexed)
+                self.assertIn(["project_id", key, "id"], indexed)
