@@ -6,6 +6,8 @@ too. The managers' end of the same calls is ``manager.rpc``.
 """
 
 import abc
+import contextlib
+import importlib
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +26,13 @@ EXCHANGE = "cg_extension"
 # The modules whose exceptions cross the broker as what they are.
 REMOTE_EXCEPTIONS = (exceptions.__name__,)
 
+# Option groups that oslo.messaging registers on the global configuration only, and their modules,
+# which also hold the lists. Its releases from 18 on read them of every transport's configuration.
+_GLOBAL_OPTIONS = {
+    "oslo_messaging_metrics": "oslo_messaging._metrics.client",
+    "oslo_messaging_tracing": "oslo_messaging._tracing.client",
+}
+
 Connection = dict[str, Any]
 
 
@@ -34,6 +43,9 @@ def topic(host: str) -> str:
 
 def transport(conf: cfg.ConfigOpts) -> Any:
     """oslo.messaging's transport for calls, as ``transport_url`` says; connects when used."""
+    for group, module in _GLOBAL_OPTIONS.items():
+        with contextlib.suppress(ImportError, AttributeError):  # An older release.
+            conf.register_opts(getattr(importlib.import_module(module), group), group=group)
     return oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=list(REMOTE_EXCEPTIONS))
 
 

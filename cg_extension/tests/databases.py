@@ -67,6 +67,11 @@ def configuration(connection: str) -> cfg.ConfigOpts:
 @functools.cache
 def create(dialect: str) -> str:
     """URL of this process's own database of that dialect, without tables; dropped at the end."""
+    return new(dialect)
+
+
+def new(dialect: str) -> str:
+    """URL of one more database, without tables; dropped when this process ends."""
     if dialect == "sqlite":
         directory = tempfile.mkdtemp(prefix="cg_test_", dir=_TEMPORARY)
         atexit.register(shutil.rmtree, directory, ignore_errors=True)

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several API processes and several managers over one database and one broker.
+
+The managers stand for hosts of their own: each has its own name, ``state_path`` and configuration
+file. ``POOL`` is one backend that two of them serve (active-active).
+"""
+
+import configparser
+import dataclasses
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import fixtures
+import kombu
+
+from cg_extension.service import rpc
+from cg_extension.tests import databases
+from cg_extension.tests.deployment import client, processes, servers
+
+# Entry points that only deployments of tests have, as another vendor's package would bring them.
+_TEST_DRIVERS = "gated = cg_extension.tests.deployment.gated_driver:GatedDriver"
+
+# Short times, so that a test sees a takeover soon. Quotas are no matter of this deployment.
+TEST_OPTIONS: Mapping[str, Any] = {
+    "operation_lease": 3,
+    "operation_poll_interval": 1,
+    "operation_retry_delay": 0.2,
+    "operation_max_attempts": 8,
+    "report_interval": 1,
+    "service_down_time": 10,
+    "shutdown_timeout": 10,
+    "quota_volumes": -1,
+    "quota_snapshots": -1,
+    "quota_gigabytes": -1,
+    "quota_groups": -1,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ManagerSpec:
+    """One manager process: its name, the host that it stands for, and its one backend."""
+
+    name: str
+    host: str
+    backend: str
+
+
+POOL = (ManagerSpec("pool-a", "pool", "shared"), ManagerSpec("pool-b", "pool", "shared"))
+MANAGERS = (
+    ManagerSpec("node1", "node1", "own"),
+    ManagerSpec("node2", "node2", "own"),
+    *POOL,
+)
+# API processes: two of different kinds, as behind a load balancer.
+SERVERS = ("gunicorn", "cg-api")
+
+
+class Deployment(fixtures.Fixture):
+    """Runs from the start, and is gone afterwards with its database.
+
+    ``endpoints`` are the API processes' addresses; ``apis`` and ``managers`` the processes by name.
+
+    :param database: URL of an empty database, or the name of a dialect: a fresh one, wherever
+        ``tests.databases`` finds a server.
+    :param broker: transport URL; None: wherever ``servers.Broker`` finds one.
+    :param servers: kinds of the API processes, ``gunicorn`` or ``cg-api``.
+    :param options: of ``[DEFAULT]``, over ``TEST_OPTIONS``.
+    :param driver: entry point name of the backends' driver.
+    :param directory: an existing directory for everything, kept; None: a temporary one.
+    """
+
+    def __init__(
+        self,
+        database: str = "postgresql",
+        *,
+        broker: str | None = None,
+        managers: Sequence[ManagerSpec] = MANAGERS,
+        api_servers: Sequence[str] = SERVERS,
+        options: Mapping[str, Any] | None = None,
+        driver: str = "file",
+        directory: pathlib.Path | None = None,
+    ) -> None:
+        super().__init__()
+        self._database = database
+        self._broker = broker
+        self._specs = managers
+        self._servers = api_servers
+        self._options = {**TEST_OPTIONS, **(options or {})}
+        self._driver = driver
+        self._given_directory = directory
+        # What tells this deployment's queues from others' on the same broker.
+        self.identity = uuid.uuid4().hex[:8]
+
+    def _setUp(self) -> None:
+        self.directory = self._given_directory or pathlib.Path(
+            self.useFixture(fixtures.TempDir(rootdir=tempfile.gettempdir())).path
+        )
+        self.database_url = self._database
+        if self._database in databases.DIALECTS:
+            self.database_url = databases.new(self._database)
+        self.broker_url = self._broker or self.useFixture(servers.Broker()).url
+        self.addCleanup(self._delete_queues)
+        self.conf_file = self.directory / "cg_extension.conf"
+        self._write_config(self.conf_file, self._common_options())
+        self._environment = {"PYTHONPATH": str(self._install_test_drivers())}
+        self.manage("db", "sync")
+        self.managers = {spec.name: self._make_manager(spec) for spec in self._specs}
+        self.apis: dict[str, processes.Process] = {}
+        self.endpoints: list[str] = []
+        for number, kind in enumerate(self._servers):
+            self._make_api(f"api{number}", kind)
+        self.addCleanup(self._stop)
+        for process in self.all_processes():
+            process.start()
+        self.wait_until_up()
+
+    def all_processes(self) -> list[processes.Process]:
+        """All of them, whether they run or not."""
+        return [*self.apis.values(), *self.managers.values()]
+
+    def connect(self, project: str, roles: str = "admin") -> client.Client:
+        """A client of all API processes; the caller closes it."""
+        return client.Client(self.endpoints, project, roles)
+
+    def host(self, spec: ManagerSpec) -> str:
+        """``host@backend`` of a manager."""
+        return f"{spec.host}-{self.identity}@{spec.backend}"
+
+    def volumes_path(self, spec: ManagerSpec) -> pathlib.Path:
+        """Directory with the volumes and snapshots of a manager's backend."""
+        return self.directory / f"volumes-{spec.host}-{spec.backend}"
+
+    def manage(self, *arguments: str) -> str:
+        """Run cg-manage to its end; gives what it printed."""
+        return subprocess.check_output(
+            [_program("cg-manage"), "--config-file", str(self.conf_file), *arguments],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def wait_until_up(self, timeout: float = 60.0) -> None:
+        """Wait until every API process answers and sees every backend up.
+
+        :raises RuntimeError: a process has ended by itself.
+        """
+        for endpoint in self.endpoints:
+            admin = client.Client([endpoint], "admin")
+            self.addCleanup(admin.close)
+            processes.wait_for(f"{endpoint} is up", lambda c=admin: self._is_up(c), timeout, 0.2)
+
+    def _is_up(self, admin: client.Client) -> bool:
+        for process in self.all_processes():
+            process.check()
+        try:
+            answer = admin.call("GET", "/os-services")
+        except client.NoAnswer:
+            return False
+        services = answer.body.get("services", ())
+        up = {service["host"] for service in services if service["state"] == "up"}
+        return up == {self.host(spec) for spec in self._specs}
+
+    def _common_options(self) -> dict[str, Mapping[str, Any]]:
+        default = {
+            "transport_url": self.broker_url,
+            "state_path": self.directory,
+            "default_log_levels": "oslo.messaging=ERROR,oslo_messaging=ERROR,amqp=ERROR",
+            **self._options,
+        }
+        return {
+            "DEFAULT": default,
+            "database": {"connection": self.database_url},
+        }
+
+    def _make_manager(self, spec: ManagerSpec) -> processes.Process:
+        conf_file = self.directory / f"{spec.name}.conf"
+        state_path = self.directory / spec.name
+        host, _, backend = self.host(spec).partition("@")
+        options = {
+            "DEFAULT": {"host": host, "enabled_backends": backend, "state_path": state_path},
+            backend: {
+                "volume_driver": self._driver,
+                "volume_backend_name": f"{spec.host}-{spec.backend}",
+                "file_path": self.volumes_path(spec),
+            },
+        }
+        self._write_config(conf_file, options)
+        command = [_program("cg-manager"), "--config-file", str(self.conf_file)]
+        command += ["--config-file", str(conf_file)]
+        return processes.Process(
+            spec.name, command, self.directory / f"{spec.name}.log", self._environment
+        )
+
+    def _make_api(self, name: str, kind: str) -> None:
+        port = processes.free_port()
+        environment = self._environment
+        if kind == "gunicorn":
+            command = [sys.executable, "-m", "gunicorn", "cg_extension.cmd.wsgi:application"]
+            command += ["--workers=2", "--threads=8", f"--bind=127.0.0.1:{port}"]
+            command += ["--no-control-socket"]
+            environment = environment | {"OS_CG_EXTENSION_CONFIG_FILE": str(self.conf_file)}
+        else:
+            conf_file = self.directory / f"{name}.conf"
+            self._write_config(conf_file, {"DEFAULT": {"osapi_volume_listen_port": port}})
+            command = [_program(kind), "--config-file", str(self.conf_file)]
+            command += ["--config-file", str(conf_file)]
+        self.apis[name] = processes.Process(
+            name, command, self.directory / f"{name}.log", environment
+        )
+        self.endpoints.append(f"http://127.0.0.1:{port}")
+
+    def _stop(self) -> None:
+        for process in self.all_processes():
+            process.terminate()  # All at the same time.
+        for process in self.all_processes():
+            process.stop()
+
+    def _delete_queues(self) -> None:
+        """Leave nothing behind on a broker that others use, too."""
+        with kombu.Connection(self.broker_url.replace("rabbit:", "amqp:", 1)) as connection:
+            channel = connection.channel()
+            for spec in self._specs:
+                host = self.host(spec)
+                topic = rpc.topic(host)
+                channel.queue_delete(topic)
+                channel.queue_delete(f"{topic}.{host.partition('@')[0]}")
+
+    def _install_test_drivers(self) -> pathlib.Path:
+        """A directory for PYTHONPATH with an installed package's entry points."""
+        directory = self.directory / "drivers"
+        package = directory / "cg_test_drivers-1.dist-info"
+        package.mkdir(parents=True, exist_ok=True)
+        metadata = "Metadata-Version: 2.1\nName: cg_test_drivers\nVersion: 1\n"
+        (package / "METADATA").write_text(metadata)
+        (package / "entry_points.txt").write_text(f"[cg_extension.drivers]\n{_TEST_DRIVERS}\n")
+        return directory
+
+    @staticmethod
+    def _write_config(path: pathlib.Path, sections: Mapping[str, Mapping[str, Any]]) -> None:
+        parser = configparser.RawConfigParser()
+        for name, options in sections.items():
+            parser[name] = {key: str(value) for key, value in options.items()}
+        with path.open("w") as output:
+            parser.write(output)
+
+
+def _program(name: str) -> str:
+    """A console script of the environment that this runs in, else from PATH."""
+    beside = pathlib.Path(sys.executable).parent / name
+    return str(beside) if beside.exists() else shutil.which(name) or name

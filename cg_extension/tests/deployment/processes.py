@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes that a test starts, stops, pauses and kills, each with the children it has."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Process:
+    """One command, started again as often as wanted; its output is appended to ``log``.
+
+    It has a session of its own, so that signals reach its children, too, and nobody else.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: pathlib.Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._command = command
+        self._environment = {**os.environ, **(environment or {})}
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the newest run."""
+        assert self._popen is not None
+        return self._popen.pid
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self._popen = subprocess.Popen(
+                self._command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def is_running(self) -> bool:
+        return self._popen is not None and self._popen.poll() is None
+
+    def check(self) -> None:
+        """:raises RuntimeError: the process has ended by itself; with the end of its log."""
+        if not self.is_running():
+            raise RuntimeError(f"{self.name} has ended:\n{self.tail()}")
+
+    def tail(self) -> str:
+        """The end of its log."""
+        return self.log.read_text(errors="replace")[-4000:]
+
+    def children(self) -> list[int]:
+        """Process ids of its own children, such as gunicorn's workers."""
+        try:
+            listed = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        except OSError:
+            return []
+        return [int(pid) for pid in listed.split()]
+
+    def send(self, number: int) -> None:
+        """Send a signal to the process and its children."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def pause(self) -> None:
+        """Take the processor away from it, as a suspended machine or a swap storm does."""
+        self.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.send(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it without a word, as a power failure does."""
+        if self._popen is not None:
+            self.send(signal.SIGKILL)
+            self._popen.wait()
+
+    def terminate(self) -> None:
+        """Ask it to end; a paused one goes on for that."""
+        if self.is_running():
+            self.resume()
+            self.send(signal.SIGTERM)
+
+    def stop(self, timeout: float = 15.0) -> None:
+        """End it as an init system does: by force if it takes longer than ``timeout`` seconds."""
+        if self._popen is None:
+            return
+        self.terminate()
+        try:
+            self._popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+def wait_for(
+    what: str, condition: Callable[[], object], timeout: float = 30.0, pause: float = 0.05
+) -> None:
+    """Look again and again until ``condition()`` is true.
+
+    :raises TimeoutError: it was not within ``timeout`` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {timeout} s")
+        time.sleep(pause)
