@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What quickstart.sh and run_tests.sh share: a Python, system packages, virtual environments.
 
-say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+say() { printf '\n== %s\n' "$*"; }
 
 die() {
     printf '\nFAILED: %s\n' "$*" >&2
