@@ -125,14 +125,19 @@ def _start_server(dialect: str) -> sa.URL:
         backend = "mysql+pymysql"
     driver.setUp()
     atexit.register(driver.cleanUp)
-    return sa.make_url(driver.url).set(drivername=backend)
+    url = sa.make_url(driver.url).set(drivername=backend)
+    if dialect == "postgresql" and os.geteuid() == 0:
+        url = url.set(username=_PostgreSQL.USER)
+    return url
 
 
 class _PostgreSQL(pifpaf_postgresql.PostgreSQLDriver):
     """PostgreSQL refuses to run as root; Debian's package has a user for it."""
 
+    USER = "postgres"
+
     def _exec(self, command: list[str], *args: Any, **kwargs: Any) -> Any:
         if os.geteuid() == 0:
-            shutil.chown(self.tempdir, "postgres")
-            command = ["runuser", "-u", "postgres", "--", *command]
+            shutil.chown(self.tempdir, self.USER)
+            command = ["runuser", "-u", self.USER, "--", *command]
         return super()._exec(command, *args, **kwargs)

@@ -71,16 +71,24 @@ class Transaction:
         host: str,
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
-        """Queue the operation that will carry out what the transaction accepts."""
-        operations.enqueue(
-            self.conn,
-            kind=kind,
-            resource_id=resource_id,
-            project_id=project_id,
-            host=host,
-            arguments=arguments or {},
-            context=context,
-        )
+        """Queue the operation that will carry out what the transaction accepts.
+
+        :raises InvalidState: there is one for the resource already, whatever its status says.
+        """
+        try:
+            operations.enqueue(
+                self.conn,
+                kind=kind,
+                resource_id=resource_id,
+                project_id=project_id,
+                host=host,
+                arguments=arguments or {},
+                context=context,
+            )
+        except db_exception.DBDuplicateEntry:
+            raise exceptions.InvalidState(
+                reason=f"Work on {resource_id} is under way; try again when it has ended."
+            ) from None
         self.hosts_to_wake.add(host)
 
 

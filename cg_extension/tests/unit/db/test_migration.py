@@ -27,7 +27,7 @@ class MigrationTest(testscenarios.WithScenarios, base.BaseTestCase):
         self.assertEqual(migration.newest_version(), migration.version(database))
 
     def test_an_empty_database_has_no_version(self) -> None:
-        url = databases.create.__wrapped__(self.dialect)
+        url = databases.new(self.dialect)
         database = engine.Database(databases.configuration(url))
         self.addCleanup(database.dispose)
         self.assertIsNone(migration.version(database))

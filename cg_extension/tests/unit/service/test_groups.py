@@ -118,6 +118,13 @@ class DeleteGroupTest(base.ServiceTestCase):
         self.assertEqual("deleting", self.service.get_volume(self.member, volume.id).status)
         self.assertEqual([("consistencygroup.delete", group.id)], self.operations())
 
+    def test_there_is_never_a_second_operation_on_a_group(self) -> None:
+        group = self.group()
+        self.service.delete_group(self.member, group.id)
+        self.set_columns(consistencygroups.TABLE, group.id, status="available")
+        self.refused("under way", _INVALID, self.service.delete_group, self.member, group.id)
+        self.assertEqual("available", self.service.get_group(self.member, group.id).status)
+
     def _refused_with_force(self, reason: str, group: records.Group) -> None:
         self.refused(reason, _INVALID, self.service.delete_group, self.member, group.id, force=True)
 
