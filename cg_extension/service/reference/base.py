@@ -25,6 +25,8 @@ from cg_extension.service.operations import OperationKind
 LOG = logging.getLogger(__name__)
 
 Context = cg_context.RequestContext
+# No server, no end of deadlocks, no free connection: all of them pass.
+_UNAVAILABLE = (db_exception.DBConnectionError, db_exception.DBDeadlock, sa.exc.TimeoutError)
 T = TypeVar("T")
 
 
@@ -132,7 +134,7 @@ class Part:
 def _database_errors() -> Iterator[None]:
     try:
         yield
-    except (db_exception.DBConnectionError, db_exception.DBDeadlock) as error:
+    except _UNAVAILABLE as error:
         LOG.warning("Database error: %s", error)
         reason = "The database can't be reached or is too busy now; try again later."
         raise exceptions.ServiceUnavailable(reason=reason) from error

@@ -96,8 +96,3 @@ class QuotasTest(base.ServiceTestCase):
         self.assertEqual(3, self.service.get_quota_usage(self.admin, "p")["gigabytes"].in_use)
         usage = self.service.get_quota_usage(self.admin, "q")
         self.assertEqual({0}, {value.in_use for value in usage.values()})
-
-
-class HealthTest(base.ServiceTestCase):
-    def test_it_is_healthy_while_the_database_answers(self) -> None:
-        self.assertIsNone(self.service.check_health())
