@@ -8,10 +8,10 @@ them as an administrator.
 import functools
 import ipaddress
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import oslo_middleware
-import webob
+import webob.exc
 from keystonemiddleware import auth_token
 from oslo_middleware import basic_auth, request_id
 
@@ -115,6 +115,11 @@ class HTTPBasicContext(ContextFilter):
         return _context(environ, environ["HTTP_X_USER"], project, ["admin"])
 
 
+class _PasswordRequired(exceptions.Unauthorized):
+    message = "A user name and its password are required (HTTP basic)."
+    headers = {"WWW-Authenticate": 'Basic realm="cg_extension"'}
+
+
 class _BasicAuth(oslo_middleware.BasicAuthMiddleware):
     """oslo's filter, with this deployment's file of users instead of the global option."""
 
@@ -123,16 +128,9 @@ class _BasicAuth(oslo_middleware.BasicAuthMiddleware):
         self.auth_file = auth_file
         basic_auth.validate_auth_file(auth_file)
 
-    def format_exception(self, e: Exception) -> webob.Response:
+    def format_exception(self, e: Exception) -> NoReturn:
         """Leave errors of the application alone, and ask for a password where one is missing."""
-        if not isinstance(e, webob.exc.HTTPClientError):
-            raise e
-        return webob.Response(
-            "A user name and password are required (HTTP basic).",
-            status=401,
-            content_type="text/plain",
-            headerlist=[("WWW-Authenticate", 'Basic realm="cg_extension"')],
-        )
+        raise _PasswordRequired() if isinstance(e, webob.exc.HTTPClientError) else e
 
 
 def noauth_factory(global_conf: dict[str, str], **local_conf: str) -> "Filter":

@@ -15,6 +15,7 @@ from oslo_log import log as logging
 
 from cg_extension.api import faults
 from cg_extension.host import pipeline
+from cg_extension.service import exceptions
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -34,10 +35,21 @@ def _from_oslo(middleware: Any) -> "Callable[..., Filter]":
     return factory
 
 
+class SizeLimit(oslo_middleware.RequestBodySizeLimiter):
+    """oslo's, whose own message does not tell the limit."""
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        limit = self.oslo_conf.oslo_middleware.max_request_body_size
+        length = environ.get("CONTENT_LENGTH") or "0"
+        if length.isdigit() and int(length) > limit:
+            raise exceptions.OverLimit(reason=f"The body must have at most {limit} bytes.")
+        return super().__call__(environ, start_response)
+
+
 request_id_factory = _from_oslo(oslo_middleware.RequestId)
 http_proxy_to_wsgi_factory = _from_oslo(oslo_middleware.HTTPProxyToWSGI)
 cors_factory = _from_oslo(oslo_middleware.CORS)
-sizelimit_factory = _from_oslo(oslo_middleware.RequestBodySizeLimiter)
+sizelimit_factory = _from_oslo(SizeLimit)
 
 
 class Faults:

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each auth strategy lets in whom it should, and believes nothing else that a client sends."""
+
+import base64
+import pathlib
+from typing import Any
+
+import bcrypt
+import fixtures
+from oslo_middleware import exceptions as middleware_exceptions
+
+from cg_extension.host import auth
+from cg_extension.service import context as cg_context
+from cg_extension.service import exceptions
+from cg_extension.tests.unit.host import base
+
+
+class Recorder:
+    """The application at the end: keeps the context that it was called with."""
+
+    context: cg_context.RequestContext
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        self.context = environ[cg_context.ENVIRON_KEY]
+        start_response("204 No Content", [])
+        return []
+
+
+class NoAuthTest(base.HostTestCase):
+    def _refused(self, token: str | None) -> None:
+        headers = {} if token is None else {"X-Auth-Token": token}
+        self.assert_fault(
+            self.send("GET", "/v3/p/volumes", headers=headers),
+            401,
+            "unauthorized",
+            "USER:PROJECT",
+        )
+
+    def test_a_token_without_user_or_project_is_refused(self) -> None:
+        for token in (None, "", "user", "user:", ":project", "::admin"):
+            with self.subTest(token=token):
+                self._refused(token)
+
+    def test_a_token_without_role_is_an_administrators(self) -> None:
+        for token in ("u:p", "u:p:", "u:p: ,"):
+            answer = self.send("GET", "/v3/p/os-services", headers={"X-Auth-Token": token})
+            self.assertEqual(200, answer.status_int)
+
+    def test_a_token_with_roles_has_those(self) -> None:
+        answer = self.call("GET", "/os-services", roles="member, reader")
+        self.assert_fault(answer, 403, "forbidden", "volume_extension:services:index")
+        self.ok("GET", "/os-services", roles="reader,admin")
+
+    def test_other_identity_headers_are_not_believed(self) -> None:
+        headers = {"X-Roles": "admin", "X-Project-Id": "q", "X-User-Id": "x", "X-Domain-Id": "d"}
+        self.assertEqual(
+            403, self.call("GET", "/os-services", roles="member", headers=headers).status_int
+        )
+        volume = self.ok("POST", "/volumes", {"volume": {"size": 1}}, status=202, headers=headers)[
+            "volume"
+        ]
+        self.assertEqual(("u", "p"), (volume["user_id"], volume["os-vol-tenant-attr:tenant_id"]))
+
+    def test_only_this_machine_is_served(self) -> None:
+        for address in ("127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", ""):
+            self.ok("GET", "/volumes", environ={"REMOTE_ADDR": address})
+        for address in ("192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "elsewhere"):
+            answer = self.call("GET", "/volumes", environ={"REMOTE_ADDR": address})
+            self.assert_fault(answer, 401, "unauthorized", "own machine only")
+
+    def test_others_are_served_if_the_deployer_says_so(self) -> None:
+        self.conf.set_override("allow_noauth_on_network", True)
+        self.ok("GET", "/volumes", environ={"REMOTE_ADDR": "192.0.2.1"})
+
+
+class HTTPBasicTest(base.HostTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, "htpasswd")
+        path.write_bytes(b"ann:" + bcrypt.hashpw(b"secret", bcrypt.gensalt(4)) + b"\n")
+        self.conf.set_override("auth_strategy", "http_basic")
+        self.conf.set_override("http_basic_auth_user_file", str(path))
+        self.application = self.load()
+
+    def _call(self, credentials: str | None, **headers: str) -> Any:
+        if credentials is not None:
+            headers["Authorization"] = "Basic " + base64.b64encode(credentials.encode()).decode()
+        return self.send("POST", "/v3/any/volumes", {"volume": {"size": 1}}, headers=headers)
+
+    def test_a_user_of_the_file_is_an_administrator_of_the_project_in_the_path(self) -> None:
+        answer = self._call("ann:secret")
+        self.assertEqual(202, answer.status_int, answer.text)
+        self.assertEqual("any", answer.json["volume"]["os-vol-tenant-attr:tenant_id"])
+        self.assertEqual("host@one", answer.json["volume"]["os-vol-host-attr:host"])
+
+    def test_another_user_than_who_has_the_password_cant_be_claimed(self) -> None:
+        answer = self._call("ann:secret", **{"X-User-Id": "bob", "X-User": "bob"})
+        self.assertEqual("ann", answer.json["volume"]["user_id"])
+
+    def test_who_has_no_password_is_asked_for_one(self) -> None:
+        for credentials in (None, "ann:wrong", "bob:secret", "ann"):
+            answer = self._call(credentials)
+            self.assert_fault(answer, 401, "unauthorized", "password")
+            self.assertTrue(answer.headers["WWW-Authenticate"].startswith("Basic"))
+
+    def test_errors_of_the_application_stay_what_they_are(self) -> None:
+        token = base64.b64encode(b"ann:secret").decode()
+        headers = {"Authorization": f"Basic {token}"}
+        answer = self.send("GET", "/v3/any/volumes/none", headers=headers)
+        self.assert_fault(answer, 404, "itemNotFound")
+
+    def test_a_missing_file_stops_the_start(self) -> None:
+        self.conf.set_override("http_basic_auth_user_file", "/nowhere/htpasswd")
+        self.assertRaises(middleware_exceptions.ConfigInvalid, self.load)
+
+
+class KeystoneContextTest(base.HostTestCase):
+    """What follows auth_token; the whole strategy is tested with clients and a Keystone."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.recorder = Recorder()
+        deployment = auth.pipeline.Deployment(
+            self.conf, self.service, auth.pipeline.host_policy.make_enforcer(self.conf)
+        )
+        self.filter = auth.KeystoneContext(self.recorder, deployment)
+
+    def test_the_context_is_what_the_token_says(self) -> None:
+        environ = {"HTTP_X_USER_ID": "u1", "HTTP_X_PROJECT_ID": "p1", "HTTP_X_ROLES": "member"}
+        self.filter(environ, lambda *_: None)
+        context = self.recorder.context
+        self.assertEqual(
+            ("u1", "p1", ["member"]), (context.user_id, context.project_id, context.roles)
+        )
+        self.assertIs(False, context.is_admin)
+
+    def test_policy_says_who_is_an_administrator(self) -> None:
+        environ = {"HTTP_X_USER_ID": "u1", "HTTP_X_PROJECT_ID": "p1", "HTTP_X_ROLES": "admin"}
+        self.filter(environ, lambda *_: None)
+        self.assertIs(True, self.recorder.context.is_admin)
+
+    def test_without_a_user_nobody_comes_in(self) -> None:
+        self.assertRaises(exceptions.Unauthorized, self.filter, {}, lambda *_: None)

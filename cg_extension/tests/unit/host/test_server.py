@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP server listens only where it may, and ends what it began."""
+
+import http.client
+import threading
+from typing import Any
+
+from oslo_config import cfg
+from oslotest import base
+
+from cg_extension import conf as cg_conf
+from cg_extension.host import server
+
+
+class ServerTest(base.BaseTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.conf = cfg.ConfigOpts()
+        cg_conf.register_opts(self.conf)
+        self.conf([], project="cg_extension", default_config_files=[])
+        self.conf.set_override("osapi_volume_listen_port", 0)
+
+    def test_noauth_listens_on_loopback_only(self) -> None:
+        for address in ("127.0.0.1", "127.0.0.2", "::1", "localhost"):
+            self.conf.set_override("osapi_volume_listen", address)
+            server.check_listener(self.conf)
+        for address in ("0.0.0.0", "::", "192.0.2.1"):
+            self.conf.set_override("osapi_volume_listen", address)
+            error = self.assertRaises(server.UnsafeListener, server.check_listener, self.conf)
+            self.assertIn("allow_noauth_on_network", str(error))
+            self.assertRaises(server.UnsafeListener, server.Server, self.conf, None)
+
+    def test_a_name_that_is_no_address_is_refused(self) -> None:
+        self.conf.set_override("osapi_volume_listen", "no-such-host.invalid")
+        error = self.assertRaises(server.UnsafeListener, server.check_listener, self.conf)
+        self.assertIn("no-such-host.invalid is no address", str(error))
+
+    def test_other_strategies_and_a_deployer_who_insists_may_listen_anywhere(self) -> None:
+        self.conf.set_override("osapi_volume_listen", "0.0.0.0")
+        for option, value in (("auth_strategy", "keystone"), ("allow_noauth_on_network", True)):
+            self.conf.set_override(option, value)
+            server.check_listener(self.conf)
+            self.conf.clear_override(option)
+
+    def test_a_stop_lets_requests_end(self) -> None:
+        began, may_end = threading.Event(), threading.Event()
+
+        def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            began.set()
+            may_end.wait(10)
+            start_response("200 OK", [("Content-Length", "4")])
+            return [b"done"]
+
+        http_server = server.Server(self.conf, application)
+        http_server.start()
+        answers = []
+
+        def ask() -> None:
+            connection = http.client.HTTPConnection(*http_server.address)
+            connection.request("GET", "/")
+            answers.append(connection.getresponse().read())
+
+        client = threading.Thread(target=ask)
+        client.start()
+        began.wait(10)
+        stopper = threading.Thread(target=http_server.stop)
+        stopper.start()
+        may_end.set()
+        for thread in (client, stopper):
+            thread.join(10)
+            self.assertFalse(thread.is_alive())
+        self.assertEqual([b"done"], answers)
+        self.assertRaises(
+            OSError, http.client.HTTPConnection(*http_server.address, timeout=1).request, "GET", "/"
+        )
+
+    def test_endless_headers_are_refused(self) -> None:
+        http_server = server.Server(self.conf, lambda *_: [])
+        http_server.start()
+        self.addCleanup(http_server.stop)
+        connection = http.client.HTTPConnection(*http_server.address)
+        connection.request("GET", "/", headers={"X-Long": "x" * 100_000})
+        self.assertEqual(413, connection.getresponse().status)
