@@ -68,9 +68,9 @@ def count(directory: pathlib.Path) -> Counts:
     written = directory / "counts"
     if written.exists():
         return Counts(*map(int, written.read_text().split()))
-    if not (directory / "stestr").exists():
+    if not (directory / ".stestr").exists():
         return Counts()
-    stestr = [directory / "bin" / "stestr", "--repo-url", directory / "stestr", "last", "--subunit"]
+    stestr = [directory / "bin" / "stestr", "--repo-url", directory, "last", "--subunit"]
     stream = subprocess.run(stestr, cwd=ROOT, stdout=subprocess.PIPE, check=False).stdout
     statistics = subprocess.run(
         [directory / "bin" / "subunit-stats"], input=stream, stdout=subprocess.PIPE, check=False
@@ -82,7 +82,7 @@ def count(directory: pathlib.Path) -> Counts:
 def run(environment: str) -> Counts:
     """Run one environment; a failure that no test accounts for counts as a failed test."""
     directory = ROOT / ".tox" / environment
-    shutil.rmtree(directory / "stestr", ignore_errors=True)
+    shutil.rmtree(directory / ".stestr", ignore_errors=True)
     (directory / "counts").unlink(missing_ok=True)
     status = tox(environment, TIME_LIMITS[environment])
     if environment == "linters":
