@@ -11,19 +11,23 @@ import fcntl
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 
 from cg_extension.drivers import steps
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NAME = re.compile(rf"(?:volume|snapshot)-{_UUID}")
 _PARTIAL = ".partial"
+# Seconds to wait for the directory's lock, which is held for a few system calls.
+_PATIENCE = 10.0
+_PAUSE = 0.001
 
 _NOFOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class Busy(OSError):
-    """Another thread or process is at work on the same file."""
+    """Another thread or process stands still with the directory's lock."""
 
 
 class NotAFile(OSError):
@@ -91,44 +95,40 @@ class FileStore:
         block they are on disk under their names. On an error there are no files of these names.
         After a crash there may be some, but all only if every one is of the same run.
 
-        :raises Busy: another thread or process is writing a file of one of these names.
+        A writer that began earlier and is still at it loses: what it writes gets no name.
+
+        :raises steps.OperationLost: another writer of one of these names began meanwhile.
         """
-        names = list(names)
-        started: list[str] = []
+        names = [_checked(name) for name in names]
+        files: list[int] = []
         with contextlib.ExitStack() as closing:
             try:
-                files = []
-                for name in names:
-                    files.append(self._open_partial(name))
-                    started.append(name)
-                    closing.callback(os.close, files[-1])
-                for file in files:
-                    os.ftruncate(file, 0)
-                self._unlink(names)
+                with self._exclusive():
+                    self._unlink([entry for name in names for entry in (name + _PARTIAL, name)])
+                    for name in names:
+                        files.append(self._create_partial(name))
+                        closing.callback(os.close, files[-1])
                 os.fsync(self._directory)
                 steps.reached("file.begun")
                 yield files
                 for file in files:
                     os.fsync(file)
                 steps.reached("file.synced")
-                for name in names:
-                    os.rename(
-                        name + _PARTIAL,
-                        name,
-                        src_dir_fd=self._directory,
-                        dst_dir_fd=self._directory,
-                    )
-                    steps.reached("file.renamed")
+                with self._exclusive():
+                    self._publish(names, files)
                 os.fsync(self._directory)
-            # Not after steps.OperationLost: the files may be the new owner's by now.
-            except Exception:
-                self.remove(started)
+            except BaseException as error:
+                self._discard(names, files)
+                # After steps.OperationLost the names may be the new owner's.
+                if isinstance(error, Exception):
+                    self.remove(names)
                 raise
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove files, whole or partial; those that are not there are no error."""
         for name in names:
-            self._unlink([_checked(name), name + _PARTIAL])
+            with self._exclusive():
+                self._unlink([_checked(name) + _PARTIAL, name])
             steps.reached("file.removed")
         os.fsync(self._directory)
 
@@ -142,14 +142,15 @@ class FileStore:
             name = entry.removesuffix(_PARTIAL)
             if name == entry or not _NAME.fullmatch(name):
                 continue
-            with contextlib.suppress(FileNotFoundError, Busy):
-                file = self._open(entry, os.O_RDWR)
-                try:
-                    self._lock(file, entry)
-                    os.unlink(entry, dir_fd=self._directory)
-                finally:
-                    os.close(file)
-                removed.append(name)
+            with contextlib.suppress(FileNotFoundError):
+                with self._exclusive():
+                    file = self._open(entry, os.O_RDWR)
+                    try:
+                        if _try_lock(file):
+                            os.unlink(entry, dir_fd=self._directory)
+                            removed.append(name)
+                    finally:
+                        os.close(file)
         os.fsync(self._directory)
         return removed
 
@@ -170,31 +171,70 @@ class FileStore:
         os.close(file)
         raise NotAFile(errno.EINVAL, "not a regular file", entry)
 
-    def _open_partial(self, name: str) -> int:
-        """The locked file that ``name`` will be, perhaps a leftover of a crash.
+    @contextlib.contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """The directory's lock, with the claim on the operation checked under it.
 
-        The lock tells it from a leftover, and goes when its process does.
+        Whoever takes the operation over needs the lock, too. So a process that stands still after
+        the check and goes on when its claim is long lost finds everything as it was.
+
+        :raises Busy: somebody stands still with the lock.
+        :raises steps.OperationLost: the claim is lost.
         """
-        entry = _checked(name) + _PARTIAL
-        file = self._open(entry, os.O_RDWR | os.O_CREAT)
+        file = os.open(".", os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._directory)
         try:
-            self._lock(file, entry)
-        except BaseException:
+            deadline = time.monotonic() + _PATIENCE
+            while not _try_lock(file):
+                if time.monotonic() > deadline:
+                    raise Busy(errno.EAGAIN, "locked by another thread or process", self.path)
+                time.sleep(_PAUSE)
+            steps.reached("file.locked")
+            yield
+        finally:
             os.close(file)
-            raise
+
+    def _create_partial(self, name: str) -> int:
+        """A new file that ``name`` will be. Under the lock.
+
+        A lock of its own tells it from a leftover of a crash: that goes when its process does.
+        """
+        file = self._open(name + _PARTIAL, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        _try_lock(file)
         return file
 
-    def _lock(self, file: int, entry: str) -> None:
+    def _publish(self, names: Sequence[str], files: Sequence[int]) -> None:
+        """Give the partial files their names. Under the lock.
+
+        :raises steps.OperationLost: one is not ours any more.
+        """
+        for name, file in zip(names, files, strict=True):
+            if not self._is_ours(name, file):
+                raise steps.OperationLost(name)
+        for name in names:
+            directory = self._directory
+            os.rename(name + _PARTIAL, name, src_dir_fd=directory, dst_dir_fd=directory)
+            steps.reached("file.renamed")
+
+    def _discard(self, names: Sequence[str], files: Sequence[int]) -> None:
+        """Remove our partial files and nobody else's; they have no claim to protect them."""
+        for name, file in zip(names, files, strict=False):  # The lock may have come too late.
+            if self._is_ours(name, file):
+                self._unlink([name + _PARTIAL])
+
+    def _is_ours(self, name: str, file: int) -> bool:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Busy(error.errno, "being written by another thread or process", entry) from error
-        # Between the opening and the lock, another may have finished the file or removed it.
-        with contextlib.suppress(FileNotFoundError):
-            found = os.stat(entry, dir_fd=self._directory, follow_symlinks=False)
-            if os.path.samestat(found, os.fstat(file)):
-                return
-        raise Busy(errno.EAGAIN, "just finished by another thread or process", entry)
+            found = os.stat(name + _PARTIAL, dir_fd=self._directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(found, os.fstat(file))
+
+
+def _try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _checked(name: str) -> str:

@@ -7,8 +7,22 @@ import signal
 import fixtures
 from oslotest import base
 
-from cg_extension.drivers import file_store
+from cg_extension.drivers import file_store, steps
 from cg_extension.drivers.conformance import factories
+
+
+class LostClaim:
+    """A claim that is lost after a number of step boundaries."""
+
+    kind = "test"
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def check(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise steps.OperationLost("test")
 
 
 class FileStoreTest(base.BaseTestCase):
@@ -84,22 +98,52 @@ class FileStoreTest(base.BaseTestCase):
         self.assertRaises(ZeroDivisionError, fail)
         self.assertEqual([other], os.listdir(self.path))
 
-    def test_two_writers_of_one_name_do_not_meet(self) -> None:
-        with self.store.writing(self.names) as files:
-            os.write(files[0], b"the first writer's")
-            other = self.new_store()
-            self.assertRaises(file_store.Busy, other.writing(self.names[:1]).__enter__)
-        self.assertEqual(b"the first writer's", self.content(self.names[0]))
+    def test_of_two_writers_of_one_name_the_later_one_wins(self) -> None:
+        def write_late() -> None:
+            with self.store.writing(self.names[:1]) as files:
+                os.write(files[0], b"the first writer's")
+                with self.new_store().writing(self.names) as others:
+                    os.write(others[0], b"the second writer's")
 
-    def test_a_writer_that_lost_the_race_for_the_name_does_not_touch_the_result(self) -> None:
-        entry = self.names[0] + ".partial"
-        slow = os.open(os.path.join(self.path, entry), os.O_RDWR | os.O_CREAT)
-        self.addCleanup(os.close, slow)
-        self.write_all(b"finished")
-        self.assertRaises(file_store.Busy, self.store._lock, slow, entry)
-        with open(os.path.join(self.path, entry), "w"):
-            self.assertRaises(file_store.Busy, self.store._lock, slow, entry)
-        self.assertEqual(b"finished", self.content(self.names[0]))
+        self.assertRaises(steps.OperationLost, write_late)
+        self.assertEqual(b"the second writer's", self.content(self.names[0]))
+        self.assertEqual(sorted(self.names), sorted(os.listdir(self.path)))
+
+    def test_a_writer_whose_claim_is_lost_changes_no_name(self) -> None:
+        self.write_all(b"the new owner's")
+        for boundaries in range(4):
+            with steps.guarded(LostClaim(after=boundaries)):
+                self.assertRaises(steps.OperationLost, self.write_all, b"too late")
+            left = sorted(os.listdir(self.path))
+            if boundaries == 0:
+                self.assertEqual({b"the new owner's"}, set(map(self.content, self.names)))
+            else:  # It was still the owner when it removed what it was to write anew.
+                self.assertEqual([], left)
+
+    def test_a_removal_whose_claim_is_lost_removes_nothing(self) -> None:
+        self.write_all(b"the new owner's")
+        with steps.guarded(LostClaim(after=0)):
+            self.assertRaises(steps.OperationLost, self.store.remove, self.names)
+        self.assertEqual(sorted(self.names), sorted(os.listdir(self.path)))
+
+    def test_an_error_after_the_claim_was_lost_removes_nothing(self) -> None:
+        claim = LostClaim(after=100)
+
+        def fail_late() -> None:
+            with steps.guarded(claim), self.store.writing(self.names):
+                with self.new_store().writing(self.names) as files:
+                    os.write(files[0], b"the new owner's")
+                claim.left = 0
+                raise ZeroDivisionError
+
+        self.assertRaises(steps.OperationLost, fail_late)
+        self.assertEqual(b"the new owner's", self.content(self.names[0]))
+        self.assertEqual(sorted(self.names), sorted(os.listdir(self.path)))
+
+    def test_who_stands_still_with_the_lock_holds_others_up_for_a_while_only(self) -> None:
+        self.useFixture(fixtures.MonkeyPatch(f"{file_store.__name__}._PATIENCE", 0.01))
+        with self.new_store()._exclusive():
+            self.assertRaises(file_store.Busy, self.store.remove, self.names)
 
     def test_what_is_no_regular_file_is_an_error(self) -> None:
         link, directory, pipe = self.names
