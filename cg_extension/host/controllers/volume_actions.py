@@ -3,7 +3,7 @@
 
 import webob
 
-from cg_extension.api import answer, wsgi
+from cg_extension.api import validation, wsgi
 from cg_extension.host.controllers import base
 from cg_extension.host.schemas import volumes as schemas
 from cg_extension.policies import volumes as policies
@@ -33,9 +33,7 @@ class VolumeActionsController(base.Controller):
 
     @wsgi.response(202)
     @wsgi.body(schemas.ACTION)
-    def action(
-        self, req: webob.Request, id: str, body: base.Document
-    ) -> base.Document | answer.Answer | None:
+    def action(self, req: webob.Request, id: str, body: base.Document) -> webob.Response | None:
         """Find out which action it is, check its rule, and do it."""
         name, arguments = base.action_of(req, body, ACTIONS)
         volume = self.find(
@@ -61,7 +59,7 @@ class VolumeActionsController(base.Controller):
     def reset_status(self, context: base.Context, id: str, arguments: base.Document) -> None:
         """Set the status by hand, and the attachments if asked to."""
         if not arguments:
-            raise exceptions.InvalidInput(reason="status or attach_status must be given.")
+            validation.invalid("status or attach_status must be given.")
         self.service.reset_volume_status(
             context,
             id,
@@ -75,13 +73,19 @@ class VolumeActionsController(base.Controller):
 
     def initialize_connection(
         self, context: base.Context, id: str, arguments: base.Document
-    ) -> answer.Answer:
+    ) -> webob.Response:
         """Have a machine reach the volume; answers with 200 and how."""
-        connection = self.service.initialize_connection(context, id, arguments["connector"])
-        return answer.Answer(200, {"connection_info": connection})
+        connection = self.service.initialize_connection(context, id, _connector(arguments))
+        return webob.Response(json={"connection_info": connection})
 
     def terminate_connection(
         self, context: base.Context, id: str, arguments: base.Document
     ) -> None:
         """End a machine's reach."""
-        self.service.terminate_connection(context, id, arguments["connector"])
+        self.service.terminate_connection(context, id, _connector(arguments))
+
+
+def _connector(arguments: base.Document) -> base.Document:
+    if "connector" not in arguments:
+        validation.invalid("connector must be given.")
+    return arguments["connector"]

@@ -24,7 +24,7 @@ UPDATE = schemas.envelope("snapshot", schemas.arguments(_NAMES))
 
 ACTION = schemas.actions(
     {
-        "os-reset_status": schemas.arguments({"status": {"type": "string"}}, ("status",)),
+        "os-reset_status": schemas.arguments({"status": {"type": "string"}}),
         "os-force_delete": schemas.NO_ARGUMENTS,
     }
 )

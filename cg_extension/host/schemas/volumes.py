@@ -37,7 +37,7 @@ CREATE["properties"]["OS-SCH-HNT:scheduler_hints"] = {}
 
 UPDATE = schemas.envelope("volume", schemas.arguments({**_NAMES, "metadata": schemas.PAIRS}))
 
-_CONNECTION = schemas.arguments({"connector": {"type": "object"}}, ("connector",))
+_CONNECTION = schemas.arguments({"connector": {"type": "object"}})
 
 ACTION = schemas.actions(
     {

@@ -16,7 +16,7 @@ from cg_extension.service.reference import base, members, quotas, scheduler
 
 TABLE = snapshots.TABLE
 NOT_FOUND = exceptions.SnapshotNotFound
-FILTERS = ("name", "status", "volume_id", "cgsnapshot_id")
+FILTERS = ("name", "status", "volume_id", "cgsnapshot_id", "project_id", "user_id")
 
 _STATUS = statuses.SnapshotStatus
 _RESETTABLE = frozenset({_STATUS.AVAILABLE, _STATUS.ERROR, _STATUS.ERROR_DELETING})

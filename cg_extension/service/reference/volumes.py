@@ -21,6 +21,8 @@ FILTERS = (
     "snapshot_id",
     "source_volid",
     "volume_type_id",
+    "project_id",
+    "user_id",
 )
 
 _STATUS = statuses.VolumeStatus
