@@ -5,7 +5,9 @@ import contextlib
 from collections.abc import Iterator
 
 import oslo_messaging
+import sqlalchemy.exc
 from cinder import exception
+from oslo_db import exception as db_exception
 
 from cg_extension.service import exceptions
 
@@ -35,6 +37,13 @@ def translated() -> Iterator[None]:
         raise exceptions.Conflict(reason=error.msg) from error
     except exception.Invalid as error:
         raise exceptions.InvalidState(reason=error.msg) from error
+    except db_exception.DBError as error:
+        if not isinstance(error.inner_exception, sqlalchemy.exc.DataError):
+            raise
+        # On MariaDB Cinder's tables are in its three-byte utf8.
+        raise exceptions.InvalidInput(
+            reason="Cinder's database can't store one of the characters given."
+        ) from error
     except oslo_messaging.MessagingTimeout as error:
         raise exceptions.ServiceUnavailable(
             reason="Cinder's scheduler did not answer in time; try again later."

@@ -28,6 +28,10 @@ PROGRAMS = ("cinder-scheduler", "cinder-volume", "cinder-api")
 BACKEND = "contract"
 """Name of the backend, and the ``volume_backend_name`` of it."""
 
+ADMIN_PROJECT = "0" * 32
+
+ADMIN_TOKEN = f"admin:{ADMIN_PROJECT}:admin,member,reader"
+
 AUTH = "cg_extension.tests.cinder.auth:filter_factory"
 """Stands in for keystonemiddleware: tells who asks by the token alone."""
 
@@ -82,20 +86,22 @@ class CinderDeployment(fixtures.Fixture):
 
     :param paste: sections of api-paste.ini to change or add.
     :param options: sections of cinder.conf to change or add.
+    :param port: the API's port; None for a free one.
     :param directory: an existing directory for logs and state, kept; None for a temporary one.
     """
-
-    endpoint: str
 
     def __init__(
         self,
         paste: Mapping[str, Mapping[str, str]] | None = None,
         options: Mapping[str, Mapping[str, Any]] | None = None,
+        port: int | None = None,
         directory: str | None = None,
     ) -> None:
         super().__init__()
         self._paste = dict(paste or {})
         self._options = options or {}
+        self.port = port or servers.free_port()
+        self.endpoint = f"http://127.0.0.1:{self.port}"
         self._given_directory = directory
 
     def _setUp(self) -> None:
@@ -105,8 +111,6 @@ class CinderDeployment(fixtures.Fixture):
         )
         self.database_url = self.useFixture(servers.Database()).url
         self.broker_url = self.useFixture(servers.Broker()).url
-        self.port = servers.free_port()
-        self.endpoint = f"http://127.0.0.1:{self.port}"
         self.conf_file = self._write_config()
         self.manage("db", "sync")
         processes = [self._start(program) for program in PROGRAMS]
@@ -154,6 +158,9 @@ class CinderDeployment(fixtures.Fixture):
                 "osapi_volume_workers": 1,
                 "state_path": self.directory,
                 "transport_url": self.broker_url,
+                # Each of gabbi's tests keeps its connection, which takes one of the server's
+                # threads of 100.
+                "wsgi_keep_alive": False,
                 # Not the subject of these tests, and they would only slow the start.
                 "periodic_fuzzy_delay": 0,
                 "scheduler_driver_init_wait_time": 5,
@@ -177,8 +184,8 @@ class CinderDeployment(fixtures.Fixture):
 
     def _wait_until_up(self, processes: list[Process]) -> None:
         """Wait until the API answers and reports scheduler and volume manager as up."""
-        url = f"{self.endpoint}/v3/{'0' * 32}/os-services"
-        headers = {"X-Auth-Token": f"admin:{'0' * 32}:admin"}
+        url = f"{self.endpoint}/v3/{ADMIN_PROJECT}/os-services"
+        headers = {"X-Auth-Token": ADMIN_TOKEN}
         deadline = time.monotonic() + START_TIMEOUT
         while True:
             for process in processes:

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP contract of the reference host, against real Cinder, at /v3 and at /v2."""
+
+import os
+import pathlib
+import unittest
+
+import yaml
+from gabbi import fixture as gabbi_fixture
+from gabbi import suitemaker
+
+from cg_extension.tests import functional
+from cg_extension.tests.cinder import deployment, deviations, handlers, shared
+
+GABBITS = pathlib.Path(functional.__file__).parent / "gabbits"
+VERSIONS = ("v3", "v2")
+
+
+def _fixtures_for(version: str, project: str) -> type:
+    """The module-like holder of fixtures that gabbi asks for, for one file's tests."""
+
+    class ServiceFixture(gabbi_fixture.GabbiFixture):
+        """Cinder runs, and the environment tells the tests who they are in it."""
+
+        def start_fixture(self) -> None:
+            running = shared.cinder()
+            other = shared.new_project()
+            # Other tests of this process do not read these, and each file sets them anew.
+            os.environ.update(
+                CG_TOKEN=shared.token(project, "member", "reader"),
+                CG_READER_TOKEN=shared.token(project, "reader"),
+                CG_ADMIN_TOKEN=deployment.ADMIN_TOKEN,
+                CG_LOCAL_ADMIN_TOKEN=shared.token(project, "admin", "member", "reader"),
+                CG_OTHER_ADMIN_TOKEN=shared.token(other, "admin", "member", "reader"),
+                CG_OTHER_TOKEN=shared.token(other, "member", "reader"),
+                CG_OTHER_PROJECT=other,
+                CG_OTHER_URL=f"{running.endpoint}/{version}/{other}",
+                CG_VOLUME_TYPE=shared.TYPES[0],
+                CG_OTHER_VOLUME_TYPE=shared.TYPES[1],
+                CG_ZONE=shared.ZONE,
+            )
+
+    return type("Fixtures", (), {"ServiceFixture": ServiceFixture})
+
+
+def load_tests(
+    loader: unittest.TestLoader, tests: unittest.TestSuite, pattern: str | None
+) -> unittest.TestSuite:
+    """Every file of the contract for each version of the API, in a project of its own."""
+    for version in VERSIONS:
+        for path in sorted(GABBITS.glob("*.yaml")):
+            project = shared.new_project()
+            suite = deviations.apply(path.stem, yaml.safe_load(path.read_text()))
+            tests.addTest(
+                suitemaker.test_suite_from_dict(
+                    loader,
+                    f"contract_{version}_{path.stem}",
+                    suite,
+                    str(GABBITS),
+                    "127.0.0.1",
+                    shared.PORT,
+                    _fixtures_for(version, project),
+                    None,
+                    prefix=f"/{version}/{project}",
+                    handlers=[handler() for handler in handlers.ALL],
+                )
+            )
+    return tests
