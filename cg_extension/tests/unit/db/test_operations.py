@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Claims and leases, on every database."""
+
+import datetime
+from concurrent import futures
+from typing import Any
+
+import sqlalchemy as sa
+import testscenarios
+from oslo_db import exception as db_exception
+from oslo_utils import uuidutils
+from oslotest import base
+
+from cg_extension.db import engine, operations, tables
+from cg_extension.service import context as cg_context
+from cg_extension.tests import databases
+
+HOST = "host@one"
+LEASE = 30.0
+
+
+class OperationsTest(testscenarios.WithScenarios, base.BaseTestCase):
+    scenarios = databases.SCENARIOS
+    dialect: str
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.database = self.useFixture(databases.Database(self.dialect)).database
+        self.context = cg_context.RequestContext(
+            user_id="u", project_id="p", auth_token="secret", request_id="req-1"
+        )
+
+    def enqueue(self, **values: Any) -> str:
+        wanted = {
+            "kind": "volume.create",
+            "resource_id": uuidutils.generate_uuid(),
+            "project_id": "p",
+            "host": HOST,
+            "arguments": {"key": ["value"]},
+            "context": self.context,
+        }
+        with self.database.writer() as conn:
+            return operations.enqueue(conn, **{**wanted, **values})
+
+    def claim(self, owner: str, limit: int = 10, **values: Any) -> list[operations.Operation]:
+        wanted = {"host": HOST, "owner": owner, "lease_seconds": LEASE, "limit": limit}
+
+        @engine.retry
+        def transaction() -> list[operations.Operation]:
+            with self.database.writer() as conn:
+                return operations.claim(conn, **{**wanted, **values})
+
+        return transaction()
+
+    def let_leases_run_out(self) -> None:
+        with self.database.writer() as conn:
+            past = engine.now(conn) - datetime.timedelta(seconds=1)
+            conn.execute(sa.update(tables.operations).values(lease_expires_at=past))
+
+    def due(self, **values: Any) -> float | None:
+        with self.database.reader() as conn:
+            return operations.next_due(conn, HOST, **values)
+
+    def test_a_claim_gives_what_was_queued(self) -> None:
+        operation_id = self.enqueue(kind="volume.delete", resource_id="r")
+        (claimed,) = self.claim("a")
+        self.assertEqual(
+            (operation_id, "volume.delete", "r", {"key": ["value"]}, 1),
+            (
+                claimed.id,
+                claimed.kind,
+                claimed.resource_id,
+                claimed.arguments,
+                claimed.attempts,
+            ),
+        )
+        self.assertEqual("req-1", cg_context.from_dict(claimed.context).request_id)
+
+    def test_a_users_token_is_not_kept(self) -> None:
+        self.enqueue()
+        with self.database.reader() as conn:
+            row = conn.execute(sa.select(tables.operations)).one()
+        self.assertNotIn("secret", str(row))
+
+    def test_a_resource_has_one_operation_at_most(self) -> None:
+        self.enqueue(resource_id="r")
+        self.assertRaises(db_exception.DBDuplicateEntry, self.enqueue, resource_id="r")
+
+    def test_what_is_claimed_is_not_claimed_again(self) -> None:
+        self.enqueue()
+        self.assertEqual(1, len(self.claim("a")))
+        self.assertEqual([], self.claim("b"))
+
+    def test_another_backends_work_is_left_alone(self) -> None:
+        self.enqueue(host="host@two")
+        self.assertEqual([], self.claim("a"))
+
+    def test_the_oldest_come_first_up_to_the_limit(self) -> None:
+        queued = [self.enqueue() for _ in range(3)]
+        claimed = [operation.id for operation in self.claim("a", limit=2)]
+        self.assertEqual(queued[:2], claimed)
+
+    def test_racing_claimers_share_without_overlap(self) -> None:
+        queued = {self.enqueue() for _ in range(40)}
+
+        def claim_all(owner: str) -> list[str]:
+            mine = []
+            while self.due() is not None and self.due() <= 0:  # type: ignore[operator]
+                mine += [operation.id for operation in self.claim(owner, limit=3)]
+            return mine
+
+        with futures.ThreadPoolExecutor(4) as pool:
+            claimed = [each for mine in pool.map(claim_all, "abcd") for each in mine]
+        self.assertEqual(sorted(queued), sorted(claimed))
+
+    def test_a_lease_that_ran_out_can_be_claimed_and_counts_as_an_attempt(self) -> None:
+        self.enqueue()
+        self.claim("a")
+        self.let_leases_run_out()
+        (claimed,) = self.claim("b")
+        self.assertEqual(2, claimed.attempts)
+
+    def test_what_a_thread_of_ours_still_works_on_is_not_claimed_by_us(self) -> None:
+        operation_id = self.enqueue()
+        self.claim("a")
+        self.let_leases_run_out()
+        self.assertEqual([], self.claim("a", exclude={operation_id}))
+
+    def test_only_the_owner_can_finish(self) -> None:
+        operation_id = self.enqueue()
+        self.claim("a")
+        self.let_leases_run_out()
+        self.claim("b")
+        with self.database.writer() as conn:
+            self.assertFalse(operations.finish(conn, operation_id, "a"))
+        with self.database.writer() as conn:
+            self.assertTrue(operations.finish(conn, operation_id, "b"))
+        self.assertIsNone(self.due())
+
+    def test_an_owner_renews_what_it_holds_and_learns_what_it_lost(self) -> None:
+        kept, lost = self.enqueue(), self.enqueue()
+        self.claim("a")
+        self.let_leases_run_out()
+        self.claim("b", exclude={kept})
+        with self.database.writer() as conn:
+            renewed = operations.renew(
+                conn, operation_ids={kept, lost}, owner="a", lease_seconds=LEASE
+            )
+        self.assertEqual({kept}, renewed)
+        self.assertEqual([], self.claim("c"))
+
+    def test_postponed_work_is_due_after_the_delay(self) -> None:
+        operation_id = self.enqueue()
+        self.claim("a")
+        with self.database.writer() as conn:
+            self.assertTrue(operations.postpone(conn, operation_id, "a", 20.0))
+        self.assertEqual([], self.claim("a"))
+        due = self.due()
+        self.assertTrue(due is not None and 15 < due <= 20, due)
+
+    def test_only_the_owner_can_postpone(self) -> None:
+        operation_id = self.enqueue()
+        self.claim("a")
+        with self.database.writer() as conn:
+            self.assertFalse(operations.postpone(conn, operation_id, "b", 0.0))
+
+    def test_claimed_work_is_due_at_the_end_of_its_lease(self) -> None:
+        operation_id = self.enqueue()
+        self.claim("a")
+        due = self.due()
+        self.assertTrue(due is not None and LEASE - 5 < due <= LEASE, due)
+        self.assertIsNone(self.due(exclude={operation_id}))
+
+    def test_a_dead_owners_work_and_no_other_is_free_at_once(self) -> None:
+        mine, others = self.enqueue(), self.enqueue()
+        self.claim("dead", exclude={others})
+        self.claim("alive")
+        with self.database.writer() as conn:
+            self.assertEqual(1, operations.release_all(conn, "dead"))
+        self.assertEqual([mine], [operation.id for operation in self.claim("b")])
