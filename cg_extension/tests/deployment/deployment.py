@@ -132,9 +132,21 @@ class Deployment(fixtures.Fixture):
         """``host@backend`` of a manager."""
         return f"{spec.host}-{self.identity}@{spec.backend}"
 
+    def option(self, name: str) -> Any:
+        """The value of an option of ``[DEFAULT]`` that all processes have."""
+        return self._options[name]
+
+    def backends(self) -> dict[str, pathlib.Path]:
+        """``host@backend`` → directory with its volumes and snapshots."""
+        return {self.host(spec): self.volumes_path(spec) for spec in self._specs}
+
+    def backend_names(self) -> set[str]:
+        """``volume_backend_name`` of each backend."""
+        return {_backend_name(spec) for spec in self._specs}
+
     def volumes_path(self, spec: ManagerSpec) -> pathlib.Path:
         """Directory with the volumes and snapshots of a manager's backend."""
-        return self.directory / f"volumes-{spec.host}-{spec.backend}"
+        return self.directory / f"volumes-{_backend_name(spec)}"
 
     def manage(self, *arguments: str) -> str:
         """Run cg-manage to its end; gives what it printed."""
@@ -186,7 +198,7 @@ class Deployment(fixtures.Fixture):
             "DEFAULT": {"host": host, "enabled_backends": backend, "state_path": state_path},
             backend: {
                 "volume_driver": self._driver,
-                "volume_backend_name": f"{spec.host}-{spec.backend}",
+                "volume_backend_name": _backend_name(spec),
                 "file_path": self.volumes_path(spec),
             },
         }
@@ -248,6 +260,10 @@ class Deployment(fixtures.Fixture):
             parser[name] = {key: str(value) for key, value in options.items()}
         with path.open("w") as output:
             parser.write(output)
+
+
+def _backend_name(spec: ManagerSpec) -> str:
+    return f"{spec.host}-{spec.backend}"
 
 
 def _program(name: str) -> str:

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -74,6 +75,13 @@ class Process:
         except OSError:
             return []
         return [int(pid) for pid in listed.split()]
+
+    def kill_child(self, rng: random.Random) -> None:
+        """End one of its children without a word, if there is one."""
+        children = self.children()
+        if children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(rng.choice(children), signal.SIGKILL)
 
     def send(self, number: int) -> None:
         """Send a signal to the process and its children."""
