@@ -44,6 +44,7 @@ class Backend:
         self._idle = threading.Condition()
         self._stopping = threading.Event()
         self._ready = threading.Event()
+        self._reported = threading.Event()
         self._look = threading.Event()
         self._pool = futurist.ThreadPoolExecutor(max_workers=self._workers)
 
@@ -58,6 +59,10 @@ class Backend:
     def is_ready(self) -> bool:
         """Whether the driver is set up."""
         return self._ready.is_set()
+
+    def wait_for_report(self, timeout: float) -> None:
+        """Wait until the scheduler can know whether the driver came up; ``timeout`` in seconds."""
+        self._reported.wait(timeout)
 
     def stop_claiming(self) -> None:
         """Begin no more operations; those under way go on."""
@@ -78,6 +83,7 @@ class Backend:
                 self._ready.set()
                 self._start_thread(self._dispatch, "dispatch")
             self._report()
+            self._reported.set()
             self._stopping.wait(self._conf.report_interval)
 
     def _start_thread(self, target: Callable[[], None], name: str) -> None:

@@ -17,6 +17,8 @@ from cg_extension.service import rpc as service_rpc
 LOG = logging.getLogger(__name__)
 
 DRIVERS = "cg_extension.drivers"
+# Seconds for which a start waits for each backend; one that takes longer comes up later.
+_SETUP_PATIENCE = 10.0
 
 
 class ConfigurationError(Exception):
@@ -79,6 +81,9 @@ class ManagerService:
             served.start()
         if self._server is not None:
             self._server.start()
+        # The API of the same process should not answer its first requests with 503.
+        for served in self._backends.values():
+            served.wait_for_report(_SETUP_PATIENCE)
 
     def stop(self, timeout: float) -> bool:
         """Claim nothing more and wait up to ``timeout`` seconds for what is under way.
