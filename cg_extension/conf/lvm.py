@@ -60,8 +60,8 @@ OPTS = [
         default=2.0,
         min=0.05,
         help="Seconds for which a group snapshot may hold the writes of its volumes. It takes "
-        "about a millisecond, longer where a volume's device is slow to flush. Past the deadline all "
-        "volumes go on and the group snapshot fails.",
+        "about a millisecond, longer where a volume's device is slow to flush. Past the deadline "
+        "all volumes go on and the group snapshot fails.",
     ),
     cfg.FloatOpt(
         "lvm_pool_data_limit",

@@ -38,6 +38,10 @@ mkdir -p /dev/shm /run/tmp /run/lock
 mount -t tmpfs tmpfs /dev/shm
 ip link set lo up
 {insmod}
+# Not tmpfs: to make room in a file and to zero it must not cost the guest's memory.
+truncate -s 100G /run/disk
+mkfs.ext4 -q -O ^has_journal -T largefile4 -E nodiscard,lazy_itable_init=1 /run/disk
+mount -o loop /run/disk /run/tmp
 {environment}
 export TMPDIR=/run/tmp DM_DISABLE_UDEV=1
 cd {directory}

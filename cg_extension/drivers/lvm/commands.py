@@ -5,11 +5,13 @@ Several commands go to one ``lvm`` process, and several names into one command, 
 number of processes does not grow with the number of volumes.
 """
 
+import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cg_extension.drivers.lvm import errors, privileged
@@ -23,6 +25,8 @@ _LOW_STALL = (
     'mlock_filter=["lib","bin","heap","stack","usr","anon","vvar","vdso"]}'
 )
 
+_AT_WORK = "/run/lock/cg_extension-lvm"
+
 # Fields that cost no status query: asked for its status, a thin pool commits, and I/O waits.
 _FIELDS = (
     *("lv_name", "lv_size", "lv_tags", "segtype", "origin", "origin_size", "pool_lv", "thin_id"),
@@ -34,7 +38,8 @@ _FIELDS = (
 class LogicalVolume:
     """One logical volume as LVM reports it.
 
-    ``size`` is in bytes, of a thick snapshot that of its origin; ``device_name`` is
+    ``size`` is in bytes, of a thick snapshot that of its origin (``allocated`` is then that of
+    its copy-on-write store, otherwise the same); ``device_name`` is
     device-mapper's name of it; ``number`` is its ``major:minor``, None unless ``active``.
     ``invalid``: a thick snapshot whose copy-on-write store overflowed; its content is lost. Known
     only when asked for with the status.
@@ -42,6 +47,7 @@ class LogicalVolume:
 
     name: str
     size: int
+    allocated: int
     tags: frozenset[str]
     is_pool: bool
     origin: str | None
@@ -81,16 +87,40 @@ def lvm(arguments: list[str], script: str, system_dir: str | None) -> tuple[int,
     environment["PATH"] = f"{environment.get('PATH', '')}:/usr/sbin:/sbin"
     if system_dir:
         environment["LVM_SYSTEM_DIR"] = system_dir
-    done = subprocess.run(
-        ["lvm", *arguments],
-        input=script,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        env=environment,
-        check=False,
-    )
+    with _at_work(fcntl.LOCK_SH) as fd:
+        done = subprocess.run(
+            ["lvm", *arguments],
+            input=script,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=environment,
+            pass_fds=(fd,),
+            check=False,
+        )
     return done.returncode, done.stdout, done.stderr
+
+
+@privileged.context.entrypoint
+def wait_for_all() -> None:
+    """Wait for the ``lvm`` processes of everyone here who runs them by ``lvm``.
+
+    One of them may go on after the process that started it was killed.
+    """
+    with _at_work(fcntl.LOCK_EX):
+        pass
+
+
+@contextlib.contextmanager
+def _at_work(operation: int) -> Iterator[int]:
+    """Hold a lock that an ``lvm`` process inherits, and so keeps when its parent dies."""
+    os.makedirs(os.path.dirname(_AT_WORK), exist_ok=True)
+    fd = os.open(_AT_WORK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, operation)
+        yield fd
+    finally:
+        os.close(fd)
 
 
 class VolumeGroup:
@@ -174,7 +204,12 @@ class VolumeGroup:
 
 
 def _script_line(command: Sequence[str]) -> str:
-    """One line for LVM's shell, which knows quotes but no escapes."""
+    """One line for LVM's shell, which knows quotes but no escapes.
+
+    :raises Refusal: a word can't be written on such a line.
+    """
+    if unfit := [word for word in command if "'" in word or not word.isprintable()]:
+        raise errors.Refusal(f"not a name or a tag for LVM: {', '.join(map(repr, unfit))}")
     words = [command[0], "--config", _LOW_STALL, *command[1:]]
     return " ".join(f"'{word}'" if " " in word or '"' in word else word for word in words) + "\n"
 
@@ -189,6 +224,7 @@ def _volume(row: Mapping[str, str]) -> LogicalVolume:
     return LogicalVolume(
         name=row["lv_name"],
         size=int(row["origin_size"] or row["lv_size"]),
+        allocated=int(row["lv_size"]),
         tags=frozenset(filter(None, row["lv_tags"].split(","))),
         is_pool=row["segtype"] == "thin-pool",
         origin=row["origin"] or None,

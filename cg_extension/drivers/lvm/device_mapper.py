@@ -42,6 +42,7 @@ TARGET_MSG = _request_number(14)
 
 FLAG_SUSPEND = 1 << 1
 FLAG_STATUS_TABLE = 1 << 4
+FLAG_INACTIVE_PRESENT = 1 << 6
 FLAG_BUFFER_FULL = 1 << 8
 FLAG_NOFLUSH = 1 << 11
 
@@ -128,6 +129,10 @@ class Control:
     def is_suspended(self, name: str) -> bool:
         """Whether a device's I/O is held."""
         return bool(_flags(self.send(_request(DEV_STATUS, name))) & FLAG_SUSPEND)
+
+    def has_waiting_table(self, name: str) -> bool:
+        """Whether a table is loaded in a device's inactive slot, for the next resume."""
+        return bool(_flags(self.send(_request(DEV_STATUS, name))) & FLAG_INACTIVE_PRESENT)
 
     def table(self, name: str) -> list[Target]:
         """The live table of a device."""

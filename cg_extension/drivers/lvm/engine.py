@@ -183,10 +183,11 @@ class Engine:
         for volume in volumes.values():
             if volume.origin in thick and volume.pool is None and volume.name not in wanted:
                 raise errors.Refusal(f"{volume.origin} has a snapshot: {volume.name}")
-        for volume in gone:
-            self._wipe(volume)
-        self._remove([volume for volume in gone if volume.origin])
-        self._remove([volume for volume in gone if not volume.origin])
+        # Snapshots first: what is wiped off their origin would be copied into them.
+        for batch in ([v for v in gone if v.origin], [v for v in gone if not v.origin]):
+            for volume in batch:
+                self._wipe(volume)
+            self._remove(batch)
 
     def activate(self, names: Sequence[str]) -> None:
         """Make the devices of volumes appear; those that are there are left alone."""
@@ -209,6 +210,7 @@ class Engine:
         Resumes sources of half-made snapshots that are still suspended, and removes volumes that
         a process which is gone was making. Gives back the names of what it removed.
         """
+        commands.wait_for_all()
         volumes = self.volumes()
         left = [volume for volume in volumes.values() if leftovers.is_leftover(volume.tags)]
         sources = [
@@ -217,14 +219,16 @@ class Engine:
             if volume.origin and volume.origin in volumes
         ]
         if sources:
-            resumed = retake.resume(self.group.name, self._locking_dir, sources)
+            snapshots = [volume.device_name for volume in left if volume.origin]
+            resumed = retake.let_go(self.group.name, self._locking_dir, sources, snapshots)
             if resumed:
                 LOG.warning("Resumed devices that a crash had left suspended: %s", resumed)
         self._remove([volume for volume in left if volume.origin])
         self._remove([volume for volume in left if not volume.origin])
-        if left:
-            LOG.warning("Removed volumes that a crash had left half-made: %s", left)
-        return sorted(volume.name for volume in left)
+        names = sorted(volume.name for volume in left)
+        if names:
+            LOG.warning("Removed volumes that a crash had left half-made: %s", names)
+        return names
 
     # How
 
@@ -350,10 +354,12 @@ class Engine:
             return
         if not volume.active:
             self.activate([volume.name])
-        size = volume.size
+        # A thick snapshot's data is in its store; wiping the snapshot would write there, too.
+        device = self.device_path(volume.name) + ("-cow" if volume.origin else "")
+        size = volume.allocated
         if self.settings.clear_size:
             size = min(size, self.settings.clear_size * MIB)
-        contents.clear(self.device_path(volume.name), 0, size, self.settings.clear_ionice)
+        contents.clear(device, 0, size, self.settings.clear_ionice)
 
     def _remove(self, volumes: Sequence[commands.LogicalVolume]) -> None:
         if volumes:

@@ -69,13 +69,18 @@ def retake(request: Request) -> float:
     return float(_retake(dataclasses.asdict(request)))
 
 
-def resume(volume_group: str, locking_dir: str, devices: Sequence[str]) -> list[str]:
-    """Resume those of the devices that are suspended although no LVM command is at work.
+def let_go(
+    volume_group: str, locking_dir: str, sources: Sequence[str], snapshots: Sequence[str]
+) -> list[str]:
+    """Put right what a re-take left that died with its watchdog; gives back what was resumed.
 
-    For the start after a crash that took the watchdog, too, say when a service manager killed
-    all processes of the service at once. Gives back what was resumed.
+    That happens when a service manager kills all processes of the service at once.
+
+    :param sources: devices that are resumed if they are suspended.
+    :param snapshots: devices that get the table that was loaded for them. LVM can't remove a
+        snapshot whose waiting table still refers to its origin.
     """
-    return list(_resume(volume_group, locking_dir, list(devices)))
+    return list(_let_go(volume_group, locking_dir, list(sources), list(snapshots)))
 
 
 @privileged.context.entrypoint
@@ -98,7 +103,8 @@ def _retake(arguments: dict[str, Any]) -> float:
             plan = _plan(request, volumes, control)
             answer = _run(plan, lock_fd)
             if "error" in answer:
-                _resume_suspended(control, plan.suspend)
+                snapshots = [volumes[snapshot].device_name for _, snapshot in request.pairs]
+                _resume(control, plan.suspend, snapshots)
     if answer.get("error") == freeze.DEADLINE:
         raise errors.DeadlineExceeded(
             f"I/O was held for longer than the deadline of {request.deadline:g} s"
@@ -109,18 +115,23 @@ def _retake(arguments: dict[str, Any]) -> float:
 
 
 @privileged.context.entrypoint
-def _resume(volume_group: str, locking_dir: str, devices: list[str]) -> list[str]:
+def _let_go(
+    volume_group: str, locking_dir: str, sources: list[str], snapshots: list[str]
+) -> list[str]:
     # Under the lock, a device that an LVM command has suspended for itself runs again.
     with vg_lock.held(locking_dir, volume_group), device_mapper.Control() as control:
-        return _resume_suspended(control, devices)
+        return _resume(control, sources, snapshots)
 
 
-def _resume_suspended(control: device_mapper.Control, devices: Sequence[str]) -> list[str]:
+def _resume(
+    control: device_mapper.Control, sources: Sequence[str], snapshots: Sequence[str]
+) -> list[str]:
     resumed = []
-    for name in devices:
+    for name in [*sources, *snapshots]:
         # A device that is gone, or can't be resumed now, must not keep the others from it.
         with contextlib.suppress(OSError):
-            if control.is_suspended(name):
+            waits = name in snapshots and control.has_waiting_table(name)
+            if waits or control.is_suspended(name):
                 control.send(device_mapper.resume(name))
                 resumed.append(name)
     return resumed

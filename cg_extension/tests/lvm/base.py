@@ -25,13 +25,14 @@ def run(*command: str, check: bool = True) -> str:
 
 
 class VolumeGroupFixture(fixtures.Fixture):
-    """A volume group of ``size`` MiB on a loop device, with a thin pool if ``pool_size`` is set.
+    """A volume group on a loop device, with a thin pool if ``pool_size`` is set; sizes in MiB."""
 
-    :param make_device: given the loop device, makes and gives back the device to use instead.
-    """
-
-    def __init__(self, size: int = 1500, pool_size: int = 0, metadata_size: int = 8) -> None:
+    def __init__(
+        self, size: int = 1500, pool_size: int = 0, metadata_size: int = 8, odd_size: int = 0
+    ) -> None:
+        """Say how large; ``odd_size`` adds an ``odd`` device that can be made slow or faulty."""
         self.size = size
+        self.odd_size = odd_size
         self.pool_size = pool_size
         self.metadata_size = metadata_size
         self.pool: str | None = None
@@ -39,24 +40,31 @@ class VolumeGroupFixture(fixtures.Fixture):
     def _setUp(self) -> None:
         directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.name = f"cg-test-{uuid.uuid4().hex[:8]}"
-        image = directory / "pv"
-        with open(image, "wb") as file:
-            file.truncate(self.size * MIB)
-        self.loop = run("losetup", "--find", "--show", str(image)).strip()
-        self.addCleanup(run, "losetup", "--detach", self.loop)
+        self.device_prefix = self.name.replace("-", "--") + "-"
+        self.loop = self._loop(directory / "pv", self.size)
+        devices = [self.loop]
+        if self.odd_size:
+            self.odd_loop = self._loop(directory / "odd", self.odd_size)
+            self.odd = f"odd-{self.name}"
+            run("dmsetup", "create", self.odd, "--table", self._table("linear", "0"))
+            self.addCleanup(run, "dmsetup", "remove", "--retry", self.odd)
+            devices.append(f"/dev/mapper/{self.odd}")
         self.system_dir = directory / "lvm"
         self.system_dir.mkdir()
         udev = int(os.path.exists("/run/udev/control"))
+        accepted = ", ".join(f'"a|^{device}$|"' for device in devices)
         (self.system_dir / "lvm.conf").write_text(
-            f'devices {{ use_devicesfile=0 filter=["a|^{self.loop}$|", "r|.*|"] }}\n'
+            f'devices {{ use_devicesfile=0 filter=[{accepted}, "r|.*|"] }}\n'
             f"activation {{ udev_sync={udev} udev_rules={udev} monitoring=0\n"
             "thin_pool_autoextend_threshold=100 }\n"
             "backup { backup=0 archive=0 }\n"
         )
         self.useFixture(fixtures.EnvironmentVariable("LVM_SYSTEM_DIR", str(self.system_dir)))
         self.useFixture(fixtures.EnvironmentVariable("LVM_SUPPRESS_FD_WARNINGS", "1"))
-        run("pvcreate", self.loop)
         run("vgcreate", self.name, self.loop)
+        if self.odd_size:  # LVM's own data stays on the other one
+            run("pvcreate", "--metadatacopies", "0", devices[1])
+            run("vgextend", self.name, devices[1])
         self.addCleanup(self._remove)
         if self.pool_size:
             self.pool = "pool"
@@ -65,11 +73,28 @@ class VolumeGroupFixture(fixtures.Fixture):
                 *("--poolmetadatasize", f"{self.metadata_size}M", "--name", "pool", self.name),
             )
 
+    def _loop(self, image: pathlib.Path, size: int) -> str:
+        with open(image, "wb") as file:
+            file.truncate(size * MIB)
+        loop = run("losetup", "--direct-io=on", "--find", "--show", str(image)).strip()
+        self.addCleanup(run, "losetup", "--detach", loop)
+        return loop
+
+    def _table(self, kind: str, *parameters: str) -> str:
+        sectors = self.odd_size * MIB // 512
+        return " ".join(["0", str(sectors), kind, self.odd_loop, *parameters])
+
+    def make_odd(self, kind: str, *parameters: str) -> None:
+        """Change the ``odd`` device's table: its target's kind and what follows the device."""
+        run("dmsetup", "suspend", "--noflush", "--nolockfs", self.odd)
+        run("dmsetup", "load", self.odd, "--table", self._table(kind, *parameters))
+        run("dmsetup", "resume", self.odd)
+
     def _remove(self) -> None:
         """Remove the group; what a failed test left suspended must not hang this."""
         for line in run("dmsetup", "info", "-c", "--noheadings", "-o", "name,suspended").split():
             name, _, state = line.partition(":")
-            if name.startswith(self.name.replace("-", "--")) and state == "Suspended":
+            if name.startswith(self.device_prefix) and state == "Suspended":
                 run("dmsetup", "resume", "--noudevsync", name, check=False)
         run("vgremove", "--force", "--force", "--yes", self.name)
 
@@ -85,10 +110,17 @@ class LVMTestCase(base.BaseTestCase):
         privileged.run_in_process()
 
     def use_engine(
-        self, thin: bool, size: int = 1500, pool_size: int = 600, **settings: Any
+        self,
+        thin: bool,
+        size: int = 1500,
+        pool_size: int = 600,
+        odd_size: int = 0,
+        **settings: Any,
     ) -> engine.Engine:
         """An engine on a new volume group; ``pool_size`` in MiB counts for thin ones."""
-        self.vg = self.useFixture(VolumeGroupFixture(size, pool_size if thin else 0))
+        self.vg = self.useFixture(
+            VolumeGroupFixture(size, pool_size if thin else 0, odd_size=odd_size)
+        )
         return engine.Engine(
             engine.Settings(
                 volume_group=self.vg.name,

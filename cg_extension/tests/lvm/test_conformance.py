@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver conforms to its interface, thin and thick, also when any LVM command fails."""
+
+import contextlib
+from collections.abc import Collection, Iterator
+from typing import Any
+from unittest import mock
+
+from oslo_config import cfg
+
+from cg_extension import conf as cg_conf
+from cg_extension.drivers import conformance
+from cg_extension.drivers.conformance import harness
+from cg_extension.drivers.lvm import commands, driver
+from cg_extension.tests.lvm import base
+
+
+class LVMHarness(harness.Harness, base.LVMTestCase):
+    """The driver on a volume group of its own; its privileged calls run in this process."""
+
+    pool_size = 0
+
+    def setUp(self) -> None:
+        self.vg = self.useFixture(base.VolumeGroupFixture(40960, self.pool_size))
+        super().setUp()
+
+    def make_driver(self) -> driver.LVMDriver:
+        conf = cfg.ConfigOpts()
+        cg_conf.register_opts(conf)
+        cg_conf.register_backend_opts(conf, "lvm", driver.LVMDriver.get_driver_options())
+        conf([], default_config_files=[])
+        conf.set_override("volume_group", self.vg.name, group="lvm")
+        conf.set_override("lvm_pool_name", "pool", group="lvm")
+        conf.set_override("lvm_conf_file", str(self.vg.system_dir / "lvm.conf"), group="lvm")
+        return driver.LVMDriver(conf, "lvm", "host@lvm")
+
+    def objects(self) -> Collection[str]:
+        volumes = commands.VolumeGroup(self.vg.name).volumes().values()
+        return [volume.name for volume in volumes if not volume.is_pool]
+
+
+class ThickTest(conformance.DriverConformance, LVMHarness):
+    """Thick volumes."""
+
+
+class ThinTest(conformance.DriverConformance, LVMHarness):
+    """Thin volumes."""
+
+    pool_size = 20480
+
+
+class FailureTest(conformance.FailureConformance, LVMHarness):
+    """Thin volumes, and each ``lvm`` process in turn fails."""
+
+    pool_size = 20480
+
+    @contextlib.contextmanager
+    def failing(self, step: int) -> Iterator[None]:
+        left = step
+        real = commands.lvm
+
+        def lvm(*arguments: Any) -> tuple[int, str, str]:
+            nonlocal left
+            left -= 1
+            return (5, "", "made to fail") if left == -1 else real(*arguments)
+
+        with mock.patch.object(commands, "lvm", lvm):
+            yield

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing stays frozen: not when a device is slow, not when any of the processes is killed."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+from cg_extension.drivers.lvm import device_mapper, engine, errors, freeze
+from cg_extension.tests.lvm import base, writer
+
+# Makes group snapshots and deletes them, over and over: to be killed.
+_LOOP = """
+import sys
+from cg_extension.drivers.lvm import engine, privileged
+privileged.run_in_process()
+group, pool, names = sys.argv[1], sys.argv[2] or None, sys.argv[3:]
+eng = engine.Engine(engine.Settings(volume_group=group, pool=pool, freeze_deadline=20))
+copies = [engine.Copy(source=name, target=f"k-{name}") for name in names]
+print("ready", flush=True)
+while True:
+    eng.snapshot_group(copies)
+    print("taken", flush=True)
+    eng.delete(copy.target for copy in copies)
+"""
+
+
+def _freeze_processes() -> list[int]:
+    """Process ids of freezer and watchdog, in this order."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and freeze.__name__.encode() in (
+                (entry / "cmdline").read_bytes()
+            ):
+                found.append(int(entry.name))
+    return sorted(found)
+
+
+class SlowMemberTest(base.LVMTestCase):
+    """Two thick members, one on a device whose writes take three seconds.
+
+    The other, ``a``, is suspended first and waits for the suspend of ``b``.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.eng = self.use_engine(thin=False, odd_size=200, freeze_deadline=20)
+        for name, device in (("a", self.vg.loop), ("b", f"/dev/mapper/{self.vg.odd}")):
+            base.run(*("lvcreate", "-y", "-L", "16M", "-n", name, self.vg.name, device))
+        self.a, self.b = (self.eng.device_path(name) for name in "ab")
+        self.control = self.enterContext(device_mapper.Control())
+
+    @contextlib.contextmanager
+    def _slow_writers(self) -> Iterator[None]:
+        """Three writers a second apart, so that for two seconds some write is under way."""
+        self.vg.make_odd("delay", "0", "0", self.vg.odd_loop, "0", "3000")
+        with contextlib.ExitStack() as writers:
+            for _ in range(3):
+                writers.enter_context(writer.Writer([self.b]))
+                time.sleep(1)
+            try:
+                yield
+            finally:
+                self.vg.make_odd("linear", "0")
+
+    def _snapshot(self, eng: engine.Engine) -> None:
+        eng.snapshot_group(self.copies(["a", "b"], "s-"))
+
+    def _wait_until_frozen(self) -> None:
+        limit = time.monotonic() + 60
+        device = os.path.basename(self.a)
+        while len(_freeze_processes()) < 2 or not self.control.is_suspended(device):
+            self.assertLess(time.monotonic(), limit)
+            time.sleep(0.02)
+
+    def _assert_resumed_within(self, seconds: float) -> None:
+        limit = time.monotonic() + seconds
+        while self.control.is_suspended(os.path.basename(self.a)):
+            self.assertLess(time.monotonic(), limit)
+            time.sleep(0.02)
+
+    def _assert_fails_when_killed(self, chosen: slice) -> None:
+        failure: list[Exception] = []
+
+        def take() -> None:
+            try:
+                self._snapshot(self.eng)
+            except errors.LVMError as error:
+                failure.append(error)
+
+        with self._slow_writers():
+            thread = threading.Thread(target=take)
+            thread.start()
+            self._wait_until_frozen()
+            for pid in _freeze_processes()[chosen]:
+                os.kill(pid, signal.SIGKILL)
+            self._assert_resumed_within(5)
+            thread.join()
+        self.assertIsInstance(failure[0], errors.FreezeError)
+        self.assert_sound(self.eng, ["a", "b"])
+
+    def test_past_the_deadline_all_go_on_and_the_snapshot_fails(self) -> None:
+        eng = engine.Engine(
+            engine.Settings(volume_group=self.vg.name, pool=None, freeze_deadline=0.5)
+        )
+        with self._slow_writers():
+            with writer.Writer([self.a]) as quick:
+                self.assertRaises(errors.DeadlineExceeded, self._snapshot, eng)
+        self.assertGreater(quick.result["writes"], 100)
+        self.assert_sound(eng, ["a", "b"])
+        self._snapshot(eng)
+
+    def test_the_watchdog_resumes_when_the_freezer_is_killed(self) -> None:
+        self._assert_fails_when_killed(slice(0, 1))
+
+    def test_the_caller_resumes_when_freezer_and_watchdog_are_killed(self) -> None:
+        self._assert_fails_when_killed(slice(0, 2))
+
+    def test_the_next_start_resumes_when_all_are_killed(self) -> None:
+        with self._slow_writers():
+            loop = subprocess.Popen(
+                [sys.executable, "-c", _LOOP, self.vg.name, "", "a", "b"],
+                stdout=subprocess.DEVNULL,
+            )
+            self._wait_until_frozen()
+            # The watchdog first: it must not have the time to do its work.
+            for pid in [loop.pid, *reversed(_freeze_processes())]:
+                os.kill(pid, signal.SIGKILL)
+            loop.wait()
+            self.assertTrue(self.control.is_suspended(os.path.basename(self.a)))
+            self.assertEqual(["k-a", "k-b"], self.eng.recover())
+            self._assert_resumed_within(0)
+        self.assert_sound(self.eng, ["a", "b"])
+
+    def test_a_member_that_is_suspended_already_is_refused(self) -> None:
+        base.run("dmsetup", "suspend", self.a)
+        try:
+            self.assertRaises(errors.Refusal, self._snapshot, self.eng)
+        finally:
+            base.run("dmsetup", "resume", self.a)
+        self.assert_sound(self.eng, ["a", "b"])
+
+
+class Killed:
+    """The caller is killed at many moments; what the next start finds."""
+
+    thin: bool
+
+    def test_the_next_start_finds_all_or_nothing(self) -> None:
+        eng = self.use_engine(self.thin)
+        names, devices = self.make_volumes(eng, 2)
+        targets = [f"k-{name}" for name in names]
+        with writer.Writer(devices):
+            for turn in range(10):
+                loop = subprocess.Popen(
+                    [sys.executable, "-c", _LOOP, self.vg.name, self.vg.pool or "", *names],
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+                loop.stdout.readline()
+                time.sleep(0.25 * turn)
+                loop.kill()
+                loop.communicate()
+                eng.recover()
+                left = [name for name in targets if name in eng.volumes()]
+                if left == targets:
+                    self.assertEqual(0, writer.gap(self.readable(eng, targets)))
+                eng.delete(left)
+                self.assert_sound(eng, names)
+
+
+class ThinKilledTest(Killed, base.LVMTestCase):
+    thin = True
+
+
+class ThickKilledTest(Killed, base.LVMTestCase):
+    thin = False
