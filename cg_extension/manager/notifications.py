@@ -60,12 +60,22 @@ def payload(resource: records.Resource, status: str, reason: str | None) -> dict
     return values
 
 
+class _ContextSerializer(oslo_messaging.NoOpSerializer):
+    """Sends what oslo.messaging lets through of a request's context."""
+
+    def serialize_context(self, ctxt: Any) -> dict[str, Any]:
+        return dict(ctxt.to_dict())
+
+
 class Notifications:
     """Sends from a thread of its own, so that no operation waits for the broker."""
 
     def __init__(self, conf: cfg.ConfigOpts, host: str) -> None:
         self._notifier = oslo_messaging.Notifier(
-            oslo_messaging.get_notification_transport(conf), f"cg-manager.{host}", retry=1
+            oslo_messaging.get_notification_transport(conf),
+            f"cg-manager.{host}",
+            serializer=_ContextSerializer(),
+            retry=1,
         )
         self._executor = futurist.ThreadPoolExecutor(
             max_workers=1, check_and_reject=futurist.rejection.reject_when_reached(_BACKLOG)
@@ -109,12 +119,16 @@ class Notifications:
         values: Mapping[str, Any],
     ) -> None:
         try:
-            self._executor.submit(self._deliver, priority, event_type, context.to_dict(), values)
+            self._executor.submit(self._deliver, priority, event_type, context, values)
         except (RuntimeError, futurist.RejectedSubmission):
             LOG.warning("Dropped the notification %s: the broker does not keep up", event_type)
 
     def _deliver(
-        self, priority: str, event_type: str, context: dict[str, Any], values: Mapping[str, Any]
+        self,
+        priority: str,
+        event_type: str,
+        context: cg_context.RequestContext,
+        values: Mapping[str, Any],
     ) -> None:
         try:
             getattr(self._notifier, priority)(context, event_type, values)

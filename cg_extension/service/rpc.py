@@ -10,9 +10,9 @@ import contextlib
 import importlib
 import threading
 from collections.abc import Mapping
+from concurrent import futures
 from typing import Any
 
-import futurist
 import oslo_messaging
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -32,6 +32,9 @@ _GLOBAL_OPTIONS = {
     "oslo_messaging_metrics": "oslo_messaging._metrics.client",
     "oslo_messaging_tracing": "oslo_messaging._tracing.client",
 }
+
+# Seconds that a request waits for a manager's answer.
+_CALL_TIMEOUT = 10.0
 
 Connection = dict[str, Any]
 
@@ -86,37 +89,45 @@ class Waker(abc.ABC):
 class MessagingWaker(Waker):
     """Reaches managers in other processes through the broker of ``transport_url``.
 
-    A broker that is down costs a request nothing: casts are made by one thread of their own,
-    which also merges wake-ups for one host that come faster than the broker takes them. The
-    thread and the connection come into being with the first use, so after a server's fork.
+    A broker that is down costs a request nothing: casts are made by a thread of their own, which
+    also merges wake-ups for one host that come faster than the broker takes them. The thread and
+    the connection come into being with the first use, so after a server's fork.
     """
+
+    # All threads are daemons: oslo.messaging may wait in them for a broker that stays away, and
+    # the process must be able to end.
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._pending: set[str] = set()
         self._closed = False
+        self._thread: threading.Thread | None = None
         self._client: Any = None
-        self._executor: futurist.ThreadPoolExecutor | None = None
 
     def wake(self, host: str) -> None:
-        with self._lock:
-            if self._closed or host in self._pending:
-                return
+        with self._changed:
             self._pending.add(host)
-            if self._executor is None:
-                self._executor = futurist.ThreadPoolExecutor(max_workers=1)
-            self._executor.submit(self._cast, host)
+            self._changed.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._cast, name="waker", daemon=True)
+                self._thread.start()
 
-    def _cast(self, host: str) -> None:
-        with self._lock:
-            # Before the cast: work that is queued from now on needs a wake-up of its own.
-            self._pending.discard(host)
-        try:
-            # To all managers of the backend: one of them may be busy or paused.
-            self._prepare(host, fanout=True, retry=0).cast({}, "wake")
-        except Exception as error:
-            LOG.warning("Could not wake %s, which will find its work by polling: %s", host, error)
+    def _cast(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._pending or self._closed)
+                if self._closed:
+                    return
+                # Before the cast: work that is queued from now on needs a wake-up of its own.
+                host = self._pending.pop()
+            try:
+                # To all managers of the backend: one of them may be busy or paused.
+                self._prepare(host, fanout=True).cast({}, "wake")
+            except Exception as error:
+                LOG.warning(
+                    "Could not wake %s, which will find its work by polling: %s", host, error
+                )
 
     def initialize_connection(
         self, host: str, context: cg_context.RequestContext, volume_id: str, connector: Mapping
@@ -132,13 +143,12 @@ class MessagingWaker(Waker):
         self._call(host, context, "terminate_connection", volume_id, connector)
 
     def close(self) -> None:
-        with self._lock:
+        with self._changed:
             self._closed = True
-            client, executor = self._client, self._executor
-        if executor is not None:
-            executor.shutdown(wait=False)
-        if client is not None:
-            client.transport.cleanup()
+            self._changed.notify()
+            if self._client is not None:
+                cleanup = self._client.transport.cleanup
+                threading.Thread(target=cleanup, name="waker-cleanup", daemon=True).start()
 
     def _call(
         self,
@@ -148,24 +158,31 @@ class MessagingWaker(Waker):
         volume_id: str,
         connector: Mapping,
     ) -> Any:
+        answer: futures.Future[Any] = futures.Future()
+
+        def call() -> None:
+            try:
+                client = self._prepare(host, timeout=_CALL_TIMEOUT)
+                arguments = {"volume_id": volume_id, "connector": dict(connector)}
+                answer.set_result(client.call(context.to_dict(), method, **arguments))
+            except Exception as error:
+                answer.set_exception(error)
+
+        threading.Thread(target=call, name=method, daemon=True).start()
         try:
-            return self._prepare(host, retry=0).call(
-                context.to_dict(),
-                method,
-                volume_id=volume_id,
-                connector=dict(connector),
-            )
-        except oslo_messaging.MessagingException as error:
-            LOG.error("%s on %s failed: %s", method, host, error)
+            return answer.result(timeout=_CALL_TIMEOUT)
+        except (oslo_messaging.MessagingException, futures.TimeoutError) as error:
+            LOG.error("%s on %s failed: %s", method, host, error or "no answer")
             raise exceptions.ServiceUnavailable(
                 reason=f"The backend {host} does not answer; try again later."
             ) from error
 
     def _prepare(self, host: str, **options: Any) -> Any:
-        with self._lock:
+        with self._changed:
             if self._client is None:
                 self._client = oslo_messaging.get_rpc_client(
                     transport(self._conf), oslo_messaging.Target(exchange=EXCHANGE)
                 )
             client = self._client
-        return client.prepare(topic=topic(host), **options)
+        # Not 0, by which the driver of RabbitMQ means "for ever" while it connects.
+        return client.prepare(topic=topic(host), retry=1, **options)
