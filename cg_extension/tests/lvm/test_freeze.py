@@ -98,7 +98,7 @@ class SlowMemberTest(base.LVMTestCase):
             thread = threading.Thread(target=take)
             thread.start()
             self._wait_until_frozen()
-            for pid in _freeze_processes()[chosen]:
+            for pid in reversed(_freeze_processes()[chosen]):  # a live watchdog ends with it
                 os.kill(pid, signal.SIGKILL)
             self._assert_resumed_within(5)
             thread.join()

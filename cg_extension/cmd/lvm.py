@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``cg-lvm``: group snapshots of LVM volumes on a machine that runs no service.
+
+The engine does the work, with the same safety; this names the volumes, tags them so that they are
+found again, and prints. Volume ``LV`` in group snapshot or clone ``NAME`` is called ``LV.NAME``.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from cg_extension.drivers import exceptions
+from cg_extension.drivers.lvm import commands, engine, privileged
+
+# Tags: what a volume belongs to, and what it was made of.
+_SNAPSHOT = "cg-lvm.snapshot="
+_CLONE = "cg-lvm.clone="
+_SOURCE = "cg-lvm.source="
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*")
+
+
+class UsageError(exceptions.DriverRefusal):
+    """What was asked for makes no sense; nothing was changed."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; gives back the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        if os.geteuid() != 0:
+            raise UsageError("must be run by root: it holds and changes block devices")
+        privileged.run_in_process()
+        answer = options.function(options)
+    except exceptions.DriverError as error:
+        print(f"cg-lvm: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(answer) if options.json else _text(answer))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cg-lvm", description="Snapshots of several LVM volumes, of one instant."
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print one JSON object")
+    making = argparse.ArgumentParser(add_help=False)
+    making.add_argument("--name", required=True, help="what to call it")
+    making.add_argument(
+        *("--deadline", "-d"),
+        type=float,
+        default=2.0,
+        metavar="SECONDS",
+        help="give up when writes are held for longer (default: %(default)s)",
+    )
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+
+    snapshot = actions.add_parser(
+        "snapshot", parents=[common, making], help="take snapshots of volumes, of one instant"
+    )
+    snapshot.add_argument("members", nargs="+", metavar="VG/LV")
+    snapshot.add_argument(
+        "--cow-percent",
+        type=int,
+        choices=range(1, 101),
+        default=100,
+        metavar="PERCENT",
+        help="size of a thick snapshot's copy-on-write store (default: %(default)s)",
+    )
+    snapshot.set_defaults(function=_take)
+
+    clone = actions.add_parser(
+        "clone",
+        parents=[common, making],
+        help="make new volumes of volumes, of one instant, or of a group snapshot",
+    )
+    clone.add_argument(
+        "members", nargs="+", metavar="VG/LV", help="volumes; with --from just the VG"
+    )
+    clone.add_argument("--from", dest="snapshot", help="the group snapshot to make them of")
+    clone.set_defaults(function=_clone)
+
+    listing = actions.add_parser("list", parents=[common], help="list snapshots and clones")
+    listing.add_argument("volume_group", metavar="VG")
+    listing.set_defaults(function=_list)
+
+    delete = actions.add_parser("delete", parents=[common], help="delete a group snapshot")
+    delete.add_argument("volume_group", metavar="VG")
+    delete.add_argument("name", metavar="NAME")
+    delete.set_defaults(function=_delete)
+    return parser
+
+
+def _take(options: argparse.Namespace) -> dict[str, Any]:
+    group, names = _members(options.members)
+    eng, volumes = _engine(group, names[0], options)
+    copies = _copies(volumes, [(name, name) for name in names], options.name, _SNAPSHOT)
+    held = eng.snapshot_group(copies)
+    return {"snapshot": options.name, "held_seconds": held, "volumes": _described(eng, copies)}
+
+
+def _clone(options: argparse.Namespace) -> dict[str, Any]:
+    held = 0.0
+    if options.snapshot:
+        group = options.members[0]
+        sources = _belonging(commands.VolumeGroup(group).volumes(), _SNAPSHOT, options.snapshot)
+        eng, volumes = _engine(group, sources[0].name, options)
+        pairs = [(_tag(volume, _SOURCE) or volume.name, volume.name) for volume in sources]
+        copies = _copies(volumes, pairs, options.name, _CLONE)
+        eng.restore_group(copies, _show_progress)
+    else:
+        group, names = _members(options.members)
+        eng, volumes = _engine(group, names[0], options)
+        copies = _copies(volumes, [(name, name) for name in names], options.name, _CLONE)
+        held = eng.clone_group(copies, _show_progress)
+    return {"clone": options.name, "held_seconds": held, "volumes": _described(eng, copies)}
+
+
+def _list(options: argparse.Namespace) -> dict[str, Any]:
+    found: list[dict[str, Any]] = []
+    for volume in commands.VolumeGroup(options.volume_group).volumes(status=True).values():
+        for kind, prefix in (("snapshot", _SNAPSHOT), ("clone", _CLONE)):
+            if name := _tag(volume, prefix):
+                found.append(
+                    {
+                        kind: name,
+                        "volume": volume.name,
+                        "source": _tag(volume, _SOURCE),
+                        "size": volume.size,
+                        "lost": volume.invalid,
+                    }
+                )
+    return {"volumes": found}
+
+
+def _delete(options: argparse.Namespace) -> dict[str, Any]:
+    volumes = commands.VolumeGroup(options.volume_group).volumes()
+    snapshots = _belonging(volumes, _SNAPSHOT, options.name)
+    eng, _volumes = _engine(options.volume_group, snapshots[0].name, options)
+    eng.delete(volume.name for volume in snapshots)
+    return {"deleted": options.name, "volumes": [{"volume": v.name} for v in snapshots]}
+
+
+def _members(paths: Sequence[str]) -> tuple[str, list[str]]:
+    """The volume group and the names of ``VG/LV`` or ``/dev/VG/LV``.
+
+    :raises UsageError: one is not of that form, or they are in several groups.
+    """
+    pairs = [path.removeprefix("/dev/").split("/") for path in paths]
+    if wrong := [path for path, pair in zip(paths, pairs, strict=True) if len(pair) != 2]:
+        raise UsageError(f"not VG/LV: {', '.join(wrong)}")
+    groups = {group for group, _name in pairs}
+    if len(groups) > 1:
+        raise UsageError(f"all volumes must be in one volume group, not {', '.join(groups)}")
+    names = list(dict.fromkeys(name for _group, name in pairs))
+    return groups.pop(), names
+
+
+def _engine(
+    group: str, member: str, options: argparse.Namespace
+) -> tuple[engine.Engine, dict[str, commands.LogicalVolume]]:
+    """An engine for the kind of volume that ``member`` is, and the group's volumes."""
+    volumes = commands.VolumeGroup(group).volumes()
+    if member not in volumes:
+        raise UsageError(f"there is no volume {member} in volume group {group}")
+    settings = engine.Settings(
+        volume_group=group,
+        pool=volumes[member].pool,
+        freeze_deadline=getattr(options, "deadline", 2.0),
+        cow_percent=getattr(options, "cow_percent", 100),
+    )
+    eng = engine.Engine(settings)
+    if eng.recover():
+        volumes = eng.volumes()
+    return eng, volumes
+
+
+def _copies(
+    volumes: dict[str, commands.LogicalVolume],
+    pairs: Sequence[tuple[str, str]],
+    name: str,
+    prefix: str,
+) -> list[engine.Copy]:
+    """What to make; ``pairs`` are the volume to name it after and what it is made of."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"not a name for LVM: {name!r}; letters, digits and + _ . - make one")
+    copies = [
+        engine.Copy(
+            source=source, target=f"{origin}.{name}", tags=[f"{prefix}{name}", f"{_SOURCE}{origin}"]
+        )
+        for origin, source in pairs
+    ]
+    # The engine would take what an earlier run made for its own, to be kept or made anew.
+    if there := [copy.target for copy in copies if copy.target in volumes]:
+        raise UsageError(f"there already: {', '.join(there)}")
+    return copies
+
+
+def _belonging(
+    volumes: dict[str, commands.LogicalVolume], prefix: str, name: str
+) -> list[commands.LogicalVolume]:
+    found = [volume for volume in volumes.values() if _tag(volume, prefix) == name]
+    if not found:
+        raise UsageError(f"there is no group snapshot {name}; cg-lvm list shows what there is")
+    return found
+
+
+def _tag(volume: commands.LogicalVolume, prefix: str) -> str | None:
+    return next((tag.removeprefix(prefix) for tag in volume.tags if tag.startswith(prefix)), None)
+
+
+def _described(eng: engine.Engine, copies: Sequence[engine.Copy]) -> list[dict[str, str]]:
+    return [
+        {"volume": copy.target, "source": copy.source, "path": eng.device_path(copy.target)}
+        for copy in copies
+    ]
+
+
+def _show_progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        end = "\n" if done == total else ""
+        print(f"\rcopied {100 * done // total} %", end=end, file=sys.stderr, flush=True)
+
+
+def _text(answer: dict[str, Any]) -> str:
+    lines = [
+        f"{key.replace('_', ' ')}: {f'{value:.6f}' if isinstance(value, float) else value}"
+        for key, value in answer.items()
+        if key != "volumes"
+    ]
+    rows = [
+        "  ".join(f"{key}={value}" for key, value in volume.items()) for volume in answer["volumes"]
+    ]
+    return "\n".join([*lines, *rows])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
