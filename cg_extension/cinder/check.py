@@ -18,6 +18,7 @@ from cinder.common import config  # noqa: F401  (registers Cinder's options)
 from cinder.volume import configuration, driver, group_types
 from oslo_config import cfg
 from oslo_db import exception as db_exception
+from oslo_service import wsgi
 
 from cg_extension.cinder import release
 
@@ -188,8 +189,9 @@ CHECKS: tuple[Callable[[cfg.ConfigOpts], Iterator[Finding]], ...] = (
 def main() -> int:
     """Print all findings; return 0 if complete, 1 with warnings, 2 if something is missing."""
     conf = cfg.CONF
-    conf(sys.argv[1:], project="cinder")
     objects.register_all()
+    wsgi.register_opts(conf)
+    conf(sys.argv[1:], project="cinder")
     worst = Level.OK
     for check in CHECKS:
         for finding in check(conf):

@@ -11,9 +11,24 @@ from typing import Any
 from cinder import context as cinder_context
 from cinder import interface
 from cinder.volume.drivers import lvm
+from oslo_config import cfg
 
 from cg_extension.cinder import group_calls, release
+from cg_extension.conf import lvm as lvm_conf
 from cg_extension.drivers.lvm import engine as lvm_engine
+
+# What Cinder's own driver does not have; its other options mean the same for both.
+ENGINE_OPTIONS = (
+    "lvm_freeze_deadline",
+    "lvm_pool_data_limit",
+    "lvm_pool_metadata_limit",
+    "lvm_copy_workers",
+)
+
+
+def engine_opts() -> list[cfg.Opt]:
+    """The options that the plugin adds to a backend's section."""
+    return [opt for opt in lvm_conf.OPTS if opt.dest in ENGINE_OPTIONS]
 
 
 @interface.volumedriver
@@ -28,6 +43,11 @@ class ConsistentLVMVolumeDriver(group_calls.GroupCalls, lvm.LVMVolumeDriver):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         release.check()
         super().__init__(*args, **kwargs)
+        self.configuration.append_config_values(engine_opts())
+
+    @classmethod
+    def get_driver_options(cls) -> list[cfg.Opt]:
+        return [*super().get_driver_options(), *engine_opts()]
 
     def do_setup(self, context: cinder_context.RequestContext) -> None:
         """Let go and remove what a crash in the middle of a group call left."""
@@ -46,12 +66,21 @@ class ConsistentLVMVolumeDriver(group_calls.GroupCalls, lvm.LVMVolumeDriver):
         return made
 
     def _settings(self) -> lvm_engine.Settings:
-        group = self.configuration.volume_group
-        lvm_conf = self.configuration.lvm_conf_file
+        options = self.configuration
+        group = options.volume_group
+        lvm_conf_file = options.lvm_conf_file
+        clear = options.volume_clear != "none"
         return lvm_engine.Settings(
             volume_group=group,
-            pool=f"{group}-pool" if self.configuration.lvm_type == "thin" else None,
-            system_dir=os.path.dirname(lvm_conf) if os.path.isfile(lvm_conf) else None,
+            pool=f"{group}-pool" if options.lvm_type == "thin" else None,
+            system_dir=os.path.dirname(lvm_conf_file) if os.path.isfile(lvm_conf_file) else None,
+            freeze_deadline=options.lvm_freeze_deadline,
+            data_limit=options.lvm_pool_data_limit,
+            metadata_limit=options.lvm_pool_metadata_limit,
+            copy_workers=options.lvm_copy_workers,
+            clear_size=options.volume_clear_size if clear else None,
+            clear_ionice=(options.volume_clear_ionice or "").split(),
+            own_paths=(cfg.CONF.state_path,),
         )
 
     def _update_volume_stats(self) -> None:
