@@ -19,7 +19,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Seconds; the first run of an environment includes its installation.
-TIME_LIMITS = {"linters": 300, "unit": 900, "functional": 1200, "lvm": 1500, "cinder": 1200}
+TIME_LIMITS = {"linters": 300, "unit": 900, "functional": 1200, "lvm": 1800, "cinder": 1200}
 MEASURED = ("unit", "functional")
 GRACE = 10
 
@@ -47,20 +47,30 @@ def tox(environment: str, limit: float) -> int | None:
     try:
         return process.wait(limit)
     except subprocess.TimeoutExpired:
-        # faulthandler, which tox.ini switches on, shows where each Python process hangs.
         print(f"\n{environment}: time limit of {limit:.0f} s; what it was doing:", flush=True)
-        os.killpg(process.pid, signal.SIGABRT)
-        time.sleep(GRACE)
         return None
     finally:
-        _end_group(process)
+        _end(process)
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """Leave nothing running that the environment started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Leave nothing running that the environment started.
+
+    An interrupt lets test processes stop what they started themselves, and tell where they were.
+    One that does not react is aborted; faulthandler, which tox.ini switches on, then tells.
+    """
+    for number in (signal.SIGINT, signal.SIGABRT, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+            deadline = time.monotonic() + GRACE
+            while time.monotonic() < deadline:
+                process.poll()
+                os.killpg(process.pid, 0)
+                time.sleep(0.1)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def count(directory: pathlib.Path) -> Counts:
@@ -95,6 +105,7 @@ def run(environment: str) -> Counts:
 
 def main() -> int:
     """Run what is named on the command line."""
+    signal.signal(signal.SIGTERM, _interrupt)
     environments = sys.argv[1:]
     unknown = set(environments) - set(TIME_LIMITS)
     if unknown:
