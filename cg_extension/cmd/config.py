@@ -36,6 +36,10 @@ def read(conf: cfg.ConfigOpts, prog: str, arguments: Sequence[str] | None = None
     :param arguments: without the program's name; None: those of this process.
     """
     conf(arguments, project=PROJECT, prog=prog)
+    if not (conf.log_file or conf.log_dir):
+        # Standard output is for what a command says.
+        conf.set_default("use_stderr", True)
+    conf.set_default("default_log_levels", [*conf.default_log_levels, "alembic=WARN"])
     logging.setup(conf, PROJECT)
 
 

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``cg-standalone`` as its user meets it: starts, stops, errors, logs and notifications."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import fixtures
+
+from cg_extension.tests.functional import base
+
+
+def run_command(
+    module: str, arguments: Sequence[str], **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """A command of ``cg_extension.cmd`` that ends by itself."""
+    return subprocess.run(
+        [sys.executable, "-c", f"from cg_extension.cmd import {module} as m; m.main()", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **environment},
+    )
+
+
+class StandaloneTest(base.FunctionalTest):
+    def start(self, config: Any = None, **options: Any) -> base.Standalone:
+        return self.useFixture(base.Standalone(config, **options))
+
+    def assert_fails(self, arguments: Sequence[str], *words: str) -> None:
+        """It ends with one line that holds these words, and with no traceback."""
+        ended = run_command("standalone", arguments)
+        self.assertEqual(1, ended.returncode, ended.stderr)
+        self.assertNotIn("Traceback", ended.stderr)
+        for word in words:
+            self.assertIn(word, ended.stderr.strip().splitlines()[-1])
+
+    def test_it_needs_no_configuration_and_keeps_its_state_in_one_place(self) -> None:
+        service = self.start()
+        self.assertTrue(service.url.startswith("http://127.0.0.1:"))
+        volume = service.client().create("/volumes", {"volume": {"size": 1}})
+        self.assertEqual([f"volume-{volume}"], os.listdir(service.state_path / "volumes"))
+        self.assertEqual(0, service.stop())
+        service.start()
+        self.assertEqual("available", service.client().wait(f"/volumes/{volume}")["status"])
+
+    def test_a_clean_stop_ends_what_is_under_way(self) -> None:
+        service = self.start()
+        client = service.client()
+        for _ in range(5):
+            client.post("/volumes", {"volume": {"size": 1}})
+        self.assertEqual(0, service.stop())
+        self.assertIn("Stopped", service.log)
+        self.assertNotIn("Traceback", service.log)
+        service.start()
+        for volume in service.client().get("/volumes")["volumes"]:
+            self.assertEqual("available", client.wait(f"/volumes/{volume['id']}")["status"])
+
+    def test_a_second_one_on_the_same_state_says_so(self) -> None:
+        service = self.start()
+        path = str(service.state_path)
+        self.assert_fails(["--state-path", path, "--port", "0"], path, "running")
+
+    def test_a_port_that_is_taken_says_so(self) -> None:
+        port = self.start().url.rpartition(":")[2]
+        other = self.useFixture(fixtures.TempDir()).path
+        self.assert_fails(["--state-path", other, "--port", port], port, "in use")
+
+    def test_a_state_path_that_can_not_be_made_says_so(self) -> None:
+        self.assert_fails(["--state-path", "/proc/nowhere", "--port", "0"], "/proc/nowhere")
+
+    def test_a_configuration_file_that_is_not_there_says_so(self) -> None:
+        self.assert_fails(["--config-file", "/nowhere/cg.conf"], "/nowhere/cg.conf")
+
+    def test_noauth_is_not_served_to_the_network(self) -> None:
+        path = self.useFixture(fixtures.TempDir()).path
+        arguments = ["--state-path", path, "--host", "0.0.0.0", "--port", "0"]
+        self.assert_fails(arguments, "allow_noauth_on_network")
+
+    def test_a_requests_id_is_in_the_managers_log_and_notifications(self) -> None:
+        service = self.start({"oslo_messaging_notifications": {"driver": "log"}})
+        client = service.client()
+        answer = client.request(
+            "POST", "/consistencygroups", {"consistencygroup": {"volume_types": "__DEFAULT__"}}
+        )
+        request_id = answer.headers["x-openstack-request-id"]
+        group = answer.json()["consistencygroup"]["id"]
+        client.wait(f"/consistencygroups/{group}")
+        self.eventually(lambda: "consistencygroup.create.end" in service.log, "notified")
+        lines = [line for line in service.log.splitlines() if request_id in line]
+        for logger in ("cg_extension.host", "cg_extension.manager.runner"):
+            self.assertTrue(any(logger in line for line in lines), f"{logger}: {lines}")
+        events = re.findall(r'"event_type": "([\w.]+)"', service.log)
+        self.assertEqual(["consistencygroup.create.start", "consistencygroup.create.end"], events)
+
+    def test_one_backend_that_does_not_come_up_does_not_stop_another(self) -> None:
+        service = self.start(
+            {
+                "DEFAULT": {"enabled_backends": "good,bad", "report_interval": 0.5},
+                "good": {"volume_driver": "file"},
+                "bad": {"volume_driver": "file", "file_path": "/proc/nowhere"},
+            }
+        )
+        client = service.client()
+        client.create("/volumes", {"volume": {"size": 1}})
+
+        def states() -> dict[str, str]:
+            return {
+                found["host"].rpartition("@")[2]: found["state"]
+                for found in client.get("/os-services")["services"]
+            }
+
+        self.eventually(lambda: states() == {"good": "up", "bad": "down"}, "one is down")
+
+
+class ManageTest(base.FunctionalTest):
+    def setUp(self) -> None:
+        super().setUp()
+        root = self.useFixture(fixtures.TempDir()).path
+        self.config = os.path.join(root, "cg.conf")
+        with open(self.config, "w") as file:
+            file.write(
+                f"[DEFAULT]\nstate_path = {root}/state\nenabled_backends = one\n"
+                "[one]\nvolume_driver = file\n"
+            )
+
+    def run_command(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run_command(module, ["--config-file", self.config, *arguments])
+
+    def test_the_schema_is_made_once_and_its_version_shown(self) -> None:
+        self.assertEqual("empty", self.run_command("manage", "db", "version").stdout.strip())
+        first = self.run_command("manage", "db", "sync")
+        self.assertEqual(0, first.returncode, first.stderr)
+        again = self.run_command("manage", "db", "sync")
+        self.assertEqual(first.stdout, again.stdout)
+        version = self.run_command("manage", "db", "version").stdout
+        self.assertEqual(first.stdout, version)
+
+    def test_the_upgrade_check_tells_what_to_do_and_then_succeeds(self) -> None:
+        self.run_command("manage", "db", "version")
+        before = self.run_command("status", "upgrade", "check")
+        self.assertEqual(2, before.returncode, before.stderr)
+        self.assertIn("db sync", before.stdout)
+        self.run_command("manage", "db", "sync")
+        after = self.run_command("status", "upgrade", "check")
+        self.assertEqual(0, after.returncode, after.stdout)
+
+    def test_the_upgrade_check_finds_a_driver_that_can_not_be_loaded(self) -> None:
+        with open(self.config, "a") as file:
+            file.write("[DEFAULT]\nenabled_backends = two\n[two]\nvolume_driver = tape\n")
+        self.run_command("manage", "db", "sync")
+        ended = self.run_command("status", "upgrade", "check")
+        self.assertEqual(2, ended.returncode, ended.stdout)
+        self.assertIn("tape", ended.stdout)
