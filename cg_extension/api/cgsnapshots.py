@@ -69,12 +69,9 @@ class CGSnapshotsController(controller.Controller):
         return self.list_page(req, query, LISTING, self.service.list_cgsnapshots, view)
 
     def _get(self, req: webob.Request, id: str, rule: str) -> records.CGSnapshot:
-        if not validation.is_uuid(id):
-            raise exceptions.CGSnapshotNotFound(id=validation.shown(id))
-        context = wsgi.context_of(req)
-        cgsnapshot = self.service.get_cgsnapshot(context, id)
-        self.authorize(context, rule, cgsnapshot)
-        return cgsnapshot
+        return self.member(
+            req, id, rule, self.service.get_cgsnapshot, exceptions.CGSnapshotNotFound
+        )
 
     @staticmethod
     def _document(req: webob.Request, cgsnapshot: records.CGSnapshot) -> Document:

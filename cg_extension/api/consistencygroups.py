@@ -108,12 +108,7 @@ class ConsistencyGroupsController(controller.Controller):
         return self.list_page(req, query, LISTING, self.service.list_groups, view)
 
     def _get(self, req: webob.Request, id: str, rule: str) -> records.Group:
-        if not validation.is_uuid(id):
-            raise exceptions.GroupNotFound(id=validation.shown(id))
-        context = wsgi.context_of(req)
-        group = self.service.get_group(context, id)
-        self.authorize(context, rule, group)
-        return group
+        return self.member(req, id, rule, self.service.get_group, exceptions.GroupNotFound)
 
     @staticmethod
     def _document(req: webob.Request, group: records.Group) -> Document:

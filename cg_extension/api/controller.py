@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the controllers of both collections do alike: policy, and a page of a list."""
+"""What the controllers of both collections do alike: policy, a member by its id, a page of a list."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import webob
 
-from cg_extension.api import extensions, pagination, wsgi
+from cg_extension.api import extensions, pagination, validation, wsgi
 from cg_extension.service import context as cg_context
-from cg_extension.service import records
+from cg_extension.service import exceptions, records
 
 Context = cg_context.RequestContext
 R = TypeVar("R", bound=records.Resource)
@@ -31,6 +31,26 @@ class Controller:
         """
         owner = context if resource is None else resource
         self._authorize(context, rule, {"project_id": owner.project_id, "user_id": owner.user_id})
+
+    def member(
+        self,
+        req: webob.Request,
+        id: str,
+        rule: str,
+        fetch: Callable[[Context, str], R],
+        not_found: type[exceptions.NotFound],
+    ) -> R:
+        """What the path's id stands for, when the rule allows the call on it.
+
+        :raises NotFound: as ``not_found``, when the id is no UUID; else as ``fetch`` has it.
+        :raises Forbidden: the rule does not allow it.
+        """
+        if not validation.is_uuid(id):
+            raise not_found(id=validation.shown(id))
+        context = wsgi.context_of(req)
+        resource = fetch(context, id)
+        self.authorize(context, rule, resource)
+        return resource
 
     def list_page(
         self,
