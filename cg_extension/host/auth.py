@@ -15,6 +15,7 @@ import webob.exc
 from keystonemiddleware import auth_token
 from oslo_middleware import basic_auth, request_id
 
+from cg_extension.api import faults
 from cg_extension.host import pipeline
 from cg_extension.service import context as cg_context
 from cg_extension.service import exceptions
@@ -40,7 +41,11 @@ class ContextFilter:
         raise NotImplementedError
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        context = self.make_context(environ)
+        try:
+            context = self.make_context(environ)
+        except exceptions.Unauthorized as error:
+            # An answer, so that filters on its way back can say how to do better.
+            return faults.from_exception(error, environ)(environ, start_response)
         context.is_admin = bool(
             self._deployment.enforcer.authorize("context_is_admin", {}, context)
         )
@@ -102,7 +107,7 @@ class KeystoneContext(ContextFilter):
 
     def make_context(self, environ: dict[str, Any]) -> cg_context.RequestContext:
         context = cg_context.RequestContext.from_environ(environ)
-        if context.user_id is None:
+        if environ.get("HTTP_X_IDENTITY_STATUS") != "Confirmed":
             raise exceptions.Unauthorized()
         return context
 
@@ -144,7 +149,9 @@ def keystone_factory(global_conf: dict[str, str], **local_conf: str) -> "Filter"
 
     def wrap(application: "WSGIApplication") -> "WSGIApplication":
         context = KeystoneContext(application, deployment)
-        return auth_token.AuthProtocol(context, {"oslo_config_config": deployment.conf})
+        # The context refuses what auth_token could not verify, with the API's own fault.
+        conf = {"oslo_config_config": deployment.conf, "delay_auth_decision": True}
+        return auth_token.AuthProtocol(context, conf)
 
     return wrap
 

@@ -55,8 +55,7 @@ sizelimit_factory = _from_oslo(SizeLimit)
 class Faults:
     """Turns whatever goes wrong below into the JSON error of the API.
 
-    That is an exception, or an error answer in plain text or HTML, as other projects' filters
-    give it.
+    That is an exception, or an error answer in another form, as other projects' filters give it.
     """
 
     def __init__(self, application: "WSGIApplication") -> None:
@@ -67,7 +66,7 @@ class Faults:
             response = webob.Request(environ).get_response(self._application)
         except Exception as error:
             return faults.from_exception(error, environ)(environ, start_response)
-        if response.status_int >= 400 and response.content_type != "application/json":
+        if response.status_int >= 400 and not _is_fault(response):
             return faults.from_response(response, environ)(environ, start_response)
         return response(environ, start_response)
 
@@ -75,6 +74,13 @@ class Faults:
 def faults_factory(global_conf: dict[str, str], **local_conf: str) -> "Filter":
     """Paste factory of :class:`Faults`."""
     return Faults
+
+
+def _is_fault(response: webob.Response) -> bool:
+    """Whether an error answer has the API's form already (an answer to HEAD has no body)."""
+    if response.content_type != "application/json":
+        return False
+    return not response.body or set(response.json) <= set(faults.NAMES.values())
 
 
 class RequestLog:

@@ -54,7 +54,9 @@ class VolumeTypesController(TypeController):
         page = self.service.list_types(context, wanted)
         return LISTING.answer(req, page, self._details(req, *page.items), self.conf)
 
-    def show(self, req: webob.Request, id: str) -> base.Document:
+    # openstacksdk asks so for types by id, too.
+    @wsgi.query({"is_public": {"type": "array", "maxItems": 1}})
+    def show(self, req: webob.Request, id: str, query: base.Query) -> base.Document:
         """Show one type; ``default`` stands for the default's id."""
         if id == DEFAULT:
             context = wsgi.context_of(req)

@@ -7,12 +7,18 @@ from typing import Any
 
 import bcrypt
 import fixtures
+import webob
 from oslo_middleware import exceptions as middleware_exceptions
 
 from cg_extension.host import auth
 from cg_extension.service import context as cg_context
-from cg_extension.service import exceptions
 from cg_extension.tests.unit.host import base
+
+CONFIRMED = {
+    "HTTP_X_IDENTITY_STATUS": "Confirmed",
+    "HTTP_X_USER_ID": "u1",
+    "HTTP_X_PROJECT_ID": "p1",
+}
 
 
 class Recorder:
@@ -126,7 +132,7 @@ class KeystoneContextTest(base.HostTestCase):
         self.filter = auth.KeystoneContext(self.recorder, deployment)
 
     def test_the_context_is_what_the_token_says(self) -> None:
-        environ = {"HTTP_X_USER_ID": "u1", "HTTP_X_PROJECT_ID": "p1", "HTTP_X_ROLES": "member"}
+        environ = {**CONFIRMED, "HTTP_X_ROLES": "member"}
         self.filter(environ, lambda *_: None)
         context = self.recorder.context
         self.assertEqual(
@@ -135,9 +141,13 @@ class KeystoneContextTest(base.HostTestCase):
         self.assertIs(False, context.is_admin)
 
     def test_policy_says_who_is_an_administrator(self) -> None:
-        environ = {"HTTP_X_USER_ID": "u1", "HTTP_X_PROJECT_ID": "p1", "HTTP_X_ROLES": "admin"}
+        environ = {**CONFIRMED, "HTTP_X_ROLES": "admin"}
         self.filter(environ, lambda *_: None)
         self.assertIs(True, self.recorder.context.is_admin)
 
-    def test_without_a_user_nobody_comes_in(self) -> None:
-        self.assertRaises(exceptions.Unauthorized, self.filter, {}, lambda *_: None)
+    def test_what_auth_token_did_not_confirm_is_refused(self) -> None:
+        for status in ("Invalid", ""):
+            req = webob.Request.blank("/")
+            req.environ.update({**CONFIRMED, "HTTP_X_IDENTITY_STATUS": status})
+            self.assert_fault(req.get_response(self.filter), 401, "unauthorized")
+        self.assertFalse(hasattr(self.recorder, "context"))

@@ -8,11 +8,11 @@ import re
 from unittest import mock
 
 import fixtures
-import webob
+import webob.exc
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 
-from cg_extension.host import pipeline
+from cg_extension.host import middleware, pipeline
 from cg_extension.tests.unit.host import base
 
 REQUEST_ID = re.compile("req-[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
@@ -36,6 +36,17 @@ class PipelineTest(base.HostTestCase):
     def test_an_error_in_a_filter_is_a_fault_too(self) -> None:
         with mock.patch.object(pipeline.host_policy.Enforcer, "authorize", side_effect=OSError):
             self.assert_fault(self.call("GET", "/volumes"), 500, "computeFault")
+
+    def test_an_error_in_another_form_becomes_a_fault(self) -> None:
+        for error in (
+            webob.Response("gone", status=503, content_type="text/plain"),
+            webob.Response("<p>gone</p>", status=503),
+            webob.Response(json={"error": {"code": 503, "message": "gone"}}, status=503),
+            webob.exc.HTTPServiceUnavailable("gone"),
+        ):
+            application = middleware.Faults(error)
+            req = webob.Request.blank("/", accept="application/json")
+            self.assert_fault(req.get_response(application), 503, "serviceUnavailable")
 
     def test_a_large_body_is_refused(self) -> None:
         self.conf.set_override("max_request_body_size", 1000, group="oslo_middleware")
