@@ -28,6 +28,8 @@ TWO_REMOVED = ("file.removed", "file.removed:2")
 
 CONFIG = {
     "DEFAULT": {
+        # So long that only a start that knows its predecessor to be dead ends the work in time.
+        "operation_lease": 3600,
         "operation_poll_interval": 0.5,
         "operation_retry_delay": 0.1,
         "quota_volumes": -1,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A manager's parts over a real database, with a driver that does as a test says."""
 
-import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -218,11 +218,10 @@ class ManagerTestCase(base.BaseTestCase):
             self.run_queue()
         return group.id
 
-    def eventually(self, condition: Callable[[], Any], what: str) -> None:
-        """Wait for something that a thread does."""
-        pause = threading.Event()
-        for _ in range(500):
-            if condition():
-                return
-            pause.wait(0.02)
-        self.fail(f"still not: {what}")
+    def eventually(self, condition: Callable[[], Any], what: str, timeout: float = 20) -> None:
+        """Wait, some seconds at most, for something that a thread or process does."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > deadline:
+                self.fail(f"still not: {what}")
+            time.sleep(0.02)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two managers of one backend: one that stood still past its lease does no harm when it goes on."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import fixtures
+import sqlalchemy as sa
+
+from cg_extension.db import tables
+from cg_extension.manager import service
+from cg_extension.service import rpc
+from cg_extension.tests.unit.manager import base
+
+LEASE = 2.0
+# A manager whose driver takes its time between two steps of a creation.
+SLOW_MANAGER = """
+import pathlib, time
+from cg_extension.cmd import manager
+from cg_extension.drivers import file, steps
+def create_volume(self, context, volume):
+    mark = pathlib.Path({mark!r})
+    mark.write_text("begun")
+    while mark.exists():
+        time.sleep(0.02)
+    steps.reached("slow")
+    pathlib.Path({wrong!r}).write_text("went on")
+    return {{}}
+file.FileDriver.create_volume = create_volume
+manager.main()
+"""
+
+
+class FencingTest(base.ManagerTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        rpc.is_local(self.conf)  # Registers transport_url.
+        self.conf.set_override("transport_url", "fake:/")
+        self.conf.set_override("operation_lease", LEASE)
+        self.conf.set_override("volume_driver", "file", group=base.BACKEND)
+        self.directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+
+    def start_slow_manager(self) -> subprocess.Popen[bytes]:
+        config = self.directory / "manager.conf"
+        config.write_text(
+            f"[DEFAULT]\nhost = {self.conf.host}\nstate_path = {self.directory}/state\n"
+            f"transport_url = fake:/\nenabled_backends = {base.BACKEND}\n"
+            f"operation_lease = {LEASE}\noperation_poll_interval = 0.1\n"
+            f"[database]\nconnection = {self.conf.database.connection}\n"
+            f"[{base.BACKEND}]\nvolume_driver = file\nfile_path = {self.directory}/volumes\n"
+        )
+        script = SLOW_MANAGER.format(
+            mark=str(self.directory / "mark"), wrong=str(self.directory / "wrong")
+        )
+        with open(self.directory / "log", "wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", script, "--config-file", str(config)],
+                stdout=log,
+                stderr=log,
+                env=os.environ.copy(),
+            )
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def log(self) -> str:
+        return (self.directory / "log").read_text()
+
+    def test_a_manager_paused_past_its_lease_stops_and_writes_nothing(self) -> None:
+        mark = self.directory / "mark"
+        volume = self.create_volume()
+        paused = self.start_slow_manager()
+        self.eventually(mark.exists, "claimed by the first one", timeout=60)
+        paused.send_signal(signal.SIGSTOP)
+
+        manager = service.ManagerService(self.conf, self.database)
+        manager.start()
+        self.addCleanup(manager.stop, 10)
+        self.eventually(lambda: not self.queue(), "taken over after the lease", timeout=30)
+        after = self.row(tables.volumes, volume)
+        self.assertEqual("available", after.status)
+
+        mark.unlink()
+        paused.send_signal(signal.SIGCONT)
+        self.eventually(lambda: "Lost the lease" in self.log(), "noticed", timeout=30)
+        self.assertFalse((self.directory / "wrong").exists(), "the driver went on")
+        self.assertEqual(after, self.row(tables.volumes, volume))
+
+    def test_the_lease_of_a_manager_that_works_is_not_taken(self) -> None:
+        mark = self.directory / "mark"
+        volume = self.create_volume()
+        self.start_slow_manager()
+        self.eventually(mark.exists, "claimed by the first one", timeout=60)
+        manager = service.ManagerService(self.conf, self.database)
+        manager.start()
+        self.addCleanup(manager.stop, 10)
+        time.sleep(2 * LEASE)
+        with self.database.reader() as conn:
+            attempts = conn.execute(sa.select(tables.operations.c.attempts)).scalar_one()
+        self.assertEqual(1, attempts)
+        mark.unlink()
+        self.eventually(lambda: not self.queue(), "done", timeout=30)
+        self.assertEqual("available", self.row(tables.volumes, volume).status)
