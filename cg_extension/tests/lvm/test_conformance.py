@@ -19,6 +19,7 @@ class LVMHarness(harness.Harness, base.LVMTestCase):
     """The driver on a volume group of its own; its privileged calls run in this process."""
 
     pool_size = 0
+    member_count = 2
 
     def setUp(self) -> None:
         self.vg = self.useFixture(base.VolumeGroupFixture(40960, self.pool_size))

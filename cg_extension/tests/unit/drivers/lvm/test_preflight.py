@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is refused before anything is frozen, and the order of suspends."""
+
+import os
+
+from oslotest import base
+
+from cg_extension.drivers.lvm import commands, errors, preflight
+
+MEMBERS = {"254:1": "vg-a", "254:2": "vg-b", "254:3": "vg-c"}
+
+
+def _machine(
+    below: dict[str, list[str]] | None = None,
+    mounts: list[tuple[str, str]] | None = None,
+    swaps: list[str] | None = None,
+) -> preflight.Machine:
+    return preflight.Machine(below or {}, mounts or [], swaps or [])
+
+
+def _volume(name: str, pool: str | None = "pool", origin: str | None = None) -> tuple:
+    volume = commands.LogicalVolume(
+        name=name,
+        size=1,
+        allocated=1,
+        tags=frozenset(),
+        is_pool=False,
+        origin=origin,
+        pool=pool,
+        thin_id=1 if pool else None,
+        device_name=f"vg-{name}",
+        number="254:1",
+        active=True,
+    )
+    return name, volume
+
+
+class MembersTest(base.BaseTestCase):
+    def _refusal(self, volumes: dict, names: list[str]) -> str:
+        return str(self.assertRaises(errors.Refusal, preflight.check_members, volumes, "vg", names))
+
+    def test_all_in_one_pool_pass(self) -> None:
+        preflight.check_members(dict([_volume("a"), _volume("b")]), "vg", ["a", "b"])
+
+    def test_one_of_another_group_is_named(self) -> None:
+        self.assertIn("elsewhere", self._refusal(dict([_volume("a")]), ["a", "elsewhere"]))
+
+    def test_two_pools_are_refused(self) -> None:
+        self.assertIn("pools", self._refusal(dict([_volume("a"), _volume("b", "p2")]), ["a", "b"]))
+
+    def test_thin_and_thick_together_are_refused(self) -> None:
+        self.assertIn("thick", self._refusal(dict([_volume("a"), _volume("b", None)]), ["a", "b"]))
+
+    def test_a_thick_snapshot_is_refused_as_a_member(self) -> None:
+        volumes = dict([_volume("a", None, "o")])
+        self.assertIn("snapshot of a thick snapshot", self._refusal(volumes, ["a"]))
+
+
+class OwnFilesTest(base.BaseTestCase):
+    def test_a_member_with_nothing_of_ours_passes(self) -> None:
+        machine = _machine(mounts=[("/", "8:1"), ("/data", "254:1")])
+        preflight.check_own_files(machine, MEMBERS, ["/usr", "/database"])
+
+    def test_a_file_on_a_member_is_refused_and_named(self) -> None:
+        machine = _machine(mounts=[("/", "8:1"), ("/nowhere", "254:1")])
+        refusal = self.assertRaises(
+            errors.Refusal, preflight.check_own_files, machine, MEMBERS, ["/nowhere/log"]
+        )
+        self.assertIn("/nowhere/log", str(refusal))
+
+    def test_the_innermost_mount_counts(self) -> None:
+        machine = _machine(mounts=[("/nowhere", "254:1"), ("/nowhere/deep", "8:1")])
+        preflight.check_own_files(machine, MEMBERS, ["/nowhere/deep/log"])
+
+    def test_a_device_between_mount_and_member_hides_nothing(self) -> None:
+        machine = _machine(below={"254:9": ["254:1"]}, mounts=[("/", "254:9")])
+        self.assertRaises(errors.Refusal, preflight.check_own_files, machine, MEMBERS, ["/usr/bin"])
+
+    def test_swap_on_a_member_is_refused(self) -> None:
+        self.assertRaises(
+            errors.Refusal, preflight.check_own_files, _machine(swaps=["254:2"]), MEMBERS, []
+        )
+
+    def test_what_this_process_has_open_is_among_its_own_paths(self) -> None:
+        with open(__file__) as file:
+            self.assertIn(os.path.realpath(file.name), preflight.own_paths())
+
+
+class OrderTest(base.BaseTestCase):
+    def test_names_decide_among_equals(self) -> None:
+        self.assertEqual(["vg-a", "vg-b", "vg-c"], preflight.suspend_order(_machine(), MEMBERS))
+
+    def test_a_member_above_another_is_suspended_before_it(self) -> None:
+        machine = _machine(below={"254:3": ["7:0"], "7:0": ["254:1"]})
+        self.assertEqual(["vg-c", "vg-a", "vg-b"], preflight.suspend_order(machine, MEMBERS))
