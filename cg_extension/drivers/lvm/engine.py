@@ -335,10 +335,19 @@ class Engine:
             )
 
     def _extend(self, copies: Sequence[Copy]) -> None:
-        for copy in copies:
-            if copy.size and copy.size > self.volumes()[copy.target].size:
-                (target,) = self.group.qualified([copy.target])
-                self.group.run("lvextend", "--size", f"{copy.size}b", target)
+        volumes = self.volumes()
+        larger = {c.target: c.size for c in copies if c.size and c.size > volumes[c.target].size}
+        if not larger:
+            return
+        complaint = self.group.run_all(
+            [
+                ["lvextend", "--size", f"{size}b", *self.group.qualified([target])]
+                for target, size in larger.items()
+            ]
+        )
+        volumes = self.volumes()
+        if small := [target for target, size in larger.items() if volumes[target].size < size]:
+            raise errors.LVMError(f"{', '.join(small)} not extended: {complaint}")
 
     def _run_all(self, script: Sequence[Sequence[str]], makes: Sequence[str]) -> None:
         """Run commands in one process, and see to it that they made what they were to make."""

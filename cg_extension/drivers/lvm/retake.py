@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -208,17 +209,24 @@ def _flush(request: Request) -> None:
 
 
 def _run(plan: freeze.Plan, lock_fd: int) -> dict[str, Any]:
-    """Run the freeze's program; the end of its output is the end of freezer and watchdog."""
-    program = subprocess.Popen(
-        [sys.executable, "-m", freeze.__name__],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        pass_fds=(lock_fd,),
-        start_new_session=True,
-    )
-    output, complaint = program.communicate(json.dumps(dataclasses.asdict(plan)))
+    """Run the freeze's program; the end of its output is the end of freezer and watchdog.
+
+    Not to be interrupted: whoever holds the lock may let go of it only when both have ended.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        program = subprocess.Popen(
+            [sys.executable, "-m", freeze.__name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=(lock_fd,),
+            start_new_session=True,
+        )
+        output, complaint = program.communicate(json.dumps(dataclasses.asdict(plan)))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if output:
         return dict(json.loads(output))
     return {"error": f"the freezer ended early ({program.returncode}): {complaint[-300:]}"}

@@ -13,7 +13,7 @@ import traceback
 import unittest
 from collections.abc import Iterator
 
-TIME_LIMIT = 240
+TIME_LIMIT = 600
 
 
 class _Result(unittest.TestResult):

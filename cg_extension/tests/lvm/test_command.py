@@ -20,29 +20,34 @@ class CommandTest(base.LVMTestCase):
         self.assertEqual(status, done.returncode, done.stderr)
         return done.stderr if status else json.loads(done.stdout)
 
-    def test_the_whole_life_of_a_group_snapshot(self) -> None:
-        for thin in (True, False):
-            eng = self.use_engine(thin)
-            vg = self.vg.name
-            names, devices = self.make_volumes(eng, 2)
-            members = [f"{vg}/{name}" for name in names]
-            with writer.Writer(devices):
-                taken = self._call("snapshot", *members, "--name", "monday")
-                cloned = self._call("clone", *members, "--name", "live")
-            self.assertGreater(taken["held_seconds"], 0)
-            self.assertEqual(0, writer.gap(self.readable(eng, ["v0.monday", "v1.monday"])))
-            self.assertEqual(0, writer.gap([volume["path"] for volume in cloned["volumes"]]))
-            self._call("clone", vg, "--from", "monday", "--name", "tuesday")
-            self.assertEqual(0, writer.gap([eng.device_path(f"{n}.tuesday") for n in names]))
-            listed = self._call("list", vg)["volumes"]
-            self.assertEqual({"monday"}, {v["snapshot"] for v in listed if "snapshot" in v})
-            self.assertIn(
-                "there already", self._call("snapshot", *members, "--name", "monday", status=1)
-            )
-            self._call("delete", vg, "monday")
-            self.assertIn("no group snapshot", self._call("delete", vg, "monday", status=1))
-            copies = [f"{name}.{clone}" for name in names for clone in ("live", "tuesday")]
-            self.assert_sound(eng, [*names, *copies])
+    def _live(self, thin: bool) -> None:
+        eng = self.use_engine(thin)
+        vg = self.vg.name
+        names, devices = self.make_volumes(eng, 2)
+        members = [f"{vg}/{name}" for name in names]
+        with writer.Writer(devices):
+            taken = self._call("snapshot", *members, "--name", "monday")
+            cloned = self._call("clone", *members, "--name", "live")
+        self.assertGreater(taken["held_seconds"], 0)
+        self.assertEqual(0, writer.gap(self.readable(eng, ["v0.monday", "v1.monday"])))
+        self.assertEqual(0, writer.gap([volume["path"] for volume in cloned["volumes"]]))
+        self._call("clone", vg, "--from", "monday", "--name", "tuesday")
+        self.assertEqual(0, writer.gap([eng.device_path(f"{n}.tuesday") for n in names]))
+        listed = self._call("list", vg)["volumes"]
+        self.assertEqual({"monday"}, {v["snapshot"] for v in listed if "snapshot" in v})
+        self.assertIn(
+            "there already", self._call("snapshot", *members, "--name", "monday", status=1)
+        )
+        self._call("delete", vg, "monday")
+        self.assertIn("no group snapshot", self._call("delete", vg, "monday", status=1))
+        copies = [f"{name}.{clone}" for name in names for clone in ("live", "tuesday")]
+        self.assert_sound(eng, [*names, *copies])
+
+    def test_the_whole_life_of_a_thin_group_snapshot(self) -> None:
+        self._live(thin=True)
+
+    def test_the_whole_life_of_a_thick_group_snapshot(self) -> None:
+        self._live(thin=False)
 
     def test_volumes_of_two_volume_groups_are_refused(self) -> None:
         complaint = self._call("snapshot", "one/a", "two/b", "--name", "x", status=1)
