@@ -6,6 +6,7 @@ all; writes ``passed failed skipped`` to the file COUNTS. ``tools/run_lvm_tests.
 """
 
 import faulthandler
+import os
 import pathlib
 import sys
 import time
@@ -57,6 +58,7 @@ def _chosen(suite: unittest.TestSuite, words: list[str]) -> Iterator[unittest.Te
 def main() -> int:
     """Run; 1 if a test failed or none ran."""
     counts, *words = sys.argv[1:]
+    os.environ.setdefault("OS_LOG_CAPTURE", "1")  # oslotest: logs of failed tests only
     here = pathlib.Path(__file__).parent
     suite = unittest.defaultTestLoader.discover(str(here), top_level_dir=str(here.parents[2]))
     result = _Result()
