@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the controllers of both collections do alike: policy, a member by its id, a page of a list."""
+"""What the controllers of both collections do alike: policy, a member by its id, a list's page."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
