@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from cinder import context as cinder_context
 from cinder import exception, objects
 from cinder.common import config  # noqa: F401  (registers Cinder's options)
-from cinder.volume import configuration, driver, group_types
+from cinder.volume import configuration, group_types, manager
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 from oslo_service import wsgi
@@ -119,7 +119,7 @@ def check_backends(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     """The LVM backends use our driver, and it may get root's rights."""
     ours = False
     for backend in filter(None, conf.enabled_backends or ()):
-        settings = configuration.BackendGroupConfiguration(driver.volume_opts, backend)
+        settings = configuration.Configuration(manager.volume_backend_opts, backend)
         name = settings.safe_get("volume_driver")
         if name == DRIVER:
             ours = True

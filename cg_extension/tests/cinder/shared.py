@@ -3,6 +3,7 @@
 
 import atexit
 import functools
+import time
 import uuid
 from typing import Any
 
@@ -46,6 +47,55 @@ def admin_call(
     )
     answer.raise_for_status()
     return answer.json() if answer.content else None
+
+
+class Client:
+    """Calls of one user of a new project, at /v3 unless said otherwise."""
+
+    def __init__(self, running: deployment.CinderDeployment, *roles: str) -> None:
+        self.endpoint = running.endpoint
+        self.project = new_project()
+        self.token = token(self.project, *(roles or ("member", "reader")))
+
+    def call(
+        self, method: str, path: str, body: Any = None, version: str = "v3"
+    ) -> requests.Response:
+        """One call, whatever the answer; ``path`` is below the project."""
+        return requests.request(
+            method,
+            f"{self.endpoint}/{version}/{self.project}{path}",
+            headers={"X-Auth-Token": self.token},
+            json=body,
+            timeout=60,
+        )
+
+    def create(self, path: str, key: str, body: dict[str, Any]) -> str:
+        """Make a resource and wait until it is available; gives back its id."""
+        answer = self.call("POST", path, {key: body})
+        answer.raise_for_status()
+        [made] = answer.json().values()
+        collection = path.removesuffix("/create_from_src")
+        self.wait(f"{collection}/{made['id']}")
+        return made["id"]
+
+    def wait(self, path: str, status: str = "available") -> None:
+        """Wait until a resource is in a status, or until it is ``gone``.
+
+        :raises RuntimeError: it is not after half a minute.
+        """
+        for _ in range(150):
+            answer = self.call("GET", path)
+            now = "gone" if answer.status_code == 404 else status_of(answer)
+            if now == status:
+                return
+            time.sleep(0.2)
+        raise RuntimeError(f"{path} is {now}, not {status}")
+
+
+def status_of(answer: requests.Response) -> str:
+    """The status of the one resource in an answer."""
+    [resource] = answer.json().values()
+    return resource["status"]
 
 
 def new_project() -> str:

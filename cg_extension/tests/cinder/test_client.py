@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What users type: the ``openstack`` client, every form of ``consistency group`` and more."""
 
-import json
-import os
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -12,8 +8,8 @@ import requests
 from oslotest import base
 
 from cg_extension.tests.cinder import shared
+from cg_extension.tests.functional import cli
 
-CLIENT = os.path.join(os.path.dirname(sys.executable), "openstack")
 TIMEOUT = 60
 """Seconds that a resource may take to get to its status."""
 
@@ -34,33 +30,26 @@ class ClientTestCase(base.BaseTestCase):
         super().setUp()
         self.project = shared.new_project()
         self.token = shared.token(self.project, "admin", "member", "reader")
+        path = self.version.partition(".")[0]
+        self.client = cli.OpenStack(
+            {
+                "OS_AUTH_TYPE": "admin_token",
+                "OS_ENDPOINT": f"{self.endpoint}/v{path}/{self.project}",
+                "OS_TOKEN": self.token,
+                "OS_VOLUME_API_VERSION": self.version,
+            }
+        )
 
-    def openstack(self, *arguments: str, fails: bool = False) -> str:
+    def openstack(self, *words: str) -> str:
         """Run the client once; gives back what it printed.
 
-        :param fails: the command must end with an error.
+        :raises cli.Failed: it ended with an error.
         """
-        path = self.version.partition(".")[0]
-        done = subprocess.run(
-            [
-                CLIENT,
-                *("--os-auth-type", "admin_token"),
-                *("--os-endpoint", f"{self.endpoint}/v{path}/{self.project}"),
-                *("--os-token", self.token),
-                *("--os-volume-api-version", self.version),
-                *arguments,
-            ],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        self.assertEqual(fails, done.returncode != 0, done.stdout + done.stderr)
-        return done.stderr if fails else done.stdout
+        return self.client.run(*words)
 
-    def document(self, *arguments: str) -> Any:
+    def document(self, *words: str) -> Any:
         """What the client prints, as the document that it is."""
-        return json.loads(self.openstack(*arguments, "-f", "json"))
+        return self.client.json(*words)
 
     def wait_for(self, status: str, path: str) -> None:
         """Wait until a resource is in a status; ``gone``: until there is none.
@@ -130,7 +119,7 @@ class ConsistencyGroupTest(ClientTestCase):
         ):
             made = self.document("consistency", "group", "create", *source, "copy")["id"]
             self.wait_for("available", f"consistencygroups/{made}")
-            self.openstack("consistency", "group", "delete", made, fails=True)
+            self.assertRaises(cli.Failed, self.openstack, "consistency", "group", "delete", made)
             self.openstack("consistency", "group", "delete", "--force", made)
             self.wait_for("gone", f"consistencygroups/{made}")
 

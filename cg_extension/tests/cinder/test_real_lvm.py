@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scenarios of ``guest``, run once in User-Mode Linux; each is a test here."""
+
+import ast
+import functools
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import cg_extension
+from cg_extension.tests.cinder import guest
+
+BOOT = pathlib.Path(cg_extension.__file__).parents[1] / "tools" / "uml" / "boot.py"
+TIME_LIMIT = 500
+KINDS = ("ThinTest", "ThickTest")
+
+
+@functools.cache
+def _outcomes() -> dict[str, str]:
+    """Each scenario's name, and what went wrong in it or an empty text."""
+    # Not /tmp, of which a guest has its own.
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+        file = pathlib.Path(directory) / "outcomes"
+        done = subprocess.run(
+            [
+                *(sys.executable, str(BOOT), "--timeout", str(TIME_LIMIT), "--"),
+                *(sys.executable, "-W", "ignore", "-m", f"{guest.__name__}.run", str(file)),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if not file.exists():
+            raise RuntimeError(f"the guest ran no scenario:\n{done.stdout[-8000:]}")
+        return json.loads(file.read_text())
+
+
+def _scenarios() -> list[str]:
+    """Read from the source: importing it takes root and Cinder's test cases with it."""
+    source = pathlib.Path(guest.__file__).with_name("scenarios.py").read_text()
+    return [
+        node.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+
+
+class RealLVMTest(unittest.TestCase):
+    """Filled below with a test for each scenario and kind of volumes."""
+
+
+def _test(name: str) -> functools.partial:
+    def test(self: unittest.TestCase) -> None:
+        self.assertEqual("", _outcomes().get(name, "did not run"))
+
+    return test
+
+
+for _kind in KINDS:
+    for _scenario in _scenarios():
+        setattr(
+            RealLVMTest,
+            f"test_{_kind.removesuffix('Test').lower()}_{_scenario.removeprefix('test_')}",
+            _test(f"{_kind}.{_scenario}"),
+        )
