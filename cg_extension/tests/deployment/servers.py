@@ -40,10 +40,14 @@ class Server(fixtures.Fixture, abc.ABC):
         self.start()
 
     def start(self) -> None:
-        """Start it and wait until it answers; nothing happens if it runs."""
-        if not self._process.is_running():
-            self._process.start()
-        processes.wait_for(f"{self._process.name} answers", self._check_answers, 90, 0.2)
+        """Start it and wait until it answers; nothing happens if it runs.
+
+        :raises TimeoutError: with the end of its log.
+        """
+        try:
+            processes.wait_for("the server answers", self._is_up, 90, 0.2)
+        except TimeoutError as error:
+            raise TimeoutError(f"{self._process.name}: {error}:\n{self._process.tail()}") from error
 
     def crash(self) -> None:
         """SIGKILL: what it had not written to its files is lost."""
@@ -62,8 +66,11 @@ class Server(fixtures.Fixture, abc.ABC):
     @abc.abstractmethod
     def _answers(self) -> bool: ...
 
-    def _check_answers(self) -> bool:
-        self._process.check()
+    def _is_up(self) -> bool:
+        if not self._process.is_running():
+            # After a crash it may refuse to start until the last child of its last run is gone.
+            self._process.start()
+            return False
         return self._answers()
 
 
