@@ -139,6 +139,11 @@ class ManageTest(base.FunctionalTest):
         version = self.run_command("manage", "db", "version").stdout
         self.assertEqual(first.stdout, version)
 
+    def test_a_manager_without_schema_says_how_to_make_it(self) -> None:
+        ended = self.run_command("manager")
+        self.assertEqual(1, ended.returncode, ended.stderr)
+        self.assertIn("cg-manage db sync", ended.stderr.strip().splitlines()[-1])
+
     def test_the_upgrade_check_tells_what_to_do_and_then_succeeds(self) -> None:
         self.run_command("manage", "db", "version")
         before = self.run_command("status", "upgrade", "check")
