@@ -69,9 +69,7 @@ class CGSnapshotsController(controller.Controller):
         return self.list_page(req, query, LISTING, self.service.list_cgsnapshots, view)
 
     def _get(self, req: webob.Request, id: str, rule: str) -> records.CGSnapshot:
-        return self.member(
-            req, id, rule, self.service.get_cgsnapshot, exceptions.CGSnapshotNotFound
-        )
+        return self.find(req, id, rule, self.service.get_cgsnapshot, exceptions.CGSnapshotNotFound)
 
     @staticmethod
     def _document(req: webob.Request, cgsnapshot: records.CGSnapshot) -> Document:

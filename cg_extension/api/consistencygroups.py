@@ -108,7 +108,7 @@ class ConsistencyGroupsController(controller.Controller):
         return self.list_page(req, query, LISTING, self.service.list_groups, view)
 
     def _get(self, req: webob.Request, id: str, rule: str) -> records.Group:
-        return self.member(req, id, rule, self.service.get_group, exceptions.GroupNotFound)
+        return self.find(req, id, rule, self.service.get_group, exceptions.GroupNotFound)
 
     @staticmethod
     def _document(req: webob.Request, group: records.Group) -> Document:

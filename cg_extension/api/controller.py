@@ -32,7 +32,7 @@ class Controller:
         owner = context if resource is None else resource
         self._authorize(context, rule, {"project_id": owner.project_id, "user_id": owner.user_id})
 
-    def member(
+    def find(
         self,
         req: webob.Request,
         id: str,

@@ -1,47 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the host's controllers share: the service with all of its calls, and how to find things."""
+"""What the host's controllers share beside what all controllers do: the whole service, metadata."""
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import webob
 
 from cg_extension.api import controller, pagination, validation, wsgi
 from cg_extension.host import schemas
 from cg_extension.service import context as cg_context
-from cg_extension.service import exceptions, records, reference
+from cg_extension.service import exceptions, reference
 
 Context = cg_context.RequestContext
 Document = dict[str, Any]
 Query = dict[str, list[str]]
-R = TypeVar("R", bound=records.Resource)
 
 
 class Controller(controller.Controller):
     """Base of the host's controllers."""
 
     service: reference.ReferenceService
-
-    def find(
-        self,
-        req: webob.Request,
-        id: str,
-        rule: str,
-        get: Callable[..., R],
-        not_found: type[exceptions.NotFound],
-    ) -> R:
-        """A resource that the caller may see and act upon.
-
-        :raises NotFound: of the kind ``not_found``: there is none, or it is not the caller's.
-        :raises Forbidden: the rule does not allow it.
-        """
-        if not validation.is_uuid(id):
-            raise not_found(id=validation.shown(id))
-        context = wsgi.context_of(req)
-        resource = get(context, id)
-        self.authorize(context, rule, resource)
-        return resource
 
     def authorize_project(self, context: Context, rule: str, project_id: str | None) -> None:
         """Check a rule about a project as a whole.
