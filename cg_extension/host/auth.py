@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     Filter = Callable[[WSGIApplication], WSGIApplication]
 
+# Characters of a user's or project's name that every database stores.
+_MAX_NAME = 255
+
 
 class ContextFilter:
     """Base of the strategies: puts what ``make_context`` gives into the environ."""
@@ -56,14 +59,30 @@ class ContextFilter:
 def _context(
     environ: dict[str, Any], user: str, project: str, roles: list[str]
 ) -> cg_context.RequestContext:
-    """A context of what a strategy found out, and of nothing else that the client sent."""
+    """A context of what a strategy found out, and of nothing else that the client sent.
+
+    :raises exceptions.Unauthorized: the user or the project can't be one's name.
+    """
     return cg_context.RequestContext(
-        user_id=user,
-        project_id=project,
+        user_id=_name(user),
+        project_id=_name(project),
         roles=roles,
         request_id=environ.get(request_id.ENV_REQUEST_ID),
         global_request_id=environ.get(request_id.GLOBAL_REQ_ID),
     )
+
+
+def _name(raw: str) -> str:
+    """The text of a WSGI string, which holds bytes as Latin-1, if it can be stored as a name."""
+    try:
+        text = raw.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        text = ""
+    if not text or not text.isprintable() or len(text) > _MAX_NAME:
+        raise exceptions.Unauthorized(
+            f"User and project must each be named by 1 to {_MAX_NAME} printable characters."
+        )
+    return text
 
 
 @functools.lru_cache(maxsize=1024)

@@ -13,6 +13,7 @@ import oslo_middleware
 import webob
 from oslo_log import log as logging
 
+from cg_extension import metrics
 from cg_extension.api import faults
 from cg_extension.host import pipeline
 from cg_extension.service import exceptions
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     Filter = Callable[[WSGIApplication], WSGIApplication]
 
 LOG = logging.getLogger(__name__)
+
+# Labels of metrics must not be the client's to invent.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
 
 def _from_oslo(middleware: Any) -> "Callable[..., Filter]":
@@ -84,26 +88,31 @@ def _is_fault(response: webob.Response) -> bool:
 
 
 class RequestLog:
-    """Logs each request with its status and time: changes at level info, reads at debug."""
+    """Logs each request with its status and time: changes at level info, reads at debug.
+
+    The time is measured for the metrics, too.
+    """
 
     def __init__(self, application: "WSGIApplication") -> None:
         self._application = application
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         level = logging.DEBUG if environ["REQUEST_METHOD"] in ("GET", "HEAD") else logging.INFO
-        if not LOG.isEnabledFor(level):
-            return self._application(environ, start_response)
         started = time.monotonic()
 
         def log_and_start(status: str, *arguments: Any) -> Any:
+            seconds = time.monotonic() - started
+            method = environ["REQUEST_METHOD"]
+            known = method if method in _METHODS else "other"
+            metrics.REQUESTS.labels(known, status.split()[0]).observe(seconds)
             LOG.log(
                 level,
                 "%s %s %s status: %s time: %.4f s",
                 environ.get("REMOTE_ADDR", "-"),
-                environ["REQUEST_METHOD"],
+                method,
                 environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
                 status.split()[0],
-                time.monotonic() - started,
+                seconds,
             )
             return start_response(status, *arguments)
 

@@ -2,6 +2,7 @@
 """What the host's controllers share beside what all controllers do: the whole service, metadata."""
 
 import json
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,7 +32,7 @@ class Controller(controller.Controller):
 
     def url(self, req: webob.Request, collection: str, id: str) -> str:
         """Where clients find a resource of the caller's project."""
-        project_id = wsgi.context_of(req).project_id
+        project_id = urllib.parse.quote(wsgi.context_of(req).project_id or "")
         base = pagination.base_url(req, self.conf) + req.script_name
         return f"{base}/{project_id}/{collection}/{id}"
 

@@ -57,6 +57,22 @@ class NoAuthTest(base.HostTestCase):
         self.assert_fault(answer, 403, "forbidden", "volume_extension:services:index")
         self.ok("GET", "/os-services", roles="reader,admin")
 
+    def test_names_that_cant_be_stored_are_refused(self) -> None:
+        for name in ("x" * 256, "a\x7fb", "\xff", "\xc2\x85"):
+            for token in (f"{name}:p", f"u:{name}"):
+                answer = self.send("GET", "/v3/p/volumes", headers={"X-Auth-Token": token})
+                self.assert_fault(answer, 401, "unauthorized", "printable")
+
+    def test_names_may_have_letters_of_any_language(self) -> None:
+        token = "ü:žluť".encode().decode("latin-1")
+        path = "/v3/%C5%BElu%C5%A5/volumes"
+        answer = self.send(
+            "POST", path, {"volume": {"size": 1}}, headers={"X-Auth-Token": f"{token}:member"}
+        )
+        self.assertEqual(202, answer.status_int, answer.text)
+        volume = answer.json["volume"]
+        self.assertEqual(("ü", "žluť"), (volume["user_id"], volume["os-vol-tenant-attr:tenant_id"]))
+
     def test_other_identity_headers_are_not_believed(self) -> None:
         headers = {"X-Roles": "admin", "X-Project-Id": "q", "X-User-Id": "x", "X-Domain-Id": "d"}
         self.assertEqual(
@@ -108,6 +124,14 @@ class HTTPBasicTest(base.HostTestCase):
             answer = self._call(credentials)
             self.assert_fault(answer, 401, "unauthorized", "password")
             self.assertTrue(answer.headers["WWW-Authenticate"].startswith("Basic"))
+
+    def test_a_path_that_names_no_project_is_refused(self) -> None:
+        token = base64.b64encode(b"ann:secret").decode()
+        for project in ("%00", "x" * 256):
+            answer = self.send(
+                "GET", f"/v3/{project}/volumes", headers={"Authorization": f"Basic {token}"}
+            )
+            self.assert_fault(answer, 401, "unauthorized", "printable")
 
     def test_errors_of_the_application_stay_what_they_are(self) -> None:
         token = base64.b64encode(b"ann:secret").decode()
