@@ -95,9 +95,9 @@ def _carry_out(control: device_mapper.Control, plan: Plan) -> dict[str, Any]:
         resumes=[device_mapper.resume(name) for name in plan.suspend],
     )
     try:
-        _protect_from_waiting()
         with _Watchdog(window, plan.deadline) as watchdog:
             number = window.freeze()
+            _run_among_others()
             if window.all_resumed:
                 watchdog.dismiss()
     except OSError as error:
@@ -147,8 +147,8 @@ class _Window:
         self.suspends = suspends
         self.takes = takes
         self.resumes = resumes
-        # How many suspends were begun; a page that the watchdog sees.
-        self.begun = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("I")
+        # How many suspends were begun and how many have ended; a page that the watchdog sees.
+        self.progress = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("I")
         self.held = 0.0
         self.all_resumed = False
 
@@ -157,13 +157,14 @@ class _Window:
 
         From the first suspend to the last resume: ioctls only.
         """
-        ioctl, fd, begun = fcntl.ioctl, self.control_fd, self.begun
+        ioctl, fd, progress = fcntl.ioctl, self.control_fd, self.progress
         number = 0
         started = time.monotonic()
         try:
             for request in self.suspends:
-                begun[0] += 1
+                progress[0] += 1
                 ioctl(fd, request.number, request.content)
+                progress[1] += 1
             for request in self.takes:
                 ioctl(fd, request.number, request.content)
         except OSError as error:
@@ -175,12 +176,13 @@ class _Window:
     def resume(self) -> bool:
         """Resume what was suspended, whatever fails; tells whether nothing did.
 
-        The device whose suspend was begun last comes last: its suspend may still be under way
-        in the kernel, and a resume of it waits for that.
+        In the reverse order: what lies below must run before a file system above can thaw,
+        which writes. A suspend that was begun and has not ended comes last: it may still be under
+        way in the kernel, and a resume waits for that.
         """
-        count = self.begun[0]
+        begun, suspended = self.progress[0], self.progress[1]
         done = True
-        for position in [*range(count - 2, -1, -1), *range(max(count - 1, 0), count)]:
+        for position in [*range(suspended - 1, -1, -1), *range(suspended, begun)]:
             request = self.resumes[position]
             try:
                 fcntl.ioctl(self.control_fd, request.number, request.content)
@@ -211,18 +213,20 @@ class _Watchdog:
                 os.close(self.pipe)
                 os.close(ready)
                 _protect_from_waiting()
+                _run_before_others()
                 os.write(tell_ready, _READY)
                 self._watch(watched, freezer)
             finally:
                 os._exit(0)
         os.close(watched)
         os.close(tell_ready)
-        # The fork made every page of ours copy-on-write: lock once more, which copies them now.
+        # Not before the fork, which makes every page copy-on-write; locking copies them now.
         _protect_from_waiting()
         answer = os.read(ready, 1)
         os.close(ready)
         if answer != _READY:
             raise OSError(errno.ECHILD, "the watchdog did not start")
+        _run_before_others()
         return self
 
     def dismiss(self) -> None:
@@ -240,6 +244,7 @@ class _Watchdog:
         waiting.register(pipe, select.POLLIN)
         if waiting.poll(self.deadline * 1000):
             if os.read(pipe, 1) == _FINISHED:
+                _run_among_others()
                 return
             late = False
         else:
@@ -255,7 +260,7 @@ class _Watchdog:
 
 
 def _protect_from_waiting() -> None:
-    """Make sure that this process never waits for a frozen device, nor for its turn to run.
+    """Make sure that this process never waits for a frozen device.
 
     :raises OSError: the memory can't be locked; then there must be no freeze.
     """
@@ -265,12 +270,24 @@ def _protect_from_waiting() -> None:
         number = ctypes.get_errno()
         raise OSError(number, f"mlockall: {os.strerror(number)}")
     libc.prctl(_PR_SET_IO_FLUSHER, 1, 0, 0, 0)  # Linux 5.6; not vital: the memory is locked
-    # Not vital either, and not allowed in every container: neither to be put off by other
-    # processes nor to be chosen when memory runs out.
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    # Not vital either, and not allowed in every container: to be spared when memory runs out.
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as adjust:
         adjust.write("-1000")
+
+
+def _run_before_others() -> None:
+    """Don't wait for a processor behind other processes, where that is allowed.
+
+    Only for the freeze itself: locking the memory takes far longer, and would hold up others.
+    """
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+
+
+def _run_among_others() -> None:
+    """The end of ``_run_before_others``: what is left to do is in no hurry."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 if __name__ == "__main__":
