@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from oslo_config import cfg
 
+from cg_extension import metrics
 from cg_extension.cmd import config
 from cg_extension.db import engine
 from cg_extension.host import extensions, pipeline, server
@@ -31,4 +32,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with config.friendly_errors(PROG, *expected):
         config.read(conf, PROG, arguments)
         server.check_listener(conf)
+        metrics.serve(conf)
         server.serve(conf, pipeline.load(conf, build_service(conf)))

@@ -3,9 +3,10 @@
 
 from oslo_db import exception as db_exception
 
+from cg_extension import metrics
 from cg_extension.cmd import config, deployment
 from cg_extension.db import migration
-from cg_extension.manager import instance, service
+from cg_extension.manager import instance, operation_metrics, service
 
 PROG = "cg-manager"
 
@@ -20,4 +21,5 @@ def main() -> None:
         if migration.version(database) is None:
             config.fail(PROG, "The database has no schema yet: run cg-manage db sync.")
         manager = service.ManagerService(conf, database)
+        metrics.serve(conf, operation_metrics.OperationCollector(database))
         deployment.run(conf, manager, deployment.wait_for_signal)

@@ -10,9 +10,10 @@ from oslo_db import exception as db_exception
 from oslo_log import log as logging
 
 from cg_extension import conf as cg_conf
+from cg_extension import metrics
 from cg_extension.cmd import config, deployment
 from cg_extension.host import extensions, pipeline, server
-from cg_extension.manager import instance, service
+from cg_extension.manager import instance, operation_metrics, service
 from cg_extension.service import reference, rpc
 
 LOG = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         waker = manager.waker if rpc.is_local(conf) else rpc.MessagingWaker(conf)
         application = pipeline.load(conf, reference.ReferenceService(conf, database, waker))
         http = server.Server(conf, application)
+        metrics.serve(conf, operation_metrics.OperationCollector(database))
 
         def serve() -> None:
             http.start()

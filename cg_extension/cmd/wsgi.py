@@ -7,6 +7,7 @@ file. Which address it listens on is the server's to say.
 
 import os
 
+from cg_extension import metrics
 from cg_extension.cmd import api, config
 from cg_extension.host import pipeline
 
@@ -17,3 +18,4 @@ _conf = config.new_conf()
 config.read(_conf, api.PROG, ["--config-file", _CONFIG_FILE] if _CONFIG_FILE else [])
 
 application = pipeline.load(_conf, api.build_service(_conf))
+metrics.serve(_conf)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from oslo_config import cfg
 
-from cg_extension.conf import api, backend, host, manager, quota
+from cg_extension.conf import api, backend, host, manager, metrics, quota
 
-_MODULES = (api, host, quota, manager)
+_MODULES = (api, host, quota, manager, metrics)
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:

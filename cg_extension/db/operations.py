@@ -183,6 +183,33 @@ def postpone(conn: sa.Connection, operation_id: str, owner: str, delay: float) -
     return result.rowcount == 1
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Summary:
+    """How many operations of a kind are in one state, and the age of the oldest in seconds."""
+
+    kind: str
+    state: str
+    count: int
+    oldest: float
+
+
+def summary(conn: sa.Connection) -> list[Summary]:
+    """The queue in figures; states are ``waiting``, ``running`` and ``overdue``."""
+    now = engine.now(conn)
+    state = sa.case(
+        (_COLUMNS.owner.is_(None), "waiting"),
+        (_COLUMNS.lease_expires_at > now, "running"),
+        else_="overdue",
+    ).label("state")
+    query = sa.select(
+        _COLUMNS.kind, state, sa.func.count().label("count"), sa.func.min(_COLUMNS.created_at)
+    )
+    return [
+        Summary(kind, name, count, (now - oldest).total_seconds())
+        for kind, name, count, oldest in conn.execute(query.group_by(_COLUMNS.kind, "state"))
+    ]
+
+
 def release_all(conn: sa.Connection, owner: str) -> int:
     """Free everything that ``owner`` holds, at once: ``owner`` is known to be dead. How many."""
     result = conn.execute(

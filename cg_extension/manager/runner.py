@@ -13,6 +13,7 @@ from oslo_config import cfg
 from oslo_db import exception as db_exception
 from oslo_log import log as logging
 
+from cg_extension import metrics
 from cg_extension.db import engine
 from cg_extension.db import operations as db_operations
 from cg_extension.drivers import base as driver_base
@@ -94,7 +95,8 @@ class Runner:
             operation.attempts,
         )
         try:
-            result = work.run(self._driver, context)
+            with metrics.driver_call(operation.kind):
+                result = work.run(self._driver, context)
         except Exception as error:
             steps.reached("failed")
             self._handle_error(work, context, error)

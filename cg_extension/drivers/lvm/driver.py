@@ -16,6 +16,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_utils import units
 
+from cg_extension import metrics
 from cg_extension.conf import lvm as lvm_options
 from cg_extension.drivers import base, exceptions
 from cg_extension.drivers.lvm import commands, engine, errors, privileged
@@ -179,6 +180,7 @@ class LVMDriver(base.Driver):
             self.engine.restore_group(_to_volumes(map(_snapshot, snapshots), volumes))
         else:
             held = self.engine.clone_group(_to_volumes(map(_volume, source_vols or ()), volumes))
+            metrics.FREEZES.observe(held)
             LOG.info("Held the writes of group %s for %.6f s", source_cg and source_cg.id, held)
         return {}, [{} for _ in volumes]
 
@@ -196,6 +198,7 @@ class LVMDriver(base.Driver):
                 for volume, snapshot in zip(volumes, snapshots, strict=True)
             ]
         )
+        metrics.FREEZES.observe(held)
         LOG.info("Group snapshot %s held writes for %.6f s", cgsnapshot.id, held)
         return {}, [{} for _ in snapshots]
 

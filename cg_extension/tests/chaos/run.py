@@ -87,6 +87,9 @@ def run_seed(
         for worker in workers:
             worker.join()
         troubles.stop()
+        for process in running.all_processes():
+            if not process.is_running():  # As an init system does.
+                process.start()
         started = time.monotonic()
         running.wait_until_up(PATIENCE)
         with contextlib.suppress(TimeoutError):  # The audit tells what has not ended.

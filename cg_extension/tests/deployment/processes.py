@@ -49,6 +49,8 @@ class Process:
         with self.log.open("ab") as output:
             self._popen = subprocess.Popen(
                 self._command,
+                # What it drops there when it crashes goes with its log.
+                cwd=self.log.parent,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -24,15 +24,27 @@ SEAM = (
 
 # Package → what its modules may import beside their own package, from the top down.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    "cmd": ("api", "cinder", "conf", "db", "drivers", "host", "manager", "policies", "service"),
-    "host": ("api", "service", "policies", "conf", "db"),
+    "cmd": (
+        "metrics",
+        "api",
+        "cinder",
+        "conf",
+        "db",
+        "drivers",
+        "host",
+        "manager",
+        "policies",
+        "service",
+    ),
+    "host": ("metrics", "api", "service", "policies", "conf", "db"),
     "cinder": ("api", "drivers.exceptions", "drivers.lvm", "policies", "conf", *SEAM),
     "api": ("policies", "conf", *SEAM),
-    "manager": ("db", "drivers", "conf", "service.rpc", *SEAM),
+    "manager": ("metrics", "db", "drivers", "conf", "service.rpc", *SEAM),
     "service": ("db", "conf"),
-    "drivers": ("service.context", "service.records", "service.statuses", "conf"),
+    "drivers": ("metrics", "service.context", "service.records", "service.statuses", "conf"),
     "db": ("conf",),
     "policies": (),
+    "metrics": ("conf",),
     "conf": (),
 }
 
