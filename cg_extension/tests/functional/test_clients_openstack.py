@@ -165,7 +165,7 @@ class OpenStackTest(base.FunctionalTest):
 
     def test_volume_snapshots(self) -> None:
         openstack = self.openstack
-        self._volumes("data")
+        [volume_id] = self._volumes("data")
         created = openstack.json(
             *("volume", "snapshot", "create", "--volume", "data", "--description", "d"),
             *("--property", "a=b", "--force", "before"),
@@ -180,7 +180,7 @@ class OpenStackTest(base.FunctionalTest):
         self.assertEqual({"c": "d"}, shown["properties"])
         form = ("--long", "--volume", "data", "--status", "available", "--name", "after")
         [listed] = openstack.json("volume", "snapshot", "list", *form)
-        self.assertEqual("data", listed["Volume"])
+        self.assertEqual(volume_id, listed["Volume"])
         volume = openstack.json("volume", "create", "--snapshot", "after", "restored")
         self._settled("volumes", volume["id"])
         openstack.run("volume", "snapshot", "delete", "after")
