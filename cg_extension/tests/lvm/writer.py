@@ -85,7 +85,9 @@ def gap(devices: Sequence[str]) -> int:
         for device, slot in [_place(number, len(devices))]
         if found[device][slot] != number
     ]
-    return newest - missing[0] if missing else 0
+    if not missing:
+        return 0
+    return newest - min(missing[0], *(max(numbers) for numbers in found))
 
 
 def _numbers(device: str) -> list[int]:
