@@ -25,7 +25,7 @@ import load
 import requests
 
 from cg_extension.tests.cinder import deployment as cinder_deployment
-from cg_extension.tests.deployment import deployment, servers
+from cg_extension.tests.deployment import deployment, processes, servers
 
 CLIENTS = 16
 SIZES = (20, 300)
@@ -249,6 +249,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4, help="of one turn (default: 4)")
     parser.add_argument("--processes", type=int, nargs="+", choices=(1, 2), default=[1, 2])
     arguments = parser.parse_args()
+    processes.end_cleanly_on_sigterm()
     version = importlib.metadata.version("cinder")
     print(f"Python {sys.version.split()[0]}, Cinder {version}, {CLIENTS} clients")
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():

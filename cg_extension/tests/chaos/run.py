@@ -137,6 +137,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.disable()
+    processes.end_cleanly_on_sigterm()
     dialects = list(servers.DATABASE_SERVERS)
     if arguments.database != "both":
         dialects = [arguments.database]

@@ -8,6 +8,7 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -118,6 +119,11 @@ class Process:
             self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
             self.kill()
+
+
+def end_cleanly_on_sigterm() -> None:
+    """Let SIGTERM unwind the program that calls this, so that it ends what it has started."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))
 
 
 def wait_for(
