@@ -32,13 +32,14 @@ OPTS = [
     cfg.BoolOpt(
         "allow_noauth_on_network",
         default=False,
-        help="Let ``noauth`` serve on an address that is not loopback. Anyone who reaches the "
-        "port is then an administrator.",
+        help="Let ``noauth`` listen on an address that is not loopback, and take requests from "
+        "other machines. Anyone who reaches the port is then an administrator.",
     ),
     cfg.StrOpt(
         "http_basic_auth_user_file",
         default="$state_path/htpasswd",
-        help="Users and bcrypt hashes for the ``http_basic`` strategy, in htpasswd format.",
+        help="Users and bcrypt hashes for the ``http_basic`` strategy, in htpasswd format. Each "
+        "user is an administrator; the project is the one in the request's path.",
     ),
     cfg.StrOpt(
         "api_paste_config",
