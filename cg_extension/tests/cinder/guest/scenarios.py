@@ -14,7 +14,7 @@ from cinder.objects import fields
 from cinder.tests import fake_driver  # noqa: F401  (registers options)
 from cinder.tests.unit import fake_constants, test
 from cinder.tests.unit import utils as cinder_utils
-from cinder.volume import configuration
+from cinder.volume import configuration, volume_types
 from oslo_config import cfg
 from oslo_utils import importutils
 
@@ -54,6 +54,9 @@ class Scenarios:
         self.driver.do_setup(self.context)
         self.driver.check_for_setup_error()
         self.driver.set_initialized()
+        # As init_host, which would need Cinder's other services, leaves it.
+        self.manager.stats = {"pools": {}, "allocated_capacity_gb": 0}
+        self.volume_type = volume_types.create(self.context, "gold")["id"]
         self.group = self._create_group(COUNT)
         self.volumes = self._members(self.group)
         for volume in self.volumes:
@@ -65,7 +68,7 @@ class Scenarios:
             self.context,
             host=self.manager.host,
             group_type_id=fake_constants.GROUP_TYPE_ID,
-            volume_type_ids=[fake_constants.VOLUME_TYPE_ID],
+            volume_type_ids=[self.volume_type],
             **source,
         )
         if not source:
@@ -80,7 +83,7 @@ class Scenarios:
             size=1,
             host=self.manager.host,
             group_id=group.id,
-            volume_type_id=fake_constants.VOLUME_TYPE_ID,
+            volume_type_id=self.volume_type,
             status="available",
             **source,
         )

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plugin's tests, found by tempest."""
