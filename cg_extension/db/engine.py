@@ -17,7 +17,7 @@ from oslo_config import cfg
 from oslo_db import api as oslo_db_api
 from oslo_db import exception as db_exception
 from oslo_db import options as db_options
-from oslo_db.sqlalchemy import engines
+from oslo_db.sqlalchemy import engines, exc_filters
 from sqlalchemy.ext import compiler
 from sqlalchemy.sql import functions
 
@@ -34,7 +34,6 @@ _ENGINE_OPTIONS = (
     "mysql_wsrep_sync_wait",
     "pool_timeout",
     "retry_interval",
-    "sqlite_synchronous",
 )
 
 # Milliseconds for which an SQLite connection waits for another process's write lock.
@@ -124,8 +123,12 @@ class Database:
         if options.slave_connection and not options.synchronous_reader:
             url = options.slave_connection
         self._reader_engine = _create_engine(options, url, "REPEATABLE READ")
-        # SQLite's waiting writers poll and starve each other; threads can queue up instead.
-        self._sqlite_writer_lock = threading.Lock()
+        self._writer_lock: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+        if self.dialect == "sqlite":
+            sa.event.listen(self._writer_engine, "begin", _begin_immediate)
+            sa.event.listen(self._reader_engine, "begin", _begin)
+            # SQLite's waiting writers poll and starve each other; threads can queue up instead.
+            self._writer_lock = threading.Lock()
 
     @property
     def dialect(self) -> str:
@@ -149,22 +152,8 @@ class Database:
 
         Must not be nested in another writer of the same thread.
         """
-        if self.dialect == "sqlite":
-            with self._sqlite_writer_lock, self._sqlite_writer() as conn:
-                yield conn
-        else:
-            with self._writer_engine.begin() as conn:
-                yield conn
-
-    @contextlib.contextmanager
-    def _sqlite_writer(self) -> Iterator[sa.Connection]:
-        """Take the write lock at once: a reader can't turn writer without risk of a deadlock."""
-        with self._writer_engine.connect() as conn:
-            # oslo.db's listener then leaves BEGIN to us.
-            conn.info["in_transaction"] = True
-            with conn.begin():
-                conn.exec_driver_sql("BEGIN IMMEDIATE")
-                yield conn
+        with self._writer_lock, self._writer_engine.begin() as conn:
+            yield conn
 
     def dispose(self) -> None:
         """Close all pooled connections; the next use opens new ones."""
@@ -174,36 +163,66 @@ class Database:
 
 def _create_engine(options: Any, connection: str, isolation: str) -> sa.Engine:
     url = sa.make_url(connection)
+    if url.get_backend_name() == "sqlite":
+        return _create_sqlite_engine(options, url)
     if url.get_backend_name() in ("mysql", "mariadb") and "charset" not in url.query:
         # oslo.db's default is "utf8", which ends at U+FFFF there.
         url = url.update_query_dict({"charset": "utf8mb4"})
     engine: sa.Engine = engines.create_engine(
         url.render_as_string(hide_password=False),
-        sqlite_fk=True,
         thread_checkin=False,
         **{name: options[name] for name in _ENGINE_OPTIONS},
     )
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-    else:
 
-        def set_isolation(dbapi_connection: Any, _record: Any) -> None:
-            engine.dialect.set_isolation_level(dbapi_connection, isolation)  # type: ignore[arg-type]
+    def set_isolation(dbapi_connection: Any, _record: Any) -> None:
+        engine.dialect.set_isolation_level(dbapi_connection, isolation)  # type: ignore[arg-type]
 
-        sa.event.listen(engine, "connect", set_isolation)
-    # The connection that tested the server was made before the listeners were there.
+    sa.event.listen(engine, "connect", set_isolation)
+    # The connection that tested the server was made before the listener was there.
     engine.dispose()
     return engine
 
 
-def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
-    dbapi_connection.execute(f"PRAGMA busy_timeout = {_SQLITE_BUSY_TIMEOUT}")
-    # Readers and one writer at the same time.
-    dbapi_connection.execute("PRAGMA journal_mode = WAL")
-    dbapi_connection.create_function("cg_utcnow", 0, _utc_text)
+def _create_sqlite_engine(options: Any, url: sa.URL) -> sa.Engine:
+    """Not by oslo.db, which opens the file anew for each transaction: half of a request's time."""
+    engine = sa.create_engine(url, pool_size=options.max_pool_size)
+    exc_filters.register_engine(engine)
+
+    def prepare(dbapi_connection: Any, record: Any) -> None:
+        # BEGIN is ours to send: the module's own comes only before the first change.
+        dbapi_connection.isolation_level = None
+        dbapi_connection.execute(f"PRAGMA busy_timeout = {_SQLITE_BUSY_TIMEOUT}")
+        # Readers and one writer at the same time.
+        dbapi_connection.execute("PRAGMA journal_mode = WAL")
+        dbapi_connection.execute("PRAGMA foreign_keys = ON")
+        if not options.sqlite_synchronous:
+            dbapi_connection.execute("PRAGMA synchronous = OFF")
+        dbapi_connection.create_function("cg_utcnow", 0, _utc_text)
+        record.info["pid"] = os.getpid()
+
+    def check_process(_connection: Any, record: Any, _proxy: Any) -> None:
+        # A server may fork after the first use, and SQLite's locks don't survive that. The way
+        # out is the one of SQLAlchemy's documentation, "Using Connection Pools with
+        # Multiprocessing".
+        if record.info["pid"] != os.getpid():
+            record.dbapi_connection = None
+            raise sa.exc.DisconnectionError("the connection belongs to another process")
+
+    sa.event.listen(engine, "connect", prepare)
+    sa.event.listen(engine, "checkout", check_process)
+    return engine
 
 
 def _utc_text() -> str:
     """SQLite's own clock has milliseconds only; a local file has this machine's clock."""
     clock = datetime.datetime.now(datetime.UTC)
     return clock.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _begin(conn: sa.Connection) -> None:
+    conn.exec_driver_sql("BEGIN")
+
+
+def _begin_immediate(conn: sa.Connection) -> None:
+    """Take the write lock at once: a reader can't turn writer without risk of a deadlock."""
+    conn.exec_driver_sql("BEGIN IMMEDIATE")
