@@ -7,6 +7,7 @@ file. ``POOL`` is one backend that two of them serve (active-active).
 
 import configparser
 import dataclasses
+import os
 import pathlib
 import shutil
 import subprocess
@@ -108,7 +109,8 @@ class Deployment(fixtures.Fixture):
         self.addCleanup(self._delete_queues)
         self.conf_file = self.directory / "cg_extension.conf"
         self._write_config(self.conf_file, self._common_options())
-        self._environment = {"PYTHONPATH": str(self._install_test_drivers())}
+        path = [str(self._install_test_drivers()), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._environment = {"PYTHONPATH": os.pathsep.join(path)}
         self.manage("db", "sync")
         self.managers = {spec.name: self._make_manager(spec) for spec in self._specs}
         self.apis: dict[str, processes.Process] = {}
