@@ -40,8 +40,8 @@ class Side:
 
     name: str
     endpoints: list[str]
-    # What the command lines of its API processes, and of no others, hold.
-    command: tuple[str, ...]
+    # The first of its API processes; workers are its children.
+    pid: int
     groups: dict[int, list[str]] = dataclasses.field(default_factory=dict)
 
     def call(self, method: str, project: str, path: str, body: Any = None) -> Any:
@@ -69,11 +69,11 @@ class Side:
     def processor_seconds(self) -> float:
         """Processor time that its API processes have taken so far, as user and in the kernel."""
         ticks = 0
-        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):
-                command = path.read_text()
-                if all(part in command for part in self.command):
-                    stat = path.with_name("stat").read_text().rpartition(")")[2].split()
+                # Counted from the state on: proc(5), fields 4, 14 and 15.
+                stat = path.read_text().rpartition(")")[2].split()
+                if self.pid in (int(path.parent.name), int(stat[1])):
                     ticks += int(stat[11]) + int(stat[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
@@ -123,9 +123,7 @@ def ours(api_processes: int, database: servers.MariaDB, broker: str) -> Iterator
         api_servers=[kind],
         options={**options, "service_down_time": 60},
     ) as running:
-        port = running.endpoints[0].rpartition(":")[2]
-        marks = {"cg-api": ("cg-api", str(running.directory)), "gunicorn": ("gunicorn", port)}
-        yield Side("ours", running.endpoints, marks[kind])
+        yield Side("ours", running.endpoints, running.apis["api0"].pid)
 
 
 @contextlib.contextmanager
@@ -135,8 +133,18 @@ def cinders(api_processes: int, database: servers.MariaDB, broker: str) -> Itera
     os.environ["CG_TEST_RABBIT_URL"] = broker
     options = {**CINDER_OPTIONS, "osapi_volume_workers": api_processes}
     with cinder_deployment.CinderDeployment(options={"DEFAULT": options}) as running:
-        marks = ("cinder-api", str(running.directory))
-        yield Side("cinder", [running.endpoint], marks)
+        yield Side("cinder", [running.endpoint], _cinder_api(str(running.directory)))
+
+
+def _cinder_api(directory: str) -> int:
+    """Process id of the cinder-api whose configuration is there, not of its workers."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            command = path.read_text()
+            if "cinder-api" in command and directory in command:
+                found.append(int(path.parent.name))
+    return min(found)
 
 
 @dataclasses.dataclass

@@ -69,7 +69,9 @@ def run_seed(
     :param directory: an existing empty one for configuration, logs and volumes.
     """
     log = journal.Journal()
-    running = deployment.Deployment(database.new_database(), broker=broker.url, directory=directory)
+    running = deployment.Deployment(
+        database.new_database(), broker=broker.url, driver="slow", directory=directory
+    )
     with running:
         types = _create_types(running)
         workers = [

@@ -25,7 +25,10 @@ from cg_extension.tests import databases
 from cg_extension.tests.deployment import client, processes, servers
 
 # Entry points that only deployments of tests have, as another vendor's package would bring them.
-_TEST_DRIVERS = "gated = cg_extension.tests.deployment.gated_driver:GatedDriver"
+_TEST_DRIVERS = """
+gated = cg_extension.tests.deployment.gated_driver:GatedDriver
+slow = cg_extension.tests.deployment.slow_driver:SlowDriver
+"""
 
 # Short times, so that a test sees a takeover soon. Quotas are no matter of this deployment.
 TEST_OPTIONS: Mapping[str, Any] = {
@@ -252,7 +255,7 @@ class Deployment(fixtures.Fixture):
         package.mkdir(parents=True, exist_ok=True)
         metadata = "Metadata-Version: 2.1\nName: cg_test_drivers\nVersion: 1\n"
         (package / "METADATA").write_text(metadata)
-        (package / "entry_points.txt").write_text(f"[cg_extension.drivers]\n{_TEST_DRIVERS}\n")
+        (package / "entry_points.txt").write_text(f"[cg_extension.drivers]{_TEST_DRIVERS}")
         return directory
 
     @staticmethod

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The file driver with time between its steps, so that faults hit the middle of operations."""
+
+import random
+import time
+
+from cg_extension.drivers import file, steps
+
+# Seconds; most pauses are much shorter than the longest.
+_LONGEST = 0.8
+
+_reached = steps.reached
+
+
+def _reached_slowly(boundary: str) -> None:
+    """Stand still between a check of the claim and what it allows: the worst moment."""
+    _reached(boundary)
+    time.sleep(_LONGEST * random.random() ** 3)
+
+
+class SlowDriver(file.FileDriver):
+    """Loaded in a manager, it slows down every step boundary of that process."""
+
+
+steps.reached = _reached_slowly
