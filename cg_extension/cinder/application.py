@@ -9,7 +9,7 @@ from oslo_config import cfg
 
 from cg_extension import policies
 from cg_extension.api import cgsnapshots, consistencygroups, extensions, router
-from cg_extension.cinder import convert, errors, service
+from cg_extension.cinder import convert, errors, nulls, service
 from cg_extension.service import context as cg_context
 
 DESCRIPTORS = (consistencygroups.Consistencygroups, cgsnapshots.Cgsnapshots)
@@ -76,4 +76,5 @@ class ConsistencyGroups:
             if environ["PATH_INFO"].partition("/")[2].split("/")[0] in self._collections:
                 # Newer clients leave out the project, which the token tells anyway.
                 environ["PATH_INFO"] = f"/{context.project_id}{environ['PATH_INFO']}"
+        nulls.drop(environ)
         return self._router(environ, start_response)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from cinder import context as cinder_context
 from cinder import exception, objects
 from cinder.common import config  # noqa: F401  (registers Cinder's options)
-from cinder.volume import configuration, group_types, manager
+from cinder.volume import group_types
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 from oslo_service import wsgi
@@ -27,6 +27,7 @@ V2_FACTORY = "cg_extension.cinder.paste:v2_factory"
 ROOT_FACTORY = "call:cg_extension.cinder.paste:root_app_factory"
 DRIVER = "cg_extension.cinder.volume_driver.ConsistentLVMVolumeDriver"
 CINDER_LVM_DRIVER = "cinder.volume.drivers.lvm.LVMVolumeDriver"
+SHARED_BACKEND_GROUP = "backend_defaults"
 PRIVSEP_CONTEXT = "cg_extension.drivers.lvm.privileged.context"
 CONSISTENT = "consistent_group_snapshot_enabled"
 
@@ -119,8 +120,7 @@ def check_backends(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     """The LVM backends use our driver, and it may get root's rights."""
     ours = False
     for backend in filter(None, conf.enabled_backends or ()):
-        settings = configuration.Configuration(manager.volume_backend_opts, backend)
-        name = settings.safe_get("volume_driver")
+        name = _volume_driver(conf, backend)
         if name == DRIVER:
             ours = True
             yield Finding(Level.OK, f"[{backend}]", "uses the consistent LVM driver")
@@ -134,6 +134,14 @@ def check_backends(conf: cfg.ConfigOpts) -> Iterator[Finding]:
             yield Finding(Level.OK, f"[{backend}]", f"left to its own driver, {name}")
     if ours:
         yield _check_rootwrap(conf)
+
+
+def _volume_driver(conf: cfg.ConfigOpts, backend: str) -> str:
+    """Cinder's own option, which is registered by a module that starts half of Cinder."""
+    for group in (backend, SHARED_BACKEND_GROUP):
+        conf.register_opt(cfg.StrOpt("volume_driver"), group=group)
+    shared = conf[SHARED_BACKEND_GROUP].volume_driver
+    return conf[backend].volume_driver or shared or CINDER_LVM_DRIVER
 
 
 def _check_rootwrap(conf: cfg.ConfigOpts) -> Finding:
@@ -165,7 +173,11 @@ def check_group_type(conf: cfg.ConfigOpts) -> Iterator[Finding]:
             f"{name} does not exist; create it with the group spec {CONSISTENT} = '<is> True'",
         )
     except db_exception.DBError as error:
-        yield Finding(Level.FAILURE, "group type", f"the database does not answer: {error}")
+        yield Finding(
+            Level.FAILURE,
+            "group type",
+            f"the database does not answer: {str(error).splitlines()[0]}",
+        )
     else:
         if group_type["group_specs"].get(CONSISTENT) == "<is> True":
             yield Finding(Level.OK, "group type", f"{name} is as Cinder makes it")
