@@ -17,6 +17,9 @@ from cg_extension.db import rows
 _SORT_COLUMNS = {"name": "name_key"}
 # Dialects whose optimizer must be told which index gives the order.
 _NEED_HINT = ("mysql", "mariadb")
+# SQLite's unary plus changes no value, but keeps the optimizer from using an index for the term
+# ("The SQLite Query Optimizer Overview").
+_NO_INDEX: Any = sa.sql.operators.custom_op("+")
 
 
 class MarkerNotFound(Exception):
@@ -32,8 +35,10 @@ class _Key:
     column: sa.Column[Any]
     ascending: bool
 
-    def order(self) -> sa.ColumnElement[Any]:
-        return self.column.asc() if self.ascending else self.column.desc()
+    def order(self, *, by_index: bool) -> sa.ColumnElement[Any]:
+        """``by_index`` False: keep SQLite from reading an index just for the order."""
+        column = self.column if by_index else sa.UnaryExpression(self.column, operator=_NO_INDEX)
+        return column.asc() if self.ascending else column.desc()
 
     def after(self, value: Any) -> sa.ColumnElement[bool]:
         return self.column > value if self.ascending else self.column < value
@@ -61,11 +66,14 @@ def page(
     """
     keys = _keys(table, sort)
     in_scope = [table.c[name] == value for name, value in scope.items()]
-    query = rows.select(table).order_by(*[key.order() for key in keys]).where(*in_scope)
+    query = rows.select(table).where(*in_scope)
     for name, value in filters.items():
         query = query.where(table.c[name] == value)
         if name in _SORT_COLUMNS:  # It has the index; but it takes no name for an empty one.
             query = query.where(table.c.get(_SORT_COLUMNS[name], table.c[name]) == value)
+    # SQLite would rather read the whole scope in the list's order than look the name up and sort.
+    sorts = conn.dialect.name == "sqlite" and not _SORT_COLUMNS.keys().isdisjoint(filters)
+    query = query.order_by(*[key.order(by_index=not sorts) for key in keys])
     if marker is not None:
         columns = sa.select(*[key.column for key in keys])
         values = conn.execute(columns.where(table.c.id == marker, *in_scope)).one_or_none()

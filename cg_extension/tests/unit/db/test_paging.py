@@ -7,6 +7,7 @@ import random
 import uuid
 from typing import Any
 
+import sqlalchemy as sa
 import testscenarios
 from oslotest import base
 
@@ -140,3 +141,22 @@ class IndexTest(base.BaseTestCase):
             for key in keys:
                 self.assertIn([key, "id"], indexed)
                 self.assertIn(["project_id", key, "id"], indexed)
+
+
+class PlanTest(base.BaseTestCase):
+    def test_sqlite_looks_up_a_name_instead_of_reading_the_whole_list(self) -> None:
+        database = self.useFixture(databases.Database("sqlite")).database
+        statements: list[tuple[str, Any]] = []
+
+        def note(_conn: Any, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
+            statements.append((statement, values))
+
+        sa.event.listen(database.engines[1], "before_cursor_execute", note)
+        for scope in ({"project_id": "p"}, {}):
+            with database.reader() as conn:
+                arguments = {"filters": {"name": "n"}, "marker": None, "limit": 9}
+                sort = [("created_at", "desc")]
+                paging.page(conn, _TABLE, scope=scope, sort=sort, **arguments)
+                statement, values = statements[-1]
+                plan = conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+            self.assertIn("name_key=?", plan[0][-1])
