@@ -6,6 +6,7 @@ api-paste.ini and which volume driver it runs with is up to the caller.
 """
 
 import configparser
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import fixtures
+import psutil
 import requests
 
 from cg_extension.tests.cinder import servers
@@ -72,13 +74,19 @@ class Process:
             raise RuntimeError(f"{self.name} ended with {self._popen.returncode}:\n{tail}")
 
     def stop(self) -> None:
-        """End the process, by force if it does not end within ten seconds."""
+        """End the process and its workers, by force if it does not end within ten seconds."""
+        workers = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            workers = psutil.Process(self._popen.pid).children(recursive=True)
         self._popen.terminate()
         try:
             self._popen.wait(10)
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
+        for worker in workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                worker.kill()
 
 
 class CinderDeployment(fixtures.Fixture):
