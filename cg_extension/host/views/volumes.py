@@ -32,7 +32,6 @@ def detail(
         "created_at": api_views.timestamp(volume.created_at),
         "updated_at": views.optional_timestamp(volume.updated_at),
         "volume_type": type_names.get(volume.volume_type_id) if volume.volume_type_id else None,
-        "volume_type_id": volume.volume_type_id,
         "consistencygroup_id": volume.consistencygroup_id,
         "snapshot_id": volume.snapshot_id,
         "source_volid": volume.source_volid,

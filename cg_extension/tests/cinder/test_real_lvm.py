@@ -14,7 +14,7 @@ import cg_extension
 from cg_extension.tests.cinder import guest
 
 BOOT = pathlib.Path(cg_extension.__file__).parents[1] / "tools" / "uml" / "boot.py"
-TIME_LIMIT = 500
+TIME_LIMIT = 1200
 KINDS = ("ThinTest", "ThickTest")
 
 

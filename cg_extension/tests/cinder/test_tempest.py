@@ -14,7 +14,7 @@ from cg_extension.tests.functional import base as functional_base
 from cg_extension.tests.functional import keystone
 
 SCENARIOS = 4
-TIME_LIMIT = 300
+TIME_LIMIT = 600
 
 ACCOUNT = """
 - username: {role}

@@ -28,7 +28,6 @@ DETAIL = {
     "updated_at",
     "user_id",
     "volume_type",
-    "volume_type_id",
 }
 
 
