@@ -226,6 +226,8 @@ openstack consistency group add volume mine first
 
 Volumes are files in $state/volumes, the log is $state/log. Ctrl-C stops it and removes both.
 EOF
+    # From here on, Ctrl-C is the way to end it well.
+    trap 'exit 0' INT TERM
     wait "$server"
 fi
 say "All as it should be; cg-standalone is being stopped."
