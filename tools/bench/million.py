@@ -65,6 +65,9 @@ class Groups:
         migration.sync(self._database)
         name, zone, created_at = _TEXT[dialect]
         with self._database.writer() as conn:
+            # Building them at the end takes a fraction of the time.
+            for index in TABLE.indexes:
+                index.drop(conn)
             conn.exec_driver_sql(
                 f"INSERT INTO {TABLE.name} (id, project_id, user_id, name, status, host,"
                 " availability_zone, created_at)"
@@ -74,6 +77,8 @@ class Groups:
                     "%", "%%" if dialect != "sqlite" else "%"
                 )
             )
+            for index in TABLE.indexes:
+                index.create(conn)
         with self._database.engines[0].connect() as conn:
             conn = conn.execution_options(isolation_level="AUTOCOMMIT")
             conn.exec_driver_sql(_ANALYZE[dialect].format(table=TABLE.name))
