@@ -14,7 +14,11 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from oslo_log import log as logging
+
 from cg_extension.drivers.lvm import errors, privileged
+
+LOG = logging.getLogger(__name__)
 
 # LVM locks its memory and raises its priority around each suspend, in case a device holds its own
 # program, libraries or swap; reading all those pages in while I/O is held is most of the stall
@@ -159,6 +163,27 @@ class VolumeGroup:
         script = "".join(_script_line(command) for command in commands)
         _status, _output, complaint = lvm([], script, self.system_dir)
         return _gist(complaint)
+
+    def make(self, commands: Sequence[Sequence[str]], names: Sequence[str]) -> None:
+        """Run commands in one process, and see to it that they made the volumes ``names``.
+
+        :raises LVMError: one is missing; others may be there.
+        """
+        complaint = self.run_all(commands)
+        if complaint:
+            missing = set(names) - set(self.volumes())
+            if missing:
+                raise errors.LVMError(f"{', '.join(sorted(missing))} not made: {complaint}")
+            LOG.warning("LVM says: %s", complaint)
+
+    def activate(self, names: Sequence[str]) -> None:
+        """Make the devices of volumes appear; those that are there are left alone."""
+        if names:
+            # ``--yes``: a thick snapshot and its origin come up together.
+            self.run(
+                *("lvchange", "--yes", "--activate", "y", "--ignoreactivationskip"),
+                *self.qualified(names),
+            )
 
     def volumes(self, locking: bool = True, status: bool = False) -> dict[str, LogicalVolume]:
         """All visible logical volumes by name.

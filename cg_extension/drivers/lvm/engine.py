@@ -33,14 +33,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from oslo_log import log as logging
 
 from cg_extension.drivers import steps
-from cg_extension.drivers.lvm import commands, contents, errors, leftovers, preflight, retake
+from cg_extension.drivers.lvm import (
+    commands,
+    contents,
+    errors,
+    leftovers,
+    preflight,
+    removal,
+    retake,
+)
 from cg_extension.drivers.lvm.model import Capacity, Copy, Settings
 
 __all__ = ["Capacity", "Copy", "Engine", "Settings"]
 
 LOG = logging.getLogger(__name__)
 
-MIB = 1 << 20
 _TEMPORARY = "cgtmp-"
 
 
@@ -50,6 +57,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.group = commands.VolumeGroup(settings.volume_group, settings.system_dir)
+        self._removal = removal.Removal(settings, self.group)
 
     # What there is
 
@@ -162,7 +170,7 @@ class Engine:
             if self.settings.pool is None:
                 self._copy_thick(copies, progress)
             else:
-                self._run_all(
+                self.group.make(
                     [self._snapshot_command(copy, volume_to_be=True) for copy in copies], targets
                 )
                 self._extend(copies)
@@ -176,27 +184,11 @@ class Engine:
         :raises Refusal: a thick volume has snapshots that are not among ``names``.
         :raises LVMError: one is in use, or LVM failed; others may be gone.
         """
-        wanted = set(names)
-        volumes = self.volumes()
-        gone = [volumes[name] for name in wanted if name in volumes]
-        thick = {volume.name for volume in gone if volume.pool is None}
-        for volume in volumes.values():
-            if volume.origin in thick and volume.pool is None and volume.name not in wanted:
-                raise errors.Refusal(f"{volume.origin} has a snapshot: {volume.name}")
-        # Snapshots first: what is wiped off their origin would be copied into them.
-        for batch in ([v for v in gone if v.origin], [v for v in gone if not v.origin]):
-            for volume in batch:
-                self._wipe(volume)
-            self._remove(batch)
+        self._removal.delete(names)
 
     def activate(self, names: Sequence[str]) -> None:
         """Make the devices of volumes appear; those that are there are left alone."""
-        if names:
-            # ``--yes``: a thick snapshot and its origin come up together.
-            self.group.run(
-                *("lvchange", "--yes", "--activate", "y", "--ignoreactivationskip"),
-                *self.group.qualified(names),
-            )
+        self.group.activate(names)
 
     def retag(self, names: Sequence[str], tag: str, remove: bool = False) -> None:
         """Give volumes a tag, or take it away; again and again makes no difference."""
@@ -223,8 +215,8 @@ class Engine:
             resumed = retake.let_go(self.group.name, self._locking_dir, sources, snapshots)
             if resumed:
                 LOG.warning("Resumed devices that a crash had left suspended: %s", resumed)
-        self._remove([volume for volume in left if volume.origin])
-        self._remove([volume for volume in left if not volume.origin])
+        self._removal.remove([volume for volume in left if volume.origin])
+        self._removal.remove([volume for volume in left if not volume.origin])
         names = sorted(volume.name for volume in left)
         if names:
             LOG.warning("Removed volumes that a crash had left half-made: %s", names)
@@ -256,7 +248,7 @@ class Engine:
 
     def _snapshot(self, copies: Sequence[Copy], volumes_to_be: bool) -> float:
         """Have LVM make the snapshots, each at its own moment, then set them to one."""
-        self._run_all(
+        self.group.make(
             [self._snapshot_command(copy, volumes_to_be) for copy in copies],
             [copy.target for copy in copies],
         )
@@ -310,7 +302,7 @@ class Engine:
         volumes = self.volumes()
         sizes = {copy.target: copy.size or volumes[copy.source].size for copy in copies}
         self.activate([copy.source for copy in copies if not volumes[copy.source].active])
-        self._run_all(
+        self.group.make(
             [
                 ["lvcreate", *self._new_volume(copy.target, sizes[copy.target], copy.tags)]
                 for copy in copies
@@ -349,32 +341,6 @@ class Engine:
         if small := [target for target, size in larger.items() if volumes[target].size < size]:
             raise errors.LVMError(f"{', '.join(small)} not extended: {complaint}")
 
-    def _run_all(self, script: Sequence[Sequence[str]], makes: Sequence[str]) -> None:
-        """Run commands in one process, and see to it that they made what they were to make."""
-        complaint = self.group.run_all(script)
-        if complaint:
-            missing = set(makes) - set(self.volumes())
-            if missing:
-                raise errors.LVMError(f"{', '.join(sorted(missing))} not made: {complaint}")
-            LOG.warning("LVM says: %s", complaint)
-
-    def _wipe(self, volume: commands.LogicalVolume) -> None:
-        if volume.pool or self.settings.clear_size is None:
-            return
-        if not volume.active:
-            self.activate([volume.name])
-        # A thick snapshot's data is in its store; wiping the snapshot would write there, too.
-        device = self.device_path(volume.name) + ("-cow" if volume.origin else "")
-        size = volume.allocated
-        if self.settings.clear_size:
-            size = min(size, self.settings.clear_size * MIB)
-        contents.clear(device, 0, size, self.settings.clear_ionice)
-
-    def _remove(self, volumes: Sequence[commands.LogicalVolume]) -> None:
-        if volumes:
-            names = self.group.qualified(volume.name for volume in volumes)
-            self.group.run("lvremove", "--force", "--yes", *names)
-
     def _is_done(self, targets: Sequence[str]) -> bool:
         """Whether an earlier run finished; if it did not, what it made is removed.
 
@@ -390,7 +356,7 @@ class Engine:
         finished = [v for v in there if not leftovers.unfinished_of(v.tags)]
         if len(finished) == len(targets):
             return True
-        self._remove(there)
+        self._removal.remove(there)
         return False
 
     @contextlib.contextmanager
@@ -400,7 +366,7 @@ class Engine:
             yield
             self.retag(targets, leftovers.unfinished_tag(), remove=True)
         except (Exception, KeyboardInterrupt):
-            self._discard(targets)
+            self._removal.discard(targets)
             raise
 
     @contextlib.contextmanager
@@ -408,18 +374,9 @@ class Engine:
         try:
             yield
         except (Exception, KeyboardInterrupt):
-            self._discard(names)
+            self._removal.discard(names)
             raise
-        self._discard(names)
-
-    def _discard(self, names: Sequence[str]) -> None:
-        """Remove what is there; what can't be removed now stays marked, for ``recover``."""
-        try:
-            volumes = self.volumes()
-            there = [volumes[name] for name in names if name in volumes]
-            self._remove([volume for volume in there if leftovers.OWNED in volume.tags])
-        except errors.LVMError as error:
-            LOG.warning("Left for the next start to remove: %s: %s", list(names), error)
+        self._removal.discard(names)
 
 
 def _tags(tags: Iterable[str]) -> list[str]:
