@@ -88,6 +88,16 @@ class Driver(abc.ABC):
     def get_volume_stats(self) -> VolumeStats:
         """Capacity and capabilities as of now; called about every heartbeat."""
 
+    def get_lost_snapshots(self) -> Mapping[str, str]:
+        """Snapshots whose content the backend has lost since they were taken: reasons by id.
+
+        Called with each heartbeat; those that are ``available`` get the status ``error`` and the
+        reason, and so does the group snapshot of each. What is told once may be told again, and
+        snapshots that the service does not know count for nothing. A driver must refuse to
+        restore a lost snapshot in any case: the status comes later.
+        """
+        return {}
+
     @abc.abstractmethod
     def create_volume(self, context: Context, volume: records.Volume) -> ModelUpdate:
         """Make an empty volume that reads as zeros."""

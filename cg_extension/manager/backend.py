@@ -13,7 +13,7 @@ from oslo_log import log as logging
 
 from cg_extension.db import engine, operations, services
 from cg_extension.drivers import base as driver_base
-from cg_extension.manager import leases, runner
+from cg_extension.manager import leases, lost_snapshots, runner
 from cg_extension.service import context as cg_context
 
 LOG = logging.getLogger(__name__)
@@ -84,6 +84,8 @@ class Backend:
                 self._start_thread(self._dispatch, "dispatch")
             self._report()
             self._reported.set()
+            if self.is_ready():
+                self._look_for_losses()
             self._stopping.wait(self._conf.report_interval)
 
     def _start_thread(self, target: Callable[[], None], name: str) -> None:
@@ -112,6 +114,12 @@ class Backend:
             self._write_report(stats)
         except Exception as error:
             LOG.warning("Could not report the state of %s: %s", self.host, error)
+
+    def _look_for_losses(self) -> None:
+        try:
+            lost_snapshots.write(self._database, self.driver.get_lost_snapshots())
+        except Exception as error:
+            LOG.warning("Could not look for lost snapshots of %s: %s", self.host, error)
 
     def _write_report(self, stats: Mapping[str, Any] | None) -> None:
         options = self.driver.options

@@ -105,3 +105,7 @@ REMOVABLE_VOLUME = frozenset(
         VolumeStatus.ERROR_DELETING,
     }
 )
+
+# A snapshot that its backend reports as lost goes from these straight to ``error``, and so does
+# its group snapshot.
+LOSABLE_SNAPSHOT = frozenset({SnapshotStatus.AVAILABLE})

@@ -54,6 +54,9 @@ class Driver(driver_base.Driver):
         )
         return self._called("get_volume_stats", stats)
 
+    def get_lost_snapshots(self) -> Mapping[str, str]:
+        return self._called("get_lost_snapshots", {})
+
     def create_volume(self, context: Any, volume: Any) -> Any:
         return self._called("create_volume", {"provider_location": "here", "other": 1})
 
