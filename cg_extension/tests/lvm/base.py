@@ -114,12 +114,13 @@ class LVMTestCase(base.BaseTestCase):
         thin: bool,
         size: int = 1500,
         pool_size: int = 600,
+        metadata_size: int = 8,
         odd_size: int = 0,
         **settings: Any,
     ) -> engine.Engine:
-        """An engine on a new volume group; ``pool_size`` in MiB counts for thin ones."""
+        """An engine on a new volume group; a pool's sizes, in MiB, count for thin ones."""
         self.vg = self.useFixture(
-            VolumeGroupFixture(size, pool_size if thin else 0, odd_size=odd_size)
+            VolumeGroupFixture(size, pool_size if thin else 0, metadata_size, odd_size)
         )
         return engine.Engine(
             engine.Settings(

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 
-from cg_extension.drivers.lvm import engine, errors
+from cg_extension.drivers.lvm import commands, device_mapper, engine, errors
 from cg_extension.tests.lvm import base, writer
 
 
@@ -39,6 +39,39 @@ class PoolTest(base.LVMTestCase):
         refusal = self.assertRaises(errors.Refusal, eng.snapshot_group, self.copies(names, "s-"))
         self.assertIn("metadata", str(refusal))
         self.assert_sound(eng, names)
+
+
+class MetadataTest(base.LVMTestCase):
+    """A pool that has run out of metadata is read-only, for all its volumes."""
+
+    def test_group_snapshots_are_refused_and_go_on_when_it_is_extended(self) -> None:
+        limits = {"data_limit": 100, "metadata_limit": 100}
+        eng = self.use_engine(thin=True, pool_size=400, metadata_size=2, **limits)
+        names, devices = self.make_volumes(eng, 2, 32 * base.MIB)
+        for device in devices:
+            _fill(device, 32 * base.MIB)
+        eng.snapshot_group(self.copies(names, "s-"))
+        self.assertRaises(OSError, self._use_up, devices[0], eng.volumes()["v0"].thin_id)
+        refusal = self.assertRaises(errors.Refusal, eng.snapshot_group, self.copies(names, "t-"))
+        self.assertIn("thin pool is read-only", str(refusal))
+        base.run("vgchange", "--activate", "n", self.vg.name)
+        base.run("lvextend", "--poolmetadatasize", "+8M", f"{self.vg.name}/pool")
+        eng.activate(names)
+        eng.snapshot_group(self.copies(names, "t-"))
+        self.assert_sound(eng, [*names, *(f"{p}-{name}" for p in "st" for name in names)])
+
+    def _use_up(self, device: str, thin_id: int) -> None:
+        """Take snapshots, and write after each what takes a copy of all of the mapping.
+
+        LVM refuses new volumes some time before the end, so these are the pool's own.
+        """
+        pool = commands.device_name(self.vg.name, "pool", "tpool")
+        with device_mapper.Control() as control, open(device, "r+b", buffering=0) as file:
+            for number in range(1000):
+                control.send(device_mapper.message(pool, f"create_snap {5000 + number} {thin_id}"))
+                for offset in range(0, 32 * base.MIB, 4 * base.MIB):
+                    os.pwrite(file.fileno(), os.urandom(4096), offset)
+                os.fsync(file.fileno())
 
 
 class StoreTest(base.LVMTestCase):
