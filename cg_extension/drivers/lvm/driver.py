@@ -24,6 +24,12 @@ from cg_extension.service import records
 
 LOG = logging.getLogger(__name__)
 
+_SNAPSHOT_PREFIX = "_snapshot-"
+_OVERFLOWED = (
+    "The snapshot's copy-on-write store overflowed, so that its content is lost. Delete it; more "
+    "fits with a larger snapshot_cow_percent."
+)
+
 
 class LVMDriver(base.Driver):
     """Volumes in one LVM volume group, thin or thick, used on this machine."""
@@ -95,6 +101,15 @@ class LVMDriver(base.Driver):
             ),
             thin_provisioning_support=capacity.thin,
         )
+
+    def get_lost_snapshots(self) -> Mapping[str, str]:
+        if self.engine.settings.pool is not None:  # a thin pool loses none, and a query costs
+            return {}
+        return {
+            volume.name.removeprefix(_SNAPSHOT_PREFIX): _OVERFLOWED
+            for volume in self.engine.volumes(status=True).values()
+            if volume.invalid and volume.name.startswith(_SNAPSHOT_PREFIX)
+        }
 
     # Volumes and their snapshots
 
@@ -217,7 +232,7 @@ def _volume(volume: records.Volume) -> str:
 
 
 def _snapshot(snapshot: records.Snapshot) -> str:
-    return f"_snapshot-{snapshot.id}"
+    return f"{_SNAPSHOT_PREFIX}{snapshot.id}"
 
 
 def _volume_tags(group_id: str | None) -> list[str]:

@@ -2,6 +2,7 @@
 """The driver conforms to its interface, thin and thick, also when any LVM command fails."""
 
 import contextlib
+import os
 from collections.abc import Collection, Iterator
 from typing import Any
 from unittest import mock
@@ -9,7 +10,7 @@ from unittest import mock
 from oslo_config import cfg
 
 from cg_extension import conf as cg_conf
-from cg_extension.drivers import conformance
+from cg_extension.drivers import conformance, exceptions
 from cg_extension.drivers.conformance import harness
 from cg_extension.drivers.lvm import commands, driver
 from cg_extension.tests.lvm import base
@@ -42,6 +43,30 @@ class LVMHarness(harness.Harness, base.LVMTestCase):
 
 class ThickTest(conformance.DriverConformance, LVMHarness):
     """Thick volumes."""
+
+
+class LostSnapshotTest(LVMHarness):
+    """A copy-on-write store of a hundredth of its volume."""
+
+    def make_driver(self) -> driver.LVMDriver:
+        made = super().make_driver()
+        made.conf.set_override("snapshot_cow_percent", 1, group="lvm")
+        return made
+
+    def test_an_overflowed_snapshot_is_reported_and_not_restored(self) -> None:
+        volume = self.new_volume("before")
+        lost = self.new_snapshot(volume)
+        kept = self.new_snapshot(self.new_volume("other"))
+        self.assertEqual({}, self.driver.get_lost_snapshots())
+        with self.opened(volume) as path, open(path, "r+b", buffering=0) as device:
+            for _ in range(32):  # 20 MiB fit, by LVM's rounding
+                device.write(bytes(base.MIB))
+            os.fsync(device.fileno())
+        reasons = self.driver.get_lost_snapshots()
+        self.assertEqual([lost.id], list(reasons))
+        self.assertIn("overflowed", reasons[lost.id])
+        self.assertRaises(exceptions.DriverRefusal, self.restored, lost)
+        self.assertHolds("other", self.restored(kept))
 
 
 class ThinTest(conformance.DriverConformance, LVMHarness):
