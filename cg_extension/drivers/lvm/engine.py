@@ -215,8 +215,7 @@ class Engine:
             resumed = retake.let_go(self.group.name, self._locking_dir, sources, snapshots)
             if resumed:
                 LOG.warning("Resumed devices that a crash had left suspended: %s", resumed)
-        self._removal.remove([volume for volume in left if volume.origin])
-        self._removal.remove([volume for volume in left if not volume.origin])
+        self._removal.remove_half_made(left)
         names = sorted(volume.name for volume in left)
         if names:
             LOG.warning("Removed volumes that a crash had left half-made: %s", names)
@@ -356,7 +355,7 @@ class Engine:
         finished = [v for v in there if not leftovers.unfinished_of(v.tags)]
         if len(finished) == len(targets):
             return True
-        self._removal.remove(there)
+        self._removal.remove_half_made(there)
         return False
 
     @contextlib.contextmanager

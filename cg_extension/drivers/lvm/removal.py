@@ -39,22 +39,35 @@ class Removal:
         for batch in ([v for v in gone if v.origin], [v for v in gone if not v.origin]):
             for volume in batch:
                 self._wipe(volume)
-            self.remove(batch)
+            self._remove(batch)
 
     def discard(self, names: Sequence[str]) -> None:
         """Remove what is there; what can't be removed now stays marked, for ``recover``."""
         try:
             volumes = self._group.volumes()
             there = [volumes[name] for name in names if name in volumes]
-            self.remove([volume for volume in there if leftovers.OWNED in volume.tags])
+            self.remove_half_made([volume for volume in there if leftovers.OWNED in volume.tags])
         except errors.LVMError as error:
             LOG.warning("Left for the next start to remove: %s: %s", list(names), error)
 
-    def remove(self, volumes: Sequence[commands.LogicalVolume]) -> None:
-        """Remove volumes as they are.
+    def remove_half_made(self, volumes: Sequence[commands.LogicalVolume]) -> None:
+        """Wipe, if thick and if that works, and remove what is of no use to anyone.
+
+        A copy that was cut short, and the store of a snapshot, hold a volume's data like any
+        other. But it may be the disk that fails, and what is left half-made is in the way of the
+        next try: what can't be wiped goes all the same.
 
         :raises LVMError: one is in use, or LVM failed; others may be gone.
         """
+        for batch in ([v for v in volumes if v.origin], [v for v in volumes if not v.origin]):
+            for volume in batch:
+                try:
+                    self._wipe(volume)
+                except errors.LVMError as error:
+                    LOG.warning("Removing %s although it is not wiped: %s", volume.name, error)
+            self._remove(batch)
+
+    def _remove(self, volumes: Sequence[commands.LogicalVolume]) -> None:
         if volumes:
             names = self._group.qualified(volume.name for volume in volumes)
             self._group.run("lvremove", "--force", "--yes", *names)

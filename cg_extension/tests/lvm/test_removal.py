@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is removed leaves nothing on the disk, also what was half-made."""
+
+import os
+from unittest import mock
+
+from cg_extension.drivers.lvm import contents, engine, errors, leftovers, removal
+from cg_extension.tests.lvm import base
+
+_SECRET = b"a tenant's own data, sixty-four bytes of it, again and again".ljust(64)
+_OF_A_GONE_PROCESS = "cg_ext.unfinished=0-1-0"
+
+
+class WipeTest(base.LVMTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.eng = self.use_engine(thin=False, size=100)
+        self.names, (self.device,) = self.make_volumes(self.eng, 1)
+        with open(self.device, "r+b") as file:
+            file.write(_SECRET * (16 * base.MIB // len(_SECRET)))
+            os.fsync(file.fileno())
+
+    def _fail_to_clone(self) -> None:
+        def copy_all(*arguments: object) -> None:
+            real(*arguments)
+            with open(self.device, "r+b", buffering=0) as file:  # the store gets what was there
+                file.write(os.urandom(base.MIB))
+                os.fsync(file.fileno())
+            raise errors.LVMError("made to fail")
+
+        real = contents.copy_all
+        with mock.patch.object(contents, "copy_all", copy_all):
+            self.assertRaises(errors.LVMError, self.eng.clone_group, self.copies(self.names, "c-"))
+
+    def _free_space_has_it(self) -> bool:
+        base.run(
+            *("lvcreate", "--yes", "--wipesignatures", "n", "--zero", "n"),
+            *("--extents", "100%FREE", "--name", "rest", self.vg.name),
+        )
+        with open(self.eng.device_path("rest"), "rb") as file:
+            return any(_SECRET in block for block in iter(lambda: file.read(base.MIB), b""))
+
+    def test_a_copy_that_failed_is_wiped(self) -> None:
+        self._fail_to_clone()
+        self.assert_sound(self.eng, self.names)
+        self.assertFalse(self._free_space_has_it())
+
+    def test_what_a_crash_left_is_wiped(self) -> None:
+        with (
+            mock.patch.object(leftovers, "unfinished_tag", return_value=_OF_A_GONE_PROCESS),
+            mock.patch.object(removal.Removal, "discard"),
+        ):
+            self._fail_to_clone()
+        self.assertEqual(["c-v0", "cgtmp-c-v0"], self.eng.recover())
+        self.assert_sound(self.eng, self.names)
+        self.assertFalse(self._free_space_has_it())
+
+    def test_without_volume_clear_it_stays(self) -> None:
+        """The judge itself."""
+        self.eng = engine.Engine(
+            engine.Settings(
+                volume_group=self.vg.name,
+                system_dir=str(self.vg.system_dir),
+                clear_size=None,
+            )
+        )
+        self._fail_to_clone()
+        self.assertTrue(self._free_space_has_it())
