@@ -138,6 +138,43 @@ class SlowMemberTest(base.LVMTestCase):
             self._assert_resumed_within(0)
         self.assert_sound(self.eng, ["a", "b"])
 
+    def test_writers_go_on_when_the_privileged_helper_is_killed(self) -> None:
+        helped = _LOOP.replace("run_in_process()", "configure()")
+        with self._slow_writers(), writer.Writer([self.a]) as quick:
+            loop = subprocess.Popen(
+                [sys.executable, "-c", helped, self.vg.name, "", "a", "b"],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            self._wait_until_frozen()
+            helpers = self._helpers()
+            self.assertTrue(helpers)
+            for pid in helpers:
+                os.kill(pid, signal.SIGKILL)
+            self._assert_resumed_within(20)  # the freeze's own deadline
+            _output, complaint = loop.communicate(timeout=120)
+            time.sleep(0.5)
+        self.assertIn("Premature eof waiting for privileged process", complaint)
+        self.assertLess(quick.longest_stall(0, time.monotonic()), 20)
+        self.eng.recover()
+        self.assert_sound(self.eng, ["a", "b"])
+        self._snapshot(self.eng)
+
+    def _helpers(self) -> list[int]:
+        """Process ids of the privileged helper of this test's volume group."""
+        ours = f"LVM_SYSTEM_DIR={self.vg.system_dir}".encode()
+        found = []
+        for entry in pathlib.Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if (
+                    entry.name.isdigit()
+                    and b"privsep-helper" in (entry / "cmdline").read_bytes()
+                    and ours in (entry / "environ").read_bytes().split(b"\0")
+                ):
+                    found.append(int(entry.name))
+        return found
+
     def test_a_member_that_is_suspended_already_is_refused(self) -> None:
         base.run("dmsetup", "suspend", self.a)
         try:
