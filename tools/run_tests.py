@@ -89,9 +89,17 @@ def count(directory: pathlib.Path) -> Counts:
     return Counts(*(int(numbers.get(key, 0)) for key in ("Passed", "Failed", "Skipped")))
 
 
-def run(environment: str) -> Counts:
+def failing(directory: pathlib.Path) -> list[str]:
+    """Names of the tests that failed in the run just made, from the stestr repository if any."""
+    if not (directory / ".stestr").exists():
+        return []
+    stestr = [directory / "bin" / "stestr", "--repo-url", directory, "failing", "--list"]
+    names = subprocess.run(stestr, cwd=ROOT, stdout=subprocess.PIPE, check=False).stdout
+    return names.decode().split()
+
+
+def run(environment: str, directory: pathlib.Path) -> Counts:
     """Run one environment; a failure that no test accounts for counts as a failed test."""
-    directory = ROOT / ".tox" / environment
     shutil.rmtree(directory / ".stestr", ignore_errors=True)
     (directory / "counts").unlink(missing_ok=True)
     status = tox(environment, TIME_LIMITS[environment])
@@ -115,8 +123,11 @@ def main() -> int:
     for environment in environments:
         print(f"\n=== {environment}", flush=True)
         started = time.monotonic()
-        counts = run(environment)
+        directory = ROOT / ".tox" / environment
+        counts = run(environment, directory)
         report.append(f"{environment:10} {time.monotonic() - started:6.0f} s  {counts}")
+        if counts.failed:
+            report += [f"           failed: {name}" for name in failing(directory)]
         total.passed += counts.passed
         total.failed += counts.failed
         total.skipped += counts.skipped

@@ -135,6 +135,21 @@ class CinderDeployment(fixtures.Fixture):
             text=True,
         ).stdout
 
+    def admin_call(self, method: str, path: str, body: Any = None) -> Any:
+        """Make one call as administrator; gives back the answer's document.
+
+        :raises requests.RequestException: Cinder refused, or did not answer.
+        """
+        answer = requests.request(
+            method,
+            f"{self.endpoint}/v3/{ADMIN_PROJECT}{path}",
+            headers={"X-Auth-Token": ADMIN_TOKEN},
+            json=body,
+            timeout=60,
+        )
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
     @staticmethod
     def _program(name: str) -> str:
         return os.path.join(os.path.dirname(sys.executable), name)
@@ -191,20 +206,25 @@ class CinderDeployment(fixtures.Fixture):
         return conf_file
 
     def _wait_until_up(self, processes: list[Process]) -> None:
-        """Wait until the API answers and reports scheduler and volume manager as up."""
-        url = f"{self.endpoint}/v3/{ADMIN_PROJECT}/os-services"
-        headers = {"X-Auth-Token": ADMIN_TOKEN}
+        """Wait until the API answers, scheduler and volume manager are up and know each other.
+
+        A service is "up" some seconds before the scheduler has its backend's capabilities;
+        what is created meanwhile ends in status ``error``.
+        """
         deadline = time.monotonic() + START_TIMEOUT
         while True:
             for process in processes:
                 process.check()
-            try:
-                answer = requests.get(url, headers=headers, timeout=10)
-                up = {s["binary"] for s in answer.json()["services"] if s["state"] == "up"}
-            except (requests.RequestException, KeyError):
-                up = set()
-            if {"cinder-scheduler", "cinder-volume"} <= up:
+            up: set[str] = set()
+            pools: list[Any] = []
+            with contextlib.suppress(requests.RequestException):
+                services = self.admin_call("GET", "/os-services")["services"]
+                up = {service["binary"] for service in services if service["state"] == "up"}
+                pools = self.admin_call("GET", "/scheduler-stats/get_pools")["pools"]
+            if {"cinder-scheduler", "cinder-volume"} <= up and pools:
                 return
             if time.monotonic() > deadline:
-                raise RuntimeError(f"Cinder was not up after {START_TIMEOUT} s: {sorted(up)}")
+                raise RuntimeError(
+                    f"Cinder was not up after {START_TIMEOUT} s: {sorted(up)}, {len(pools)} pools"
+                )
             time.sleep(0.5)

@@ -27,26 +27,8 @@ def cinder() -> deployment.CinderDeployment:
     running.setUp()
     atexit.register(running.cleanUp)
     for name in TYPES:
-        admin_call(running, "POST", "/types", {"volume_type": {"name": name}})
+        running.admin_call("POST", "/types", {"volume_type": {"name": name}})
     return running
-
-
-def admin_call(
-    running: deployment.CinderDeployment, method: str, path: str, body: Any = None
-) -> Any:
-    """Make one call as administrator; gives back the answer's document.
-
-    :raises requests.HTTPError: Cinder refused.
-    """
-    answer = requests.request(
-        method,
-        f"{running.endpoint}/v3/{deployment.ADMIN_PROJECT}{path}",
-        headers={"X-Auth-Token": deployment.ADMIN_TOKEN},
-        json=body,
-        timeout=60,
-    )
-    answer.raise_for_status()
-    return answer.json() if answer.content else None
 
 
 class Client:

@@ -42,8 +42,8 @@ class BackendTest(base.ManagerTestCase):
             raise driver_exceptions.DriverSetupError("no disk")
 
         self.driver.behaviour["do_setup"] = refuse
-        started = self.start()
         self.create_volume()
+        started = self.start()
         self.eventually(lambda: self.driver.calls.count("do_setup") > 1, "tried again")
         self.assertFalse(self.report().state_ok)
         self.assertFalse(started.is_ready())
