@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads what an operation works on: rows in, records out, in the order that drivers expect."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
 from cg_extension.db import consistencygroups, rows, snapshots, tables, volumes
-from cg_extension.service import exceptions, records
+from cg_extension.service import exceptions, from_rows, records
 
 
 def group(conn: sa.Connection, group_id: str) -> records.Group:
@@ -39,12 +39,12 @@ def volumes_by_id(conn: sa.Connection, volume_ids: Sequence[str]) -> tuple[recor
     for volume_id in volume_ids:
         if volume_id not in found:
             raise exceptions.VolumeNotFound(id=volume_id)
-    return _volumes(conn, [found[volume_id] for volume_id in volume_ids])
+    return from_rows.volume_records(conn, [found[volume_id] for volume_id in volume_ids])
 
 
 def volumes_of_group(conn: sa.Connection, group_id: str) -> tuple[records.Volume, ...]:
     """The members of a group, in the order of ids."""
-    return _volumes(conn, volumes.of_group(conn, group_id).values())
+    return from_rows.volume_records(conn, volumes.of_group(conn, group_id).values())
 
 
 def snapshot(conn: sa.Connection, snapshot_id: str) -> records.Snapshot:
@@ -63,32 +63,11 @@ def snapshots_by_id(
     for snapshot_id in snapshot_ids:
         if snapshot_id not in found:
             raise exceptions.SnapshotNotFound(id=snapshot_id)
-    return _snapshots(conn, [found[snapshot_id] for snapshot_id in snapshot_ids])
+    return from_rows.snapshot_records(conn, [found[snapshot_id] for snapshot_id in snapshot_ids])
 
 
 def snapshots_of_cgsnapshot(
     conn: sa.Connection, cgsnapshot_id: str
 ) -> tuple[records.Snapshot, ...]:
     """The snapshots of a group snapshot, in the order of their volumes' ids."""
-    return _snapshots(conn, snapshots.of_cgsnapshot(conn, cgsnapshot_id).values())
-
-
-def _volumes(conn: sa.Connection, found: Collection[rows.Row]) -> tuple[records.Volume, ...]:
-    ids = [row.id for row in found]
-    metadata = volumes.metadata(conn, ids)
-    attachments = volumes.attachments(conn, ids)
-    return tuple(
-        records.Volume(
-            **row._mapping,
-            metadata=metadata[row.id],
-            attachments=tuple(
-                records.Attachment(**attachment._mapping) for attachment in attachments[row.id]
-            ),
-        )
-        for row in found
-    )
-
-
-def _snapshots(conn: sa.Connection, found: Collection[rows.Row]) -> tuple[records.Snapshot, ...]:
-    metadata = snapshots.metadata(conn, [row.id for row in found])
-    return tuple(records.Snapshot(**row._mapping, metadata=metadata[row.id]) for row in found)
+    return from_rows.snapshot_records(conn, snapshots.of_cgsnapshot(conn, cgsnapshot_id).values())

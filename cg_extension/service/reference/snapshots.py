@@ -6,11 +6,10 @@ A snapshot belongs to its volume's project, whoever takes it.
 
 from collections.abc import Mapping
 
-import sqlalchemy as sa
 from oslo_utils import uuidutils
 
 from cg_extension.db import pairs, rows, snapshots, volumes
-from cg_extension.service import exceptions, records, statuses
+from cg_extension.service import exceptions, from_rows, records, statuses
 from cg_extension.service.operations import OperationKind
 from cg_extension.service.reference import base, members, quotas, scheduler
 
@@ -22,11 +21,6 @@ _STATUS = statuses.SnapshotStatus
 _RESETTABLE = frozenset({_STATUS.AVAILABLE, _STATUS.ERROR, _STATUS.ERROR_DELETING})
 
 
-def _load(conn: sa.Connection, found: list[rows.Row]) -> tuple[records.Snapshot, ...]:
-    metadata = snapshots.metadata(conn, [row.id for row in found])
-    return tuple(records.Snapshot(**row._mapping, metadata=metadata[row.id]) for row in found)
-
-
 class Snapshots(base.Part):
     """Snapshot calls of the host's API."""
 
@@ -36,13 +30,13 @@ class Snapshots(base.Part):
         """One page of snapshots. Filters: ``FILTERS``."""
         with self.read() as conn:
             found, has_more = base.page(conn, context, TABLE, query, FILTERS)
-            return records.Page(_load(conn, found), has_more)
+            return records.Page(from_rows.snapshot_records(conn, found), has_more)
 
     def get_snapshot(self, context: base.Context, snapshot_id: str) -> records.Snapshot:
         """:raises SnapshotNotFound: no such snapshot, or another project's."""
         with self.read() as conn:
             row = base.get_visible(conn, context, TABLE, snapshot_id, NOT_FOUND)
-            return _load(conn, [row])[0]
+            return from_rows.snapshot_records(conn, [row])[0]
 
     def create_snapshot(
         self,
@@ -106,7 +100,7 @@ class Snapshots(base.Part):
             base.get_locked(transaction, context, TABLE, snapshot_id, NOT_FOUND)
             transaction.change(TABLE, [snapshot_id], changes)
             row = base.get_visible(transaction.conn, context, TABLE, snapshot_id, NOT_FOUND)
-            return _load(transaction.conn, [row])[0]
+            return from_rows.snapshot_records(transaction.conn, [row])[0]
 
         return self.write(work)
 

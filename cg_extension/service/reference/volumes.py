@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from cg_extension.db import pairs, rows, volumes
-from cg_extension.service import exceptions, records, statuses
+from cg_extension.service import exceptions, from_rows, records, statuses
 from cg_extension.service.operations import OperationKind
 from cg_extension.service.reference import base, members
 
@@ -30,29 +30,12 @@ _STATUS = statuses.VolumeStatus
 _RESETTABLE = frozenset({_STATUS.AVAILABLE, _STATUS.IN_USE, _STATUS.ERROR, _STATUS.ERROR_DELETING})
 
 
-def load(conn: sa.Connection, found: list[rows.Row]) -> tuple[records.Volume, ...]:
-    """Records of rows, with metadata and attachments. Two queries."""
-    ids = [row.id for row in found]
-    metadata = volumes.metadata(conn, ids)
-    attachments = volumes.attachments(conn, ids)
-    return tuple(
-        records.Volume(
-            **row._mapping,
-            metadata=metadata[row.id],
-            attachments=tuple(
-                records.Attachment(**attachment._mapping) for attachment in attachments[row.id]
-            ),
-        )
-        for row in found
-    )
-
-
 def load_one(conn: sa.Connection, volume_id: str) -> records.Volume:
     """The record of a volume that is known to exist."""
     row = rows.get(conn, TABLE, volume_id)
     if row is None:
         raise NOT_FOUND(id=volume_id)
-    return load(conn, [row])[0]
+    return from_rows.volume_records(conn, [row])[0]
 
 
 class Volumes(base.Part):
@@ -64,13 +47,13 @@ class Volumes(base.Part):
         """One page of volumes. Filters: ``FILTERS``."""
         with self.read() as conn:
             found, has_more = base.page(conn, context, TABLE, query, FILTERS)
-            return records.Page(load(conn, found), has_more)
+            return records.Page(from_rows.volume_records(conn, found), has_more)
 
     def get_volume(self, context: base.Context, volume_id: str) -> records.Volume:
         """:raises VolumeNotFound: no such volume, or another project's."""
         with self.read() as conn:
             row = base.get_visible(conn, context, TABLE, volume_id, NOT_FOUND)
-            return load(conn, [row])[0]
+            return from_rows.volume_records(conn, [row])[0]
 
     def update_volume(
         self,

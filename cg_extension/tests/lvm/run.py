@@ -67,7 +67,7 @@ def main() -> int:
     result = _Result()
     for test in itertools.islice(_chosen(suite, words), first, None, step):
         test.run(result)
-    failed, skipped = len(result.errors), len(result.skipped)
+    failed, skipped = len(result.errors) + len(result.failures), len(result.skipped)
     passed = result.testsRun - failed - skipped
     pathlib.Path(counts).write_text(f"{passed} {failed} {skipped}\n")
     return 1 if failed else 0

@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "host": ("metrics", "api", "service", "policies", "conf", "db"),
     "cinder": ("api", "drivers.exceptions", "drivers.lvm", "policies", "conf", *SEAM),
     "api": ("policies", "conf", *SEAM),
-    "manager": ("metrics", "db", "drivers", "conf", "service.rpc", *SEAM),
+    "manager": ("metrics", "db", "drivers", "conf", "service.rpc", "service.from_rows", *SEAM),
     "service": ("db", "conf"),
     "drivers": ("metrics", "service.context", "service.records", "service.statuses", "conf"),
     "db": ("conf",),

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records of rows, with what other tables hold of them; for the reference service and the manager.
+
+The number of queries does not depend on the number of rows.
+"""
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from cg_extension.db import rows, snapshots, volumes
+from cg_extension.service import records
+
+
+def volume_records(conn: sa.Connection, found: Collection[rows.Row]) -> tuple[records.Volume, ...]:
+    """Records with metadata and attachments. Two queries."""
+    ids = [row.id for row in found]
+    metadata = volumes.metadata(conn, ids)
+    attachments = volumes.attachments(conn, ids)
+    return tuple(
+        records.Volume(
+            **row._mapping,
+            metadata=metadata[row.id],
+            attachments=tuple(
+                records.Attachment(**attachment._mapping) for attachment in attachments[row.id]
+            ),
+        )
+        for row in found
+    )
+
+
+def snapshot_records(
+    conn: sa.Connection, found: Collection[rows.Row]
+) -> tuple[records.Snapshot, ...]:
+    """Records with metadata. One query."""
+    metadata = snapshots.metadata(conn, [row.id for row in found])
+    return tuple(records.Snapshot(**row._mapping, metadata=metadata[row.id]) for row in found)
