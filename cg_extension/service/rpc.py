@@ -8,6 +8,7 @@ too. The managers' end of the same calls is ``manager.rpc``.
 import abc
 import contextlib
 import importlib
+import socket
 import threading
 from collections.abc import Mapping
 from concurrent import futures
@@ -35,6 +36,10 @@ _GLOBAL_OPTIONS = {
 
 # Seconds that a request waits for a manager's answer.
 _CALL_TIMEOUT = 10.0
+
+# RabbitMQ's, for URLs without one; and seconds to wait for each of its hosts.
+_BROKER_PORT = 5672
+_CONNECT_TIMEOUT = 1.0
 
 Connection = dict[str, Any]
 
@@ -81,6 +86,10 @@ class Waker(abc.ABC):
 
         :raises ServiceUnavailable: no manager of ``host`` answers.
         """
+
+    def is_reachable(self) -> bool:
+        """Whether what carries the calls is there at all; finds out within seconds."""
+        return True
 
     def close(self) -> None:  # noqa: B027 - not every waker holds something
         """Let go of connections; wake-ups that were not sent yet are dropped."""
@@ -141,6 +150,15 @@ class MessagingWaker(Waker):
         self, host: str, context: cg_context.RequestContext, volume_id: str, connector: Mapping
     ) -> None:
         self._call(host, context, "terminate_connection", volume_id, connector)
+
+    def is_reachable(self) -> bool:
+        hosts = oslo_messaging.TransportURL.parse(self._conf).hosts
+        for host in hosts or [oslo_messaging.TransportHost()]:
+            address = (host.hostname or "localhost", host.port or _BROKER_PORT)
+            with contextlib.suppress(OSError):
+                socket.create_connection(address, _CONNECT_TIMEOUT).close()
+                return True
+        return False
 
     def close(self) -> None:
         with self._changed:

@@ -3,8 +3,6 @@
 
 from typing import Any
 
-import sqlalchemy as sa
-
 from cg_extension.db import services
 from cg_extension.service import exceptions, records
 from cg_extension.service.reference import base, scheduler
@@ -60,7 +58,14 @@ class Services(base.Part):
             found = scheduler.zones(scheduler.list_services(conn, self.conf), self.conf)
         return sorted(found.items())
 
-    def check_health(self) -> None:
-        """:raises ServiceUnavailable: the database does not answer."""
+    def check_health(self) -> str | None:
+        """What is wrong although requests are served, or None.
+
+        :raises ServiceUnavailable: the database does not answer, or no backend is up.
+        """
         with self.read() as conn:
-            conn.execute(sa.select(sa.literal(1)))
+            if not any(service.is_up for service in scheduler.list_services(conn, self.conf)):
+                raise exceptions.ServiceUnavailable(reason="No backend is up.")
+        if not self.waker.is_reachable():
+            return "The broker does not answer: work begins late, and no volume can be attached."
+        return None

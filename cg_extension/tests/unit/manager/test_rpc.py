@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wake-ups and connections, within the process, by messages, and without a broker."""
 
+import socket
 import time
 from typing import Any
 
@@ -118,6 +119,15 @@ class NoBrokerTest(RPCTestCase):
         super().setUp()
         self.waker = service_rpc.MessagingWaker(self.conf)
         self.addCleanup(self.waker.close)
+
+    def test_it_is_not_reachable(self) -> None:
+        self.assertFalse(self.waker.is_reachable())
+
+    def test_one_of_several_brokers_is_enough(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as broker:
+            url = f"rabbit://127.0.0.1:9,127.0.0.1:{broker.getsockname()[1]}/"
+            self.conf.set_override("transport_url", url)
+            self.assertTrue(self.waker.is_reachable())
 
     def test_a_wake_up_neither_fails_nor_waits(self) -> None:
         begin = time.monotonic()
