@@ -54,6 +54,7 @@ def page(
     marker: str | None,
     limit: int,
     offset: int = 0,
+    columns: tuple[str, ...] = (),
 ) -> tuple[list[rows.Row], bool]:
     """The rows of one page, and whether another row follows them.
 
@@ -61,12 +62,13 @@ def page(
     :param filters: further equalities; the marker need not fulfil them (any more).
     :param sort: ``((column, "asc" | "desc"), …)``.
     :param marker: the id of the row after which the page starts.
+    :param columns: which columns to read; all if empty.
     :raises MarkerNotFound: there is no such row in ``scope``.
     :raises UnknownSortKey: there is no such column that a list can be sorted by.
     """
     keys = _keys(table, sort)
     in_scope = [table.c[name] == value for name, value in scope.items()]
-    query = rows.select(table).where(*in_scope)
+    query = rows.select(table, columns).where(*in_scope)
     for name, value in filters.items():
         query = query.where(table.c[name] == value)
         if name in _SORT_COLUMNS:  # It has the index; but it takes no name for an empty one.
@@ -75,8 +77,8 @@ def page(
     sorts = conn.dialect.name == "sqlite" and not _SORT_COLUMNS.keys().isdisjoint(filters)
     query = query.order_by(*[key.order(by_index=not sorts) for key in keys])
     if marker is not None:
-        columns = sa.select(*[key.column for key in keys])
-        values = conn.execute(columns.where(table.c.id == marker, *in_scope)).one_or_none()
+        position = sa.select(*[key.column for key in keys])
+        values = conn.execute(position.where(table.c.id == marker, *in_scope)).one_or_none()
         if values is None:
             raise MarkerNotFound(marker)
         query = query.where(_follows(conn.dialect.name, keys, values))
@@ -109,22 +111,6 @@ def _keys(table: sa.Table, sort: Sequence[tuple[str, str]]) -> list[_Key]:
     # In the direction of the last key, so that one index gives the whole order.
     keys.append(_Key(table.c.id, ascending))
     return keys
-
-
-def _marker_values(
-    conn: sa.Connection,
-    table: sa.Table,
-    keys: Sequence[_Key],
-    marker: str,
-    condition: sa.ColumnElement[bool] | None,
-) -> Sequence[Any]:
-    query = sa.select(*[key.column for key in keys]).where(table.c.id == marker)
-    if condition is not None:
-        query = query.where(condition)
-    row = conn.execute(query).one_or_none()
-    if row is None:
-        raise MarkerNotFound(marker)
-    return row
 
 
 def _follows(dialect: str, keys: Sequence[_Key], values: Sequence[Any]) -> sa.ColumnElement[bool]:

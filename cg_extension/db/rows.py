@@ -14,9 +14,10 @@ Row = sa.Row[Any]
 
 
 @functools.cache
-def select(table: sa.Table) -> sa.Select[Any]:
-    """All columns but the computed ones: exactly what was inserted."""
-    return sa.select(*[column for column in table.c if column.computed is None])
+def select(table: sa.Table, columns: tuple[str, ...] = ()) -> sa.Select[Any]:
+    """Those columns, or all but the computed ones: exactly what was inserted."""
+    names = columns or [column.name for column in table.c if column.computed is None]
+    return sa.select(*[table.c[name] for name in names])
 
 
 @functools.cache

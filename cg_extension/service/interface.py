@@ -10,6 +10,7 @@ change is durably accepted, with the record as the client is to see it.
 
 import abc
 from collections.abc import Sequence
+from typing import Any
 
 from cg_extension.service import context as cg_context
 from cg_extension.service import records
@@ -28,6 +29,12 @@ class GroupService(abc.ABC):
 
         :raises InvalidInput: the marker is no group that the caller's list could hold.
         """
+
+    def list_group_names(
+        self, context: Context, query: records.ListQuery
+    ) -> records.Page[records.Name]:
+        """``list_groups`` for callers who need no more than ids and names."""
+        return _names(self.list_groups(context, query))
 
     @abc.abstractmethod
     def get_group(self, context: Context, group_id: str) -> records.Group:
@@ -103,6 +110,12 @@ class GroupService(abc.ABC):
         :raises InvalidInput: the marker is none that the caller's list could hold.
         """
 
+    def list_cgsnapshot_names(
+        self, context: Context, query: records.ListQuery
+    ) -> records.Page[records.Name]:
+        """``list_cgsnapshots`` for callers who need no more than ids and names."""
+        return _names(self.list_cgsnapshots(context, query))
+
     @abc.abstractmethod
     def get_cgsnapshot(self, context: Context, cgsnapshot_id: str) -> records.CGSnapshot:
         """:raises CGSnapshotNotFound: no such group snapshot, or another project's."""
@@ -131,3 +144,8 @@ class GroupService(abc.ABC):
         :raises CGSnapshotNotFound: no such group snapshot.
         :raises InvalidState: its status, or a group being created from it, forbids it.
         """
+
+
+def _names(page: records.Page[Any]) -> records.Page[records.Name]:
+    names = tuple(records.Name(id=item.id, name=item.name) for item in page.items)
+    return records.Page(names, page.has_more)

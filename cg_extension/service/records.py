@@ -12,6 +12,14 @@ from typing import Any, Generic, TypeVar
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Name:
+    """A resource in a list without detail."""
+
+    id: str
+    name: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """What every stored resource has."""
 

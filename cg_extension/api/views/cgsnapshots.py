@@ -8,7 +8,7 @@ from cg_extension.service import context as cg_context
 from cg_extension.service import records
 
 
-def summary(cgsnapshot: records.CGSnapshot, context: cg_context.RequestContext) -> dict[str, Any]:
+def summary(cgsnapshot: records.Name, context: cg_context.RequestContext) -> dict[str, Any]:
     """A group snapshot in a list without detail."""
     return {"id": cgsnapshot.id, "name": cgsnapshot.name}
 

@@ -8,7 +8,7 @@ from cg_extension.service import context as cg_context
 from cg_extension.service import records
 
 
-def summary(group: records.Group, context: cg_context.RequestContext) -> dict[str, Any]:
+def summary(group: records.Name, context: cg_context.RequestContext) -> dict[str, Any]:
     """A group in a list without detail."""
     return {"id": group.id, "name": group.name}
 

@@ -198,10 +198,12 @@ def page(
     table: sa.Table,
     query: records.ListQuery,
     filters: Collection[str],
+    columns: tuple[str, ...] = (),
 ) -> tuple[list[rows.Row], bool]:
     """One page of the caller's rows of a table, and whether more follow.
 
     :param filters: columns that the list can be filtered by.
+    :param columns: which columns to read; all if empty.
     :raises InvalidInput: an unknown filter, sort key or marker.
     """
     unknown = sorted(set(query.filters).difference(filters))
@@ -209,7 +211,7 @@ def page(
         raise exceptions.InvalidInput(reason=f"unknown filter {unknown[0]}")
     all_tenants = query.all_tenants and context.is_admin
     scope = {} if all_tenants else {"project_id": context.project_id}
-    return checked_page(conn, table, query, scope)
+    return checked_page(conn, table, query, scope, columns)
 
 
 def checked_page(
@@ -217,6 +219,7 @@ def checked_page(
     table: sa.Table,
     query: records.ListQuery,
     scope: Mapping[str, Any],
+    columns: tuple[str, ...] = (),
 ) -> tuple[list[rows.Row], bool]:
     """One page of the rows with the columns in ``scope``, and whether more follow.
 
@@ -232,6 +235,7 @@ def checked_page(
             marker=query.marker,
             limit=query.limit,
             offset=query.offset,
+            columns=columns,
         )
     except paging.MarkerNotFound:
         raise exceptions.InvalidInput(
@@ -239,3 +243,15 @@ def checked_page(
         ) from None
     except paging.UnknownSortKey as error:
         raise exceptions.InvalidInput(reason=f"unknown sort key {error}") from None
+
+
+def names_page(
+    conn: sa.Connection,
+    context: Context,
+    table: sa.Table,
+    query: records.ListQuery,
+    filters: Collection[str],
+) -> records.Page[records.Name]:
+    """``page``, of which no more than ids and names is wanted."""
+    found, has_more = page(conn, context, table, query, filters, ("id", "name"))
+    return records.Page(tuple(records.Name(**row._mapping) for row in found), has_more)

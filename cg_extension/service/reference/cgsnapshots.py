@@ -31,6 +31,12 @@ class CGSnapshots(base.Part):
             found, has_more = base.page(conn, context, TABLE, query, FILTERS)
         return records.Page(tuple(records.CGSnapshot(**row._mapping) for row in found), has_more)
 
+    def list_cgsnapshot_names(
+        self, context: base.Context, query: records.ListQuery
+    ) -> records.Page[records.Name]:
+        with self.read() as conn:
+            return base.names_page(conn, context, TABLE, query, FILTERS)
+
     def get_cgsnapshot(self, context: base.Context, cgsnapshot_id: str) -> records.CGSnapshot:
         with self.read() as conn:
             row = base.get_visible(conn, context, TABLE, cgsnapshot_id, NOT_FOUND)

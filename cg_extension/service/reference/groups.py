@@ -48,6 +48,12 @@ class Groups(base.Part):
         )
         return records.Page(groups, has_more)
 
+    def list_group_names(
+        self, context: base.Context, query: records.ListQuery
+    ) -> records.Page[records.Name]:
+        with self.read() as conn:
+            return base.names_page(conn, context, TABLE, query, FILTERS)
+
     def get_group(self, context: base.Context, group_id: str) -> records.Group:
         with self.read() as conn:
             values = consistencygroups.get(conn, group_id)

@@ -79,6 +79,7 @@ class APITestCase(base.BaseTestCase):
             getattr(self.service, f"create_{kind}").return_value = record
             page: records.Page[Any] = records.Page((record,), has_more=False)
             getattr(self.service, f"list_{kind}s").return_value = page
+            getattr(self.service, f"list_{kind}_names").return_value = page
         self.service.create_group_from_src.return_value = GROUP
         self.manager = ExtensionManager(self.service)
         self.application = router.Router()

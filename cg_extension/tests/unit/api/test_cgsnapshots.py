@@ -31,12 +31,12 @@ class ReadTest(base.APITestCase):
 
     def test_a_next_page_is_linked(self) -> None:
         page = records.Page((base.CGSNAPSHOT,), has_more=True)
-        self.service.list_cgsnapshots.return_value = page
+        self.service.list_cgsnapshot_names.return_value = page
         self.assertEqual(1, len(self.call("GET", PATH).json["cgsnapshot_links"]))
 
     def test_the_group_is_a_filter(self) -> None:
         self.call("GET", f"{PATH}?consistencygroup_id={base.GROUP_ID}")
-        query = self.service.list_cgsnapshots.call_args.args[1]
+        query = self.service.list_cgsnapshot_names.call_args.args[1]
         self.assertEqual({"consistencygroup_id": base.GROUP_ID}, query.filters)
 
     def test_show_has_all_fields(self) -> None:

@@ -31,7 +31,7 @@ class ReadTest(base.APITestCase):
         self.assertEqual({"consistencygroups": [DETAIL]}, self.call("GET", f"{PATH}/detail").json)
 
     def test_a_next_page_is_linked(self) -> None:
-        self.service.list_groups.return_value = records.Page((base.GROUP,), has_more=True)
+        self.service.list_group_names.return_value = records.Page((base.GROUP,), has_more=True)
         links = self.call("GET", f"{PATH}?limit=1").json["consistencygroup_links"]
         self.assertEqual(["next"], [link["rel"] for link in links])
 
@@ -40,7 +40,7 @@ class ReadTest(base.APITestCase):
         query = records.ListQuery(
             limit=5, offset=2, sort=(("name", "asc"),), filters={"availability_zone": "z"}
         )
-        self.service.list_groups.assert_called_once_with(mock.ANY, query)
+        self.service.list_group_names.assert_called_once_with(mock.ANY, query)
 
     def test_a_mistyped_filter_is_refused(self) -> None:
         self.assert_bad(self.call("GET", f"{PATH}?nmae=x"), '"nmae"', "availability_zone")

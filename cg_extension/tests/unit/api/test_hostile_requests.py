@@ -49,5 +49,5 @@ class HostileRequestsTest(base.APITestCase):
     @given(st.sampled_from(["limit", "offset"]), st.integers(min_value=0))
     def test_no_number_leaves_what_a_database_takes(self, name: str, number: int) -> None:
         self._assert_answered(self.call("GET", f"/cgsnapshots?{name}={number}"))
-        query = self.service.list_cgsnapshots.call_args.args[1]
+        query = self.service.list_cgsnapshot_names.call_args.args[1]
         self.assertTrue(0 <= query.limit <= 1000 and 0 <= query.offset < 2**63)

@@ -41,7 +41,9 @@ class QueryCountTest(base.ServiceTestCase):
             self.cgsnapshot(group)
         for call, expected in (
             (self.service.list_groups, 2),
+            (self.service.list_group_names, 1),
             (self.service.list_cgsnapshots, 1),
+            (self.service.list_cgsnapshot_names, 1),
             (self.service.list_volumes, 3),
             (self.service.list_snapshots, 2),
             (self.service.list_types, 2),
