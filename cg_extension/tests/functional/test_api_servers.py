@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -22,16 +23,20 @@ class APIServersTest(base.FunctionalTest):
         super().setUp()
         self.state = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.config = self.state / "cg_extension.conf"
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self.port, self.metrics_port = self._free_port(), self._free_port()
         self.configure()
         synced = self.run_command("manage", "db", "sync")
         self.assertEqual(0, synced.returncode, synced.stderr)
 
-    def configure(self, **options: object) -> None:
+    @staticmethod
+    def _free_port() -> int:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            return int(probe.getsockname()[1])
+
+    def configure(self, *sections: str, **options: object) -> None:
         options = {"state_path": self.state, "osapi_volume_listen_port": self.port, **options}
         lines = [f"{name} = {value}" for name, value in options.items()]
-        self.config.write_text("\n".join(["[DEFAULT]", *lines]))
+        self.config.write_text("\n".join(["[DEFAULT]", *lines, *sections]))
 
     def run_command(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one of our commands to its end."""
@@ -46,12 +51,16 @@ class APIServersTest(base.FunctionalTest):
         run = _RUN.format(module)
         return [sys.executable, "-c", run, "--config-file", str(self.config)]
 
-    def serve(self, *command: str) -> subprocess.Popen[bytes]:
+    def serve(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start a server and wait until it answers."""
         process = subprocess.Popen(
             command,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "OS_CG_EXTENSION_CONFIG_FILE": str(self.config)},
+            env={
+                **os.environ,
+                "OS_CG_EXTENSION_CONFIG_FILE": str(self.config),
+                **environment,
+            },
         )
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
@@ -79,10 +88,25 @@ class APIServersTest(base.FunctionalTest):
     def test_cg_api_serves_without_a_manager(self) -> None:
         self.check(self.serve(*self._command("api")))
 
-    def test_gunicorn_serves_the_wsgi_module(self) -> None:
+    def _gunicorn(self) -> list[str]:
         bind = ("--bind", f"127.0.0.1:{self.port}", "--workers", "2")
-        gunicorn = (sys.executable, "-m", "gunicorn", *bind, "cg_extension.cmd.wsgi:application")
-        self.check(self.serve(*gunicorn))
+        return [sys.executable, "-m", "gunicorn", *bind, "cg_extension.cmd.wsgi:application"]
+
+    def test_gunicorn_serves_the_wsgi_module(self) -> None:
+        self.check(self.serve(*self._gunicorn()))
+
+    def test_all_workers_of_gunicorn_are_in_the_metrics_of_one_port(self) -> None:
+        self.configure("[metrics]", f"port = {self.metrics_port}")
+        counters = self.useFixture(fixtures.TempDir()).path
+        process = self.serve(*self._gunicorn(), PROMETHEUS_MULTIPROC_DIR=counters)
+        for _ in range(40):
+            url = f"http://127.0.0.1:{self.port}/v3/p/cgsnapshots"
+            requests.get(url, headers={"X-Auth-Token": "u:p"}, timeout=30).raise_for_status()
+        counted = re.compile(r'^cg_api_request_seconds_count\{.*status="200"\} (\d+)', re.MULTILINE)
+        metrics = requests.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=30).text
+        # Those by which ``serve`` found out that it answers are among them.
+        self.assertGreaterEqual(sum(map(int, counted.findall(metrics))), 40)
+        process.terminate()
 
     def test_noauth_does_not_go_on_the_network(self) -> None:
         self.configure(osapi_volume_listen="0.0.0.0")
