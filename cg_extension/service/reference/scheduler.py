@@ -98,7 +98,8 @@ def choose(
         service
         for service in backends
         if service.availability_zone == zone
-        and all(satisfies(service.stats, specs) for specs in extra_specs)
+        # Of one that has not been up yet nothing is known.
+        and (not service.stats or all(satisfies(service.stats, specs) for specs in extra_specs))
     ]
     usable = [service for service in fitting if takes_new(service)]
     if backends and not fitting:
