@@ -3,6 +3,7 @@
 
 import dataclasses
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -46,6 +47,7 @@ class Backend:
         self._ready = threading.Event()
         self._reported = threading.Event()
         self._look = threading.Event()
+        self._threads: list[threading.Thread] = []
         self._pool = futurist.ThreadPoolExecutor(max_workers=self._workers)
 
     def start(self) -> None:
@@ -70,11 +72,22 @@ class Backend:
         self._look.set()
 
     def wait(self, timeout: float) -> bool:
-        """Wait after ``stop_claiming`` for what is under way; False: it took too long."""
+        """Wait after ``stop_claiming`` for what is under way; False: it took too long.
+
+        After True nothing of this backend is at work, so that the next process can go on.
+        """
+        deadline = time.monotonic() + timeout
+
+        def left() -> float:
+            return max(0.0, deadline - time.monotonic())
+
+        # First those who begin something: a driver's setup, or a claim that is just being made.
+        for thread in self._threads:
+            thread.join(left())
         with self._idle:
-            ended = self._idle.wait_for(lambda: self._running == 0, timeout)
+            ended = self._idle.wait_for(lambda: self._running == 0, left())
         self._pool.shutdown(wait=False)
-        return ended
+        return ended and not any(thread.is_alive() for thread in self._threads)
 
     def _heartbeats(self) -> None:
         context = cg_context.RequestContext(is_admin=True, overwrite=False)
@@ -89,7 +102,9 @@ class Backend:
             self._stopping.wait(self._conf.report_interval)
 
     def _start_thread(self, target: Callable[[], None], name: str) -> None:
-        threading.Thread(target=target, name=f"{name}-{self.host}", daemon=True).start()
+        thread = threading.Thread(target=target, name=f"{name}-{self.host}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _set_up(self, context: cg_context.RequestContext) -> bool:
         try:
@@ -165,15 +180,22 @@ class Backend:
         for operation, lease in claimed:
             with self._idle:
                 self._running += 1
-            self._pool.submit(self._run, operation, lease)
+            try:
+                self._pool.submit(self._run, operation, lease)
+            except RuntimeError as error:  # No thread to be had, or a stop that took too long.
+                LOG.error("Could not begin %s, which waits for its lease: %s", operation.id, error)
+                self._ended(lease)
         return 0 if claimed else _CONTENDED
 
     def _run(self, operation: operations.Operation, lease: leases.Lease) -> None:
         try:
             self._runner.run(operation, lease)
         finally:
-            self._keeper.drop(lease)
-            with self._idle:
-                self._running -= 1
-                self._idle.notify_all()
+            self._ended(lease)
             self._look.set()
+
+    def _ended(self, lease: leases.Lease) -> None:
+        self._keeper.drop(lease)
+        with self._idle:
+            self._running -= 1
+            self._idle.notify_all()

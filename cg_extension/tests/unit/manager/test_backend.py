@@ -4,6 +4,9 @@
 import json
 import threading
 from typing import Any
+from unittest import mock
+
+import futurist
 
 from cg_extension.db import services
 from cg_extension.drivers import exceptions as driver_exceptions
@@ -102,3 +105,44 @@ class BackendTest(base.ManagerTestCase):
         self.assertTrue(started.wait(10))
         self.assertEqual(1, self.driver.calls.count("create_volume"))
         self.assertEqual(1, len(self.queue()))
+
+    def test_a_stop_waits_for_a_claim_that_is_just_being_made(self) -> None:
+        self.create_volume()
+        claiming, go_on = threading.Event(), threading.Event()
+        claim = self.keeper.claim
+
+        def slow(host: str, limit: int) -> Any:
+            claiming.set()
+            go_on.wait(10)
+            return claim(host, limit)
+
+        self.keeper.claim = slow  # type: ignore[method-assign]
+        started = self.start()
+        self.assertTrue(claiming.wait(10))
+        started.stop_claiming()
+        self.assertFalse(started.wait(0.05))
+        go_on.set()
+        self.assertTrue(started.wait(10))
+        self.assertEqual(set(), self.keeper.held())
+
+    def test_a_stop_waits_for_a_driver_that_is_being_set_up(self) -> None:
+        go_on = threading.Event()
+        self.driver.behaviour["do_setup"] = lambda: go_on.wait(10) and None
+        started = self.start()
+        self.eventually(lambda: self.driver.calls, "begun")
+        started.stop_claiming()
+        self.assertFalse(started.wait(0.05))
+        go_on.set()
+        self.assertTrue(started.wait(10))
+
+    def test_what_finds_no_thread_to_run_in_is_left_to_others(self) -> None:
+        for _ in range(2):
+            self.create_volume()
+        with mock.patch.object(
+            futurist.ThreadPoolExecutor, "submit", side_effect=RuntimeError("no more threads")
+        ) as submit:
+            started = self.start()
+            self.eventually(lambda: submit.call_count == 2, "tried")
+            self.eventually(lambda: not self.keeper.held(), "dropped")
+        started.stop_claiming()
+        self.assertTrue(started.wait(10))
