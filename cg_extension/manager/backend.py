@@ -110,7 +110,7 @@ class Backend:
         try:
             self.driver.do_setup(context)
             self.driver.check_for_setup_error()
-        except Exception as error:
+        except BaseException as error:  # A library's SystemExit must not end the thread.
             LOG.error("Backend %s does not come up: %s", self.host, error)
             LOG.debug("Setup of %s failed", self.host, exc_info=True)
             return False
@@ -123,7 +123,7 @@ class Backend:
         if self.is_ready():
             try:
                 stats = dataclasses.asdict(self.driver.get_volume_stats())
-            except Exception as error:
+            except BaseException as error:
                 LOG.error("Backend %s can't tell its state: %s", self.host, error)
         try:
             self._write_report(stats)
@@ -133,7 +133,7 @@ class Backend:
     def _look_for_losses(self) -> None:
         try:
             lost_snapshots.write(self._database, self.driver.get_lost_snapshots())
-        except Exception as error:
+        except BaseException as error:
             LOG.warning("Could not look for lost snapshots of %s: %s", self.host, error)
 
     def _write_report(self, stats: Mapping[str, Any] | None) -> None:

@@ -54,9 +54,9 @@ class Runner:
 
     def run(self, operation: db_operations.Operation, lease: leases.Lease) -> None:
         """Carry out one attempt. Never raises: what can't be written now is tried again later."""
-        context = cg_context.from_dict(operation.context)
-        context.update_store()
         try:
+            context = cg_context.from_dict(operation.context)
+            context.update_store()
             with steps.guarded(lease):
                 steps.reached("claimed")
                 self._attempt(operation, context)
@@ -97,7 +97,9 @@ class Runner:
         try:
             with metrics.driver_call(operation.kind):
                 result = work.run(self._driver, context)
-        except Exception as error:
+        except steps.OperationLost:
+            raise
+        except BaseException as error:  # A library may ask for the end of the process.
             steps.reached("failed")
             self._handle_error(work, context, error)
             return
@@ -123,7 +125,7 @@ class Runner:
                 return None, obstacle
 
     def _handle_error(
-        self, work: base.Executor, context: cg_context.RequestContext, error: Exception
+        self, work: base.Executor, context: cg_context.RequestContext, error: BaseException
     ) -> None:
         operation = work.operation
         if isinstance(error, driver_exceptions.DriverError):
@@ -146,7 +148,9 @@ class Runner:
         if operation.attempts <= 2 * self._conf.operation_max_attempts:
             try:
                 work.clean_up(self._driver, context)
-            except Exception:
+            except steps.OperationLost:
+                raise
+            except BaseException:
                 LOG.exception("Could not clean up after %s", operation.resource_id)
         steps.reached("cleaned_up")
         reason = reason[:_REASON_LENGTH]

@@ -62,11 +62,13 @@ class BackendTest(base.ManagerTestCase):
 
     def test_a_driver_that_can_not_tell_its_state_is_down(self) -> None:
         def fail() -> None:
-            raise RuntimeError("gone")
+            raise SystemExit("gone")
 
         self.driver.behaviour["get_volume_stats"] = fail
         self.start()
         self.eventually(lambda: not self.report().state_ok, "down")
+        self.driver.behaviour.clear()
+        self.eventually(lambda: self.report().state_ok, "up again")
 
     def test_no_more_than_the_configured_number_runs_at_a_time(self) -> None:
         self.conf.set_override("operation_workers", 2)

@@ -63,6 +63,15 @@ class RunnerTest(base.ManagerTestCase):
         self.run_queue()
         self.assertEqual("error", self.status(tables.volumes, volume))
 
+    def test_a_driver_that_would_end_the_process_has_failed(self) -> None:
+        for name in ("create_volume", "delete_volume"):
+            self.driver.behaviour[name] = fail(SystemExit("fatal"))
+        volume = self.create_volume()
+        self.run_queue()
+        row = self.row(tables.volumes, volume)
+        self.assertEqual(("error", "SystemExit: fatal"), (row.status, row.status_reason))
+        self.assertEqual([*["create_volume"] * 3, "delete_volume"], self.driver.calls)
+
     def test_later_attempts_wait_longer(self) -> None:
         self.conf.set_override("operation_retry_delay", 100.0)
         self.driver.behaviour["create_volume"] = fail(driver_exceptions.DriverError("busy"))
