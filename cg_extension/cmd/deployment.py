@@ -28,10 +28,14 @@ def open_database(conf: cfg.ConfigOpts) -> engine.Database:
 
 
 def sync(conf: cfg.ConfigOpts, database: engine.Database) -> None:
-    """Bring the schema to the newest version, and make sure that the default type exists."""
-    migration.sync(database)
-    with database.writer() as conn:
-        volume_types.ensure(conn, conf.default_volume_type)
+    """Bring the schema to the newest version, and make sure that the default type exists.
+
+    A process that does it at the same time waits, and finds it done.
+    """
+    with database.exclusive("cg_extension.schema"):
+        migration.sync(database)
+        with database.writer() as conn:
+            volume_types.ensure(conn, conf.default_volume_type)
 
 
 def run(

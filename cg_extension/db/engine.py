@@ -36,6 +36,8 @@ _ENGINE_OPTIONS = (
     "retry_interval",
 )
 
+# Seconds for which one question for a lock of MariaDB's waits.
+_LOCK_PATIENCE = 60
 # Milliseconds for which an SQLite connection waits for another process's write lock.
 _SQLITE_BUSY_TIMEOUT = 30_000
 
@@ -154,6 +156,33 @@ class Database:
         """
         with self._writer_lock, self._writer_engine.begin() as conn:
             yield conn
+
+    @contextlib.contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        """Let one process at a time inside, of all that use the database, with what they commit.
+
+        Costs a connection. On SQLite it does nothing: a writer is alone there.
+
+        :param name: what is guarded, at most 30 characters.
+        """
+        if self.dialect == "sqlite":
+            yield
+            return
+        if self.dialect == "postgresql":
+            key: sa.ColumnElement[Any] = sa.func.hashtext(name)
+            take, drop = sa.func.pg_advisory_lock(key), sa.func.pg_advisory_unlock(key)
+        else:
+            # Names are the server's, not the database's, and end at 64 characters.
+            key = sa.func.concat(name, sa.func.md5(sa.func.database()))
+            take, drop = sa.func.get_lock(key, _LOCK_PATIENCE), sa.func.release_lock(key)
+        with self._writer_engine.connect() as conn:
+            while conn.execute(sa.select(take)).scalar_one() == 0:  # MariaDB's patience ended.
+                pass
+            conn.commit()  # The lock is the session's.
+            try:
+                yield
+            finally:
+                conn.execute(sa.select(drop))
 
     def dispose(self) -> None:
         """Close all pooled connections; the next use opens new ones."""

@@ -20,7 +20,8 @@ def _config(conn: sa.Connection | None = None) -> alembic.config.Config:
 def sync(database: engine.Database, version: str = "head") -> None:
     """Apply the migrations that are missing up to ``version``; harmless when there are none.
 
-    One process at a time: MariaDB has no transactions for changes of the schema.
+    One process at a time (``Database.exclusive``). After one that was killed it goes on: MariaDB
+    has no transactions for changes of the schema.
     """
     with database.writer() as conn:
         alembic.command.upgrade(_config(conn), version)

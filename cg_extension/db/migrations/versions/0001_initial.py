@@ -19,9 +19,10 @@ def string(length: int) -> sa.types.TypeEngine[str]:
 
 
 def create_table(name: str, *items: sa.schema.SchemaItem) -> None:
-    """Create a table; on MySQL and MariaDB with text that differs when its code points do.
+    """Create a table, unless a run that was killed did.
 
-    Their ``utf8mb4_bin`` takes no note of blanks at the end.
+    On MySQL and MariaDB with text that differs when its code points do: their ``utf8mb4_bin`` takes
+    no note of blanks at the end.
     """
     dialect = op.get_bind().dialect
     options = {}
@@ -31,7 +32,14 @@ def create_table(name: str, *items: sa.schema.SchemaItem) -> None:
         )
         options = {"engine": "InnoDB", "charset": "utf8mb4", "collate": no_pad}
     prefixed: dict[str, Any] = {f"{dialect.name}_{key}": value for key, value in options.items()}
-    op.create_table(name, *items, **prefixed)
+    op.create_table(name, *items, if_not_exists=True, **prefixed)
+
+
+def create_index(name: str, table: str, columns: list[str]) -> None:
+    """Create an index unless a run that was killed did."""
+    # MySQL has no IF NOT EXISTS for it.
+    if name not in [index["name"] for index in sa.inspect(op.get_bind()).get_indexes(table)]:
+        op.create_index(name, table, columns)
 
 
 def upgrade() -> None:
@@ -53,33 +61,33 @@ def upgrade() -> None:
         sa.Column("source_cgid", string(36)),
         sa.PrimaryKeyConstraint("id", name="pk_consistencygroups"),
     )
-    op.create_index(
+    create_index(
         "ix_consistencygroups_availability_zone", "consistencygroups", ["availability_zone", "id"]
     )
-    op.create_index("ix_consistencygroups_cgsnapshot_id", "consistencygroups", ["cgsnapshot_id"])
-    op.create_index("ix_consistencygroups_created_at", "consistencygroups", ["created_at", "id"])
-    op.create_index("ix_consistencygroups_name_key", "consistencygroups", ["name_key", "id"])
-    op.create_index("ix_consistencygroups_project", "consistencygroups", ["project_id", "id"])
-    op.create_index(
+    create_index("ix_consistencygroups_cgsnapshot_id", "consistencygroups", ["cgsnapshot_id"])
+    create_index("ix_consistencygroups_created_at", "consistencygroups", ["created_at", "id"])
+    create_index("ix_consistencygroups_name_key", "consistencygroups", ["name_key", "id"])
+    create_index("ix_consistencygroups_project", "consistencygroups", ["project_id", "id"])
+    create_index(
         "ix_consistencygroups_project_availability_zone",
         "consistencygroups",
         ["project_id", "availability_zone", "id"],
     )
-    op.create_index(
+    create_index(
         "ix_consistencygroups_project_created_at",
         "consistencygroups",
         ["project_id", "created_at", "id"],
     )
-    op.create_index(
+    create_index(
         "ix_consistencygroups_project_name_key",
         "consistencygroups",
         ["project_id", "name_key", "id"],
     )
-    op.create_index(
+    create_index(
         "ix_consistencygroups_project_status", "consistencygroups", ["project_id", "status", "id"]
     )
-    op.create_index("ix_consistencygroups_source_cgid", "consistencygroups", ["source_cgid"])
-    op.create_index("ix_consistencygroups_status", "consistencygroups", ["status", "id"])
+    create_index("ix_consistencygroups_source_cgid", "consistencygroups", ["source_cgid"])
+    create_index("ix_consistencygroups_status", "consistencygroups", ["status", "id"])
     create_table(
         "operations",
         sa.Column("id", string(36), nullable=False),
@@ -97,7 +105,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_operations"),
         sa.UniqueConstraint("resource_id", name="uq_operations_resource_id"),
     )
-    op.create_index("ix_operations_host_run_after", "operations", ["host", "run_after"])
+    create_index("ix_operations_host_run_after", "operations", ["host", "run_after"])
     create_table(
         "quota_locks",
         sa.Column("project_id", string(255), nullable=False),
@@ -157,22 +165,20 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_cgsnapshots"),
     )
-    op.create_index("ix_cgsnapshots_created_at", "cgsnapshots", ["created_at", "id"])
-    op.create_index(
+    create_index("ix_cgsnapshots_created_at", "cgsnapshots", ["created_at", "id"])
+    create_index(
         "ix_cgsnapshots_group_created_at",
         "cgsnapshots",
         ["consistencygroup_id", "created_at", "id"],
     )
-    op.create_index("ix_cgsnapshots_name_key", "cgsnapshots", ["name_key", "id"])
-    op.create_index("ix_cgsnapshots_project", "cgsnapshots", ["project_id", "id"])
-    op.create_index(
+    create_index("ix_cgsnapshots_name_key", "cgsnapshots", ["name_key", "id"])
+    create_index("ix_cgsnapshots_project", "cgsnapshots", ["project_id", "id"])
+    create_index(
         "ix_cgsnapshots_project_created_at", "cgsnapshots", ["project_id", "created_at", "id"]
     )
-    op.create_index(
-        "ix_cgsnapshots_project_name_key", "cgsnapshots", ["project_id", "name_key", "id"]
-    )
-    op.create_index("ix_cgsnapshots_project_status", "cgsnapshots", ["project_id", "status", "id"])
-    op.create_index("ix_cgsnapshots_status", "cgsnapshots", ["status", "id"])
+    create_index("ix_cgsnapshots_project_name_key", "cgsnapshots", ["project_id", "name_key", "id"])
+    create_index("ix_cgsnapshots_project_status", "cgsnapshots", ["project_id", "status", "id"])
+    create_index("ix_cgsnapshots_status", "cgsnapshots", ["status", "id"])
     create_table(
         "consistencygroup_volume_types",
         sa.Column("consistencygroup_id", string(36), nullable=False),
@@ -192,7 +198,7 @@ def upgrade() -> None:
             "consistencygroup_id", "volume_type_id", name="pk_consistencygroup_volume_types"
         ),
     )
-    op.create_index(
+    create_index(
         "ix_consistencygroup_volume_types_volume_type_id",
         "consistencygroup_volume_types",
         ["volume_type_id"],
@@ -238,17 +244,17 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_volumes"),
     )
-    op.create_index("ix_volumes_consistencygroup_id", "volumes", ["consistencygroup_id"])
-    op.create_index("ix_volumes_created_at", "volumes", ["created_at", "id"])
-    op.create_index("ix_volumes_name_key", "volumes", ["name_key", "id"])
-    op.create_index("ix_volumes_project", "volumes", ["project_id", "id"])
-    op.create_index("ix_volumes_project_created_at", "volumes", ["project_id", "created_at", "id"])
-    op.create_index("ix_volumes_project_name_key", "volumes", ["project_id", "name_key", "id"])
-    op.create_index("ix_volumes_project_status", "volumes", ["project_id", "status", "id"])
-    op.create_index("ix_volumes_snapshot_id", "volumes", ["snapshot_id"])
-    op.create_index("ix_volumes_source_volid", "volumes", ["source_volid"])
-    op.create_index("ix_volumes_status", "volumes", ["status", "id"])
-    op.create_index("ix_volumes_volume_type_id", "volumes", ["volume_type_id"])
+    create_index("ix_volumes_consistencygroup_id", "volumes", ["consistencygroup_id"])
+    create_index("ix_volumes_created_at", "volumes", ["created_at", "id"])
+    create_index("ix_volumes_name_key", "volumes", ["name_key", "id"])
+    create_index("ix_volumes_project", "volumes", ["project_id", "id"])
+    create_index("ix_volumes_project_created_at", "volumes", ["project_id", "created_at", "id"])
+    create_index("ix_volumes_project_name_key", "volumes", ["project_id", "name_key", "id"])
+    create_index("ix_volumes_project_status", "volumes", ["project_id", "status", "id"])
+    create_index("ix_volumes_snapshot_id", "volumes", ["snapshot_id"])
+    create_index("ix_volumes_source_volid", "volumes", ["source_volid"])
+    create_index("ix_volumes_status", "volumes", ["status", "id"])
+    create_index("ix_volumes_volume_type_id", "volumes", ["volume_type_id"])
     create_table(
         "snapshots",
         sa.Column("id", string(36), nullable=False),
@@ -271,17 +277,15 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["volume_id"], ["volumes.id"], name="fk_snapshots_volume_id"),
         sa.PrimaryKeyConstraint("id", name="pk_snapshots"),
     )
-    op.create_index("ix_snapshots_cgsnapshot_id", "snapshots", ["cgsnapshot_id"])
-    op.create_index("ix_snapshots_created_at", "snapshots", ["created_at", "id"])
-    op.create_index("ix_snapshots_name_key", "snapshots", ["name_key", "id"])
-    op.create_index("ix_snapshots_project", "snapshots", ["project_id", "id"])
-    op.create_index(
-        "ix_snapshots_project_created_at", "snapshots", ["project_id", "created_at", "id"]
-    )
-    op.create_index("ix_snapshots_project_name_key", "snapshots", ["project_id", "name_key", "id"])
-    op.create_index("ix_snapshots_project_status", "snapshots", ["project_id", "status", "id"])
-    op.create_index("ix_snapshots_status", "snapshots", ["status", "id"])
-    op.create_index("ix_snapshots_volume_id", "snapshots", ["volume_id"])
+    create_index("ix_snapshots_cgsnapshot_id", "snapshots", ["cgsnapshot_id"])
+    create_index("ix_snapshots_created_at", "snapshots", ["created_at", "id"])
+    create_index("ix_snapshots_name_key", "snapshots", ["name_key", "id"])
+    create_index("ix_snapshots_project", "snapshots", ["project_id", "id"])
+    create_index("ix_snapshots_project_created_at", "snapshots", ["project_id", "created_at", "id"])
+    create_index("ix_snapshots_project_name_key", "snapshots", ["project_id", "name_key", "id"])
+    create_index("ix_snapshots_project_status", "snapshots", ["project_id", "status", "id"])
+    create_index("ix_snapshots_status", "snapshots", ["status", "id"])
+    create_index("ix_snapshots_volume_id", "snapshots", ["volume_id"])
     create_table(
         "volume_attachments",
         sa.Column("id", string(36), nullable=False),
@@ -299,7 +303,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_volume_attachments"),
     )
-    op.create_index("ix_volume_attachments_volume_id", "volume_attachments", ["volume_id"])
+    create_index("ix_volume_attachments_volume_id", "volume_attachments", ["volume_id"])
     create_table(
         "volume_metadata",
         sa.Column("volume_id", string(36), nullable=False),

@@ -1,13 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of db.migration on every database."""
 
+import subprocess
+import sys
+from typing import Any
+
 import alembic.autogenerate
 import alembic.migration
+import sqlalchemy as sa
 import testscenarios
 from oslotest import base
 
 from cg_extension.db import engine, migration, tables
 from cg_extension.tests import databases
+
+SYNC = """
+from cg_extension.cmd import deployment
+from cg_extension.db import engine
+from cg_extension.tests import databases
+
+conf = databases.configuration({url!r})
+database = engine.Database(conf)
+print("ready", flush=True)
+input()
+deployment.sync(conf, database)
+"""
+
+
+class Killed(BaseException):
+    pass
 
 
 class MigrationTest(testscenarios.WithScenarios, base.BaseTestCase):
@@ -31,3 +52,46 @@ class MigrationTest(testscenarios.WithScenarios, base.BaseTestCase):
         database = engine.Database(databases.configuration(url))
         self.addCleanup(database.dispose)
         self.assertIsNone(migration.version(database))
+
+    def test_a_sync_that_was_killed_is_gone_on_with(self) -> None:
+        database = engine.Database(databases.configuration(databases.new(self.dialect)))
+        self.addCleanup(database.dispose)
+        writer, _reader = database.engines
+        left = 0
+
+        def kill(*_arguments: Any) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise Killed
+
+        for statements in (5, 20, 40):
+            left = statements
+            sa.event.listen(writer, "before_cursor_execute", kill)
+            self.assertRaises(Killed, migration.sync, database)
+            sa.event.remove(writer, "before_cursor_execute", kill)
+        migration.sync(database)
+        self.assertEqual(migration.newest_version(), migration.version(database))
+
+    def test_two_syncs_at_once_do_it_once(self) -> None:
+        code = SYNC.format(url=databases.new(self.dialect))
+        syncs = [
+            subprocess.Popen(
+                [sys.executable, "-c", code],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(2)
+        ]
+        for process in syncs:
+            assert process.stdout is not None and process.stdin is not None
+            self.assertEqual("ready\n", process.stdout.readline())
+        for process in syncs:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        for process in syncs:
+            _output, errors = process.communicate(timeout=120)
+            self.assertEqual(0, process.returncode, errors)
