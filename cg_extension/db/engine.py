@@ -36,6 +36,9 @@ _ENGINE_OPTIONS = (
     "retry_interval",
 )
 
+# Seconds that a transaction may keep its locks without a statement: its process was stopped, or its
+# machine is gone and has closed no connection. Others must not wait for it.
+_IDLE_TRANSACTION = 30
 # Seconds for which one question for a lock of MariaDB's waits.
 _LOCK_PATIENCE = 60
 # Milliseconds for which an SQLite connection waits for another process's write lock.
@@ -203,10 +206,20 @@ def _create_engine(options: Any, connection: str, isolation: str) -> sa.Engine:
         **{name: options[name] for name in _ENGINE_OPTIONS},
     )
 
-    def set_isolation(dbapi_connection: Any, _record: Any) -> None:
-        engine.dialect.set_isolation_level(dbapi_connection, isolation)  # type: ignore[arg-type]
+    def prepare(dbapi_connection: Any, _record: Any) -> None:
+        dialect = engine.dialect
+        dialect.set_isolation_level(dbapi_connection, isolation)  # type: ignore[arg-type]
+        limit = None  # MySQL has none.
+        if dialect.name == "postgresql":
+            limit = f"SET idle_in_transaction_session_timeout = '{_IDLE_TRANSACTION}s'"
+        elif getattr(dialect, "is_mariadb", False):
+            limit = f"SET SESSION idle_transaction_timeout = {_IDLE_TRANSACTION}"
+        if limit is not None:
+            with contextlib.closing(dbapi_connection.cursor()) as cursor:
+                cursor.execute(limit)
+            dbapi_connection.commit()
 
-    sa.event.listen(engine, "connect", set_isolation)
+    sa.event.listen(engine, "connect", prepare)
     # The connection that tested the server was made before the listener was there.
     engine.dispose()
     return engine

@@ -3,6 +3,8 @@
 
 import datetime
 import threading
+import time
+from unittest import mock
 
 import sqlalchemy as sa
 import testscenarios
@@ -110,7 +112,7 @@ class EngineTest(testscenarios.WithScenarios, base.BaseTestCase):
         self.assertRaises(db_exception.DBReferenceError, orphan)
 
 
-class DeadlockTest(testscenarios.WithScenarios, base.BaseTestCase):
+class LockTest(testscenarios.WithScenarios, base.BaseTestCase):
     # SQLite's writers wait for each other at their begin and can't deadlock.
     scenarios = [pair for pair in databases.SCENARIOS if pair[0] != "sqlite"]
     dialect: str
@@ -146,3 +148,27 @@ class DeadlockTest(testscenarios.WithScenarios, base.BaseTestCase):
         for thread in threads:
             thread.join(30)
         self.assertEqual({"a", "b"}, set(ended))
+
+    def test_locks_of_a_process_that_was_stopped_do_not_last(self) -> None:
+        with self.database.writer() as conn:
+            conn.execute(_LOCKS.insert(), {"project_id": "a"})
+        lock = sa.select(_LOCKS).where(_LOCKS.c.project_id == "a").with_for_update()
+
+        def stop() -> None:
+            with self.database.writer() as conn:
+                conn.execute(lock)
+                other.start()
+                other.join(10)
+                conn.execute(lock)
+
+        def go_on() -> None:
+            with self.database.writer() as conn:
+                conn.execute(lock)
+                went_on.append(time.monotonic())
+
+        went_on: list[float] = []
+        other = threading.Thread(target=go_on, daemon=True)
+        self.database.dispose()
+        with mock.patch.object(engine, "_IDLE_TRANSACTION", 1):
+            self.assertRaises(db_exception.DBConnectionError, stop)
+        self.assertEqual(1, len(went_on))
