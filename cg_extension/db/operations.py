@@ -142,22 +142,20 @@ def claim(
 
 def renew(
     conn: sa.Connection, *, operation_ids: Collection[str], owner: str, lease_seconds: float
-) -> set[str]:
-    """Extend the leases of those operations that ``owner`` still holds; gives their ids.
+) -> tuple[set[str], set[str]]:
+    """Extend the leases of those operations that ``owner`` still holds.
 
-    A lease that ran out is renewed, too, as long as nobody else claimed the operation.
+    A lease that ran out is renewed, too, as long as nobody else claimed the operation. One whose
+    row is locked, as its result is being written, is passed over: the others must not wait for it.
+
+    :returns: ids of those renewed, and of those that ``owner`` has lost.
     """
-    held = set()
+    is_held = sa.and_(_COLUMNS.id.in_(operation_ids), _COLUMNS.owner == owner)
+    ids = sa.select(_COLUMNS.id).where(is_held)
+    renewed = set(conn.execute(ids.with_for_update(skip_locked=True)).scalars())
     expires = engine.now(conn) + datetime.timedelta(seconds=lease_seconds)
-    for operation_id in sorted(operation_ids):  # One order for all: no deadlocks.
-        result = conn.execute(
-            sa.update(_TABLE)
-            .where(_COLUMNS.id == operation_id, _COLUMNS.owner == owner)
-            .values(lease_expires_at=expires)
-        )
-        if result.rowcount == 1:
-            held.add(operation_id)
-    return held
+    conn.execute(sa.update(_TABLE).where(_COLUMNS.id.in_(renewed)).values(lease_expires_at=expires))
+    return renewed, set(operation_ids).difference(conn.execute(ids).scalars())
 
 
 def finish(conn: sa.Connection, operation_id: str, owner: str) -> bool:

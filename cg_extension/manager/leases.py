@@ -92,7 +92,7 @@ class LeaseKeeper:
             )
 
     @engine.retry
-    def _renew(self, operation_ids: set[str]) -> set[str]:
+    def _renew(self, operation_ids: set[str]) -> tuple[set[str], set[str]]:
         with self._database.writer() as conn:
             return operations.renew(
                 conn,
@@ -108,16 +108,15 @@ class LeaseKeeper:
                 continue
             since = clock()
             try:
-                renewed = self._renew(operation_ids)
+                renewed, lost = self._renew(operation_ids)
             except Exception as error:
                 LOG.warning("Could not renew the leases of running operations: %s", error)
                 continue
-            self._note(operation_ids, renewed, since)
+            self._note(renewed, lost, since)
 
-    def _note(self, asked: set[str], renewed: set[str], since: float) -> None:
+    def _note(self, renewed: set[str], lost: set[str], since: float) -> None:
         with self._lock:
-            for operation_id in asked & self._leases.keys():
-                if operation_id in renewed:
-                    self._leases[operation_id].extend(since + self._seconds)
-                else:
-                    self._leases[operation_id].lose()
+            for operation_id in renewed & self._leases.keys():
+                self._leases[operation_id].extend(since + self._seconds)
+            for operation_id in lost & self._leases.keys():
+                self._leases[operation_id].lose()

@@ -19,8 +19,7 @@ HOST = "host@one"
 LEASE = 30.0
 
 
-class OperationsTest(testscenarios.WithScenarios, base.BaseTestCase):
-    scenarios = databases.SCENARIOS
+class OperationsTestCase(testscenarios.WithScenarios, base.BaseTestCase):
     dialect: str
 
     def setUp(self) -> None:
@@ -60,6 +59,10 @@ class OperationsTest(testscenarios.WithScenarios, base.BaseTestCase):
     def due(self, **values: Any) -> float | None:
         with self.database.reader() as conn:
             return operations.next_due(conn, HOST, **values)
+
+
+class OperationsTest(OperationsTestCase):
+    scenarios = databases.SCENARIOS
 
     def test_a_claim_gives_what_was_queued(self) -> None:
         operation_id = self.enqueue(kind="volume.delete", resource_id="r")
@@ -143,10 +146,10 @@ class OperationsTest(testscenarios.WithScenarios, base.BaseTestCase):
         self.let_leases_run_out()
         self.claim("b", exclude={kept})
         with self.database.writer() as conn:
-            renewed = operations.renew(
+            found = operations.renew(
                 conn, operation_ids={kept, lost}, owner="a", lease_seconds=LEASE
             )
-        self.assertEqual({kept}, renewed)
+        self.assertEqual(({kept}, {lost}), found)
         self.assertEqual([], self.claim("c"))
 
     def test_postponed_work_is_due_after_the_delay(self) -> None:
@@ -178,3 +181,22 @@ class OperationsTest(testscenarios.WithScenarios, base.BaseTestCase):
         with self.database.writer() as conn:
             self.assertEqual(1, operations.release_all(conn, "dead"))
         self.assertEqual([mine], [operation.id for operation in self.claim("b")])
+
+
+class LockedOperationsTest(OperationsTestCase):
+    # SQLite's writers wait for each other, whatever they write.
+    scenarios = [pair for pair in databases.SCENARIOS if pair[0] != "sqlite"]
+
+    def test_a_result_that_is_just_being_written_keeps_no_other_lease_from_renewal(self) -> None:
+        ending, other = self.enqueue(), self.enqueue()
+        self.claim("a")
+        with futures.ThreadPoolExecutor(1) as pool, self.database.writer() as conn:
+            self.assertTrue(operations.finish(conn, ending, "a"))
+            found = pool.submit(self.renew, {ending, other}).result(10)
+        self.assertEqual(({other}, set()), found)
+
+    def renew(self, operation_ids: set[str]) -> tuple[set[str], set[str]]:
+        with self.database.writer() as conn:
+            return operations.renew(
+                conn, operation_ids=operation_ids, owner="a", lease_seconds=LEASE
+            )
