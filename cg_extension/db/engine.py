@@ -109,7 +109,7 @@ retry = oslo_db_api.wrap_db_retry(
 
 
 class Database:
-    """The two engines of one process: readers see one snapshot, writers the newest commits.
+    """The engines of one process: readers see one snapshot, writers the newest commits.
 
     A reader runs at REPEATABLE READ, so that the statements of a list agree with each other; a
     writer at READ COMMITTED, so that what it reads after it got a lock is what the lock's last
@@ -125,13 +125,16 @@ class Database:
         options = conf.database
         url = options.connection or default_connection(conf)
         self._writer_engine = _create_engine(options, url, "READ COMMITTED")
+        self._reader_engine = _create_engine(options, url, "REPEATABLE READ")
+        self._replica_engine = self._reader_engine
         if options.slave_connection and not options.synchronous_reader:
             url = options.slave_connection
-        self._reader_engine = _create_engine(options, url, "REPEATABLE READ")
+            self._replica_engine = _create_engine(options, url, "REPEATABLE READ")
         self._writer_lock: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         if self.dialect == "sqlite":
             sa.event.listen(self._writer_engine, "begin", _begin_immediate)
-            sa.event.listen(self._reader_engine, "begin", _begin)
+            for reading in {self._reader_engine, self._replica_engine}:
+                sa.event.listen(reading, "begin", _begin)
             # SQLite's waiting writers poll and starve each other; threads can queue up instead.
             self._writer_lock = threading.Lock()
 
@@ -147,8 +150,14 @@ class Database:
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[sa.Connection]:
-        """A read-only transaction over one snapshot."""
+        """A read-only transaction over one snapshot, which holds all that was committed before."""
         with self._reader_engine.connect() as conn:
+            yield conn
+
+    @contextlib.contextmanager
+    def replica_reader(self) -> Iterator[sa.Connection]:
+        """A reader that may be late, where ``slave_connection`` says so: nothing to act upon."""
+        with self._replica_engine.connect() as conn:
             yield conn
 
     @contextlib.contextmanager
@@ -189,8 +198,8 @@ class Database:
 
     def dispose(self) -> None:
         """Close all pooled connections; the next use opens new ones."""
-        self._writer_engine.dispose()
-        self._reader_engine.dispose()
+        for each in {self._writer_engine, self._reader_engine, self._replica_engine}:
+            each.dispose()
 
 
 def _create_engine(options: Any, connection: str, isolation: str) -> sa.Engine:

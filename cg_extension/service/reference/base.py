@@ -104,11 +104,11 @@ class Part:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A reader transaction.
+        """A transaction that answers a reader's question, and may be late.
 
         :raises ServiceUnavailable: the database can't be reached.
         """
-        with _database_errors(), self.database.reader() as conn:
+        with _database_errors(), self.database.replica_reader() as conn:
             yield conn
 
     def write(self, work: Callable[[Transaction], T]) -> T:

@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from oslo_context import context as oslo_context
 from oslo_db import exception as db_exception
 
-from cg_extension.db import engine, tables
+from cg_extension.db import engine, migration, tables
 from cg_extension.drivers import exceptions as driver_exceptions
 from cg_extension.drivers import steps
+from cg_extension.tests import databases
 from cg_extension.tests.unit.manager import base
 
 
@@ -305,3 +306,21 @@ class FailureTest(base.ManagerTestCase):
         self.service.delete_cgsnapshot(self.context, made.id)
         self.run_queue()
         self.assertEqual([], self.statuses(tables.snapshots))
+
+    def test_a_replica_that_lags_behind_misleads_no_manager(self) -> None:
+        group = self.create_group()
+        late = databases.new("sqlite")
+        conf = databases.configuration(self.conf.database.connection)
+        conf.set_override("slave_connection", late, group="database")
+        conf.set_override("synchronous_reader", False, group="database")
+        empty = engine.Database(databases.configuration(late))
+        migration.sync(empty)
+        empty.dispose()
+        self.database = engine.Database(conf)
+        self.addCleanup(self.database.dispose)
+        self.runner = self.new_runner(base.OWNER)
+        self.service.delete_group(self.context, group)
+        ((operation, lease),) = self.keeper.claim(self.driver.host, 1)
+        self.runner.run(operation, lease)
+        with self.database.writer() as conn:
+            self.assertEqual([], conn.execute(tables.consistencygroups.select()).all())
