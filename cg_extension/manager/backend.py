@@ -132,7 +132,7 @@ class Backend:
 
     def _look_for_losses(self) -> None:
         try:
-            lost_snapshots.write(self._database, self.driver.get_lost_snapshots())
+            lost_snapshots.write(self._database, self.driver.get_lost_snapshots)
         except BaseException as error:
             LOG.warning("Could not look for lost snapshots of %s: %s", self.host, error)
 

@@ -4,7 +4,7 @@
 What is lost is for the driver to say; this writes it down.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import sqlalchemy as sa
 from oslo_log import log as logging
@@ -18,25 +18,36 @@ _SNAPSHOTS = tables.snapshots
 _CGSNAPSHOTS = tables.cgsnapshots
 
 
-def write(database: engine.Database, reasons: Mapping[str, str]) -> None:
-    """Give the snapshots of ``reasons`` the status ``error``, each if it is ``available``.
+def write(database: engine.Database, report: Callable[[], Mapping[str, str]]) -> None:
+    """Give the snapshots that are lost the status ``error``, each if it is ``available``.
 
     A group snapshot goes with the first of its snapshots: without one of them it is none. Those
     in another status, and those that no row is about, are left alone.
 
-    :param reasons: why each is lost, by the snapshot's id.
+    :param report: the driver's ``get_lost_snapshots``.
     """
-    if not reasons:
+    news = _available(database, report())
+    if not news:
         return
-    # A lost snapshot is reported until it is deleted: most of the time there is nothing to write.
+    # One that was half-made when the driver looked may have become available since: what counts is
+    # what the driver tells of it from then on.
+    reasons = report()
+    for snapshot_id, cgsnapshot_id in news.items():
+        if snapshot_id in reasons:
+            _write(database, snapshot_id, cgsnapshot_id, reasons[snapshot_id])
+
+
+def _available(database: engine.Database, snapshot_ids: Collection[str]) -> dict[str, str | None]:
+    """Those that can be lost, with their group snapshots: a loss is told until it is deleted."""
+    if not snapshot_ids:
+        return {}
+    query = (
+        sa.select(_SNAPSHOTS.c.id, _SNAPSHOTS.c.cgsnapshot_id)
+        .where(_SNAPSHOTS.c.id.in_(list(snapshot_ids)))
+        .where(_SNAPSHOTS.c.status.in_(statuses.LOSABLE_SNAPSHOT))
+    )
     with database.reader() as conn:
-        news = conn.execute(
-            sa.select(_SNAPSHOTS.c.id, _SNAPSHOTS.c.cgsnapshot_id)
-            .where(_SNAPSHOTS.c.id.in_(list(reasons)))
-            .where(_SNAPSHOTS.c.status.in_(statuses.LOSABLE_SNAPSHOT))
-        ).all()
-    for snapshot_id, cgsnapshot_id in news:
-        _write(database, snapshot_id, cgsnapshot_id, reasons[snapshot_id])
+        return {row.id: row.cgsnapshot_id for row in conn.execute(query)}
 
 
 @engine.retry

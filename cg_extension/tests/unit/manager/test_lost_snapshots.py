@@ -24,7 +24,7 @@ class LostSnapshotTest(base.ManagerTestCase):
         return row.status, row.status_reason
 
     def report(self, reason: str = "full") -> None:
-        lost_snapshots.write(self.database, {self.lost: reason, "unknown": "full"})
+        lost_snapshots.write(self.database, lambda: {self.lost: reason, "unknown": "full"})
 
     def set_status(self, status: str) -> None:
         with self.database.writer() as conn:
@@ -53,6 +53,17 @@ class LostSnapshotTest(base.ManagerTestCase):
             self.assertEqual((status, None), self.status(tables.snapshots, self.lost))
             self.assertEqual((status, None), self.status(tables.cgsnapshots, self.cgsnapshot))
 
+    def test_one_that_was_half_made_when_the_driver_looked_is_not_lost(self) -> None:
+        self.set_status("creating")
+        reports = [{self.lost: "half-made"}, {}]
+
+        def report() -> dict[str, str]:
+            self.set_status("available")
+            return reports.pop(0)
+
+        lost_snapshots.write(self.database, report)
+        self.assertEqual(("available", None), self.status(tables.snapshots, self.lost))
+
     def test_a_change_that_came_between_wins(self) -> None:
         self.set_status("deleting")
         lost_snapshots._write(self.database, self.lost, self.cgsnapshot, "full")
@@ -69,7 +80,7 @@ class LostSnapshotTest(base.ManagerTestCase):
             metadata=None,
         ).id
         self.run_queue()
-        lost_snapshots.write(self.database, {single: "full"})
+        lost_snapshots.write(self.database, lambda: {single: "full"})
         self.assertEqual(("error", "full"), self.status(tables.snapshots, single))
         self.assertEqual(("available", None), self.status(tables.cgsnapshots, self.cgsnapshot))
 
