@@ -51,7 +51,7 @@ class GroupSources(base.Part):
                 group_id = source.id
             origin = consistencygroups.get(conn, group_id)
             assert origin is not None  # noqa: S101 (a foreign key and the lock hold it)
-            scheduler.require(scheduler.list_services(conn, self.conf), origin["host"])
+            size = sum(copy["size"] for copy in copies)
             quotas.check(
                 transaction,
                 self.conf,
@@ -60,9 +60,10 @@ class GroupSources(base.Part):
                 {
                     "groups": 1,
                     "volumes": len(copies),
-                    "gigabytes": sum(copy["size"] for copy in copies),
+                    "gigabytes": size,
                 },
             )
+            scheduler.require(scheduler.list_services(conn, self.conf), origin["host"], size)
             values = groups.new_group(
                 context,
                 transaction,

@@ -62,11 +62,6 @@ class NewVolumes(base.Part):
             volume_size = _checked_size(size, origin)
             chosen_type = self._type(conn, context, volume_type, origin)
             group = _group(conn, context, consistencygroup_id, project_id, chosen_type)
-            place = self._place(conn, availability_zone, origin or group, chosen_type, volume_size)
-            if group is not None and group.host != place["host"]:
-                raise exceptions.InvalidInput(
-                    reason="the source is on another backend than the consistency group"
-                )
             quotas.check(
                 transaction,
                 self.conf,
@@ -74,6 +69,11 @@ class NewVolumes(base.Part):
                 limits,
                 {"volumes": 1, "gigabytes": volume_size},
             )
+            place = self._place(conn, availability_zone, origin or group, chosen_type, volume_size)
+            if group is not None and group.host != place["host"]:
+                raise exceptions.InvalidInput(
+                    reason="the source is on another backend than the consistency group"
+                )
             values: dict[str, Any] = {
                 "id": uuidutils.generate_uuid(),
                 "project_id": project_id,
@@ -146,7 +146,7 @@ class NewVolumes(base.Part):
                 reason=f"the source or group is in availability zone {where['availability_zone']}"
                 f", the new volume can't be in {zone}"
             )
-        backend = scheduler.require(services, where["host"])
+        backend = scheduler.require(services, where["host"], size)
         if not scheduler.satisfies(backend.stats, specs):
             raise exceptions.InvalidInput(
                 reason="the backend of the source or group lacks what the volume type asks for"

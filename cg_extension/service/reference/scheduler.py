@@ -115,16 +115,20 @@ def choose(
     return max(roomy, key=lambda service: free_gigabytes(service.stats)).host
 
 
-def require(backends: Iterable[records.Service], host: str) -> records.Service:
+def require(backends: Iterable[records.Service], host: str, size: int) -> records.Service:
     """The backend, when what is new can't be anywhere else.
 
-    :raises ServiceUnavailable: it is down, disabled or frozen.
+    :param size: GiB that must be free there.
+    :raises ServiceUnavailable: it is down, disabled, frozen or full.
     """
+    state = "is down, disabled or frozen"
     for service in backends:
         if service.host == host and takes_new(service):
-            return service
+            if free_gigabytes(service.stats) >= size:
+                return service
+            state = f"has no {size} GiB free"
     raise exceptions.ServiceUnavailable(
-        reason="The backend of the source is down, disabled or frozen; try again later."
+        reason=f"The backend of the source or group {state}; try again later."
     )
 
 

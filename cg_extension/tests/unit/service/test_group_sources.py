@@ -100,6 +100,16 @@ class GroupSourcesTest(base.ServiceTestCase):
         self.service.update_service(self.admin, host=base.HOST, binary="cg-manager", disabled=True)
         self.assertRaises(exceptions.ServiceUnavailable, self._create, source_cgid=self.source.id)
 
+    def test_a_backend_without_room_for_all_of_it_gets_nothing_new(self) -> None:
+        self.report(stats={**base.STATS, "free_capacity_gb": 2.0})
+        sources = {"source_cgid": self.source.id, "cgsnapshot_id": self.cgsnapshot(self.source).id}
+        for name, source in sources.items():
+            self.refused(
+                "no 3 GiB free", exceptions.ServiceUnavailable, self._create, **{name: source}
+            )
+        self.report(stats={**base.STATS, "free_capacity_gb": 3.0})
+        self._create(source_cgid=self.source.id)
+
     def test_an_administrators_copy_of_another_projects_group_is_the_administrators(self) -> None:
         group = self._create(self.admin, source_cgid=self.source.id)
         self.assertEqual("a", group.project_id)

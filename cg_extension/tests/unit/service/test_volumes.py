@@ -67,6 +67,20 @@ class CreateVolumeTest(base.ServiceTestCase):
             self.assertEqual(3, self._create(size=3, **origin).size)
             self.refused("at least", exceptions.InvalidInput, self._create, size=1, **origin)
 
+    def test_a_copy_or_member_needs_room_beside_its_source_or_in_its_group(self) -> None:
+        source = self.volume(size=2)
+        snapshot = self.snapshot(source)
+        group = self.group()
+        self.report(stats={**base.STATS, "free_capacity_gb": 1.0})
+        for beside in (
+            {"source_volid": source.id},
+            {"snapshot_id": snapshot.id},
+            {"consistencygroup_id": group.id},
+        ):
+            self.refused(
+                "no 2 GiB free", exceptions.ServiceUnavailable, self._create, size=2, **beside
+            )
+
     def test_a_source_must_be_ready(self) -> None:
         source = self.volume()
         snapshot = self.snapshot(source)
@@ -87,7 +101,8 @@ class CreateVolumeTest(base.ServiceTestCase):
     def test_quotas_count_volumes_and_gigabytes(self) -> None:
         for resource, limit in (("volumes", 0), ("gigabytes", 4)):
             self.service.update_quotas(self.admin, "p", {resource: limit})
-            self.refused(resource, exceptions.QuotaExceeded, self._create, size=5)
+            for size in (5, 5000):  # There is no room for the second one either.
+                self.refused(resource, exceptions.QuotaExceeded, self._create, size=size)
             self.service.delete_quotas(self.admin, "p")
 
 
