@@ -151,13 +151,13 @@ class Database:
     @contextlib.contextmanager
     def reader(self) -> Iterator[sa.Connection]:
         """A read-only transaction over one snapshot, which holds all that was committed before."""
-        with self._reader_engine.connect() as conn:
+        with _connect(self._reader_engine) as conn:
             yield conn
 
     @contextlib.contextmanager
     def replica_reader(self) -> Iterator[sa.Connection]:
         """A reader that may be late, where ``slave_connection`` says so: nothing to act upon."""
-        with self._replica_engine.connect() as conn:
+        with _connect(self._replica_engine) as conn:
             yield conn
 
     @contextlib.contextmanager
@@ -166,7 +166,7 @@ class Database:
 
         Must not be nested in another writer of the same thread.
         """
-        with self._writer_lock, self._writer_engine.begin() as conn:
+        with self._writer_lock, _connect(self._writer_engine) as conn, conn.begin():
             yield conn
 
     @contextlib.contextmanager
@@ -187,7 +187,7 @@ class Database:
             # Names are the server's, not the database's, and end at 64 characters.
             key = sa.func.concat(name, sa.func.md5(sa.func.database()))
             take, drop = sa.func.get_lock(key, _LOCK_PATIENCE), sa.func.release_lock(key)
-        with self._writer_engine.connect() as conn:
+        with _connect(self._writer_engine) as conn:
             while conn.execute(sa.select(take)).scalar_one() == 0:  # MariaDB's patience ended.
                 pass
             conn.commit()  # The lock is the session's.
@@ -200,6 +200,15 @@ class Database:
         """Close all pooled connections; the next use opens new ones."""
         for each in {self._writer_engine, self._reader_engine, self._replica_engine}:
             each.dispose()
+
+
+def _connect(engine: sa.Engine) -> sa.Connection:
+    """:raises oslo_db.exception.DBConnectionError: there is no connection to be had."""
+    try:
+        return engine.connect()
+    except sa.exc.OperationalError as error:
+        # oslo.db leaves what PostgreSQL says as it is: that it starts up, or has no slots left.
+        raise db_exception.DBConnectionError(error) from error
 
 
 def _create_engine(options: Any, connection: str, isolation: str) -> sa.Engine:

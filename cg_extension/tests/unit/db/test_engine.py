@@ -172,3 +172,18 @@ class LockTest(testscenarios.WithScenarios, base.BaseTestCase):
         with mock.patch.object(engine, "_IDLE_TRANSACTION", 1):
             self.assertRaises(db_exception.DBConnectionError, stop)
         self.assertEqual(1, len(went_on))
+
+
+class RefusedConnectionTest(base.BaseTestCase):
+    def test_a_server_that_takes_no_connection_is_a_lost_connection(self) -> None:
+        """As while PostgreSQL starts up, which oslo.db does not know for what it is."""
+        url = sa.make_url(databases.new("postgresql"))
+        database = engine.Database(databases.configuration(url.render_as_string(False)))
+        self.addCleanup(database.dispose)
+        others = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+        self.addCleanup(others.dispose)
+        with others.connect() as conn:
+            conn.exec_driver_sql(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false")
+        database.dispose()
+        for use in (database.reader, database.replica_reader, database.writer):
+            self.assertRaises(db_exception.DBConnectionError, use().__enter__)
