@@ -82,9 +82,10 @@ def page(
         if values is None:
             raise MarkerNotFound(marker)
         query = query.where(_follows(conn.dialect.name, keys, values))
-        index = _index(table, [*scope, *[key.column.name for key in keys]])
-        if index and not filters and conn.dialect.name in _NEED_HINT:
-            # They would rather read the whole scope by another index, and sort it.
+    if (marker is not None or filters) and conn.dialect.name in _NEED_HINT:
+        index = _index(table, [*scope, *filters, *[key.column.name for key in keys]])
+        if index:
+            # They would rather read the whole scope by other indexes, and sort it.
             query = query.with_hint(table, f"FORCE INDEX ({index})", conn.dialect.name)
     if limit == 0:
         return [], False

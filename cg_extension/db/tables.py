@@ -62,12 +62,18 @@ def _resource_columns() -> list[sa.Column[Any]]:
     ]
 
 
-def _list_indexes(table: str, *keys: str) -> list[sa.Index]:
-    """Indexes for lists sorted by the id or one of ``keys``, of one project and of all."""
+def _list_indexes(table: str, *keys: str, filters: tuple[str, ...] = ("status",)) -> list[sa.Index]:
+    """Indexes for lists sorted by the id or one of ``keys``, of one project and of all.
+
+    :param filters: columns by which one project's list in the default order is filtered.
+    """
     indexes = [sa.Index(f"ix_{table}_project", "project_id", "id")]
     for key in keys:
         indexes.append(sa.Index(f"ix_{table}_project_{key}", "project_id", key, "id"))
         indexes.append(sa.Index(f"ix_{table}_{key}", key, "id"))
+    for key in filters:
+        name = f"ix_{table}_project_{key}_created_at"
+        indexes.append(sa.Index(name, "project_id", key, "created_at", "id"))
     return indexes
 
 
@@ -78,7 +84,14 @@ consistencygroups = _table(
     sa.Column("availability_zone", Text255, nullable=False),
     sa.Column("cgsnapshot_id", Uuid, index=True),
     sa.Column("source_cgid", Uuid, index=True),
-    *_list_indexes("consistencygroups", "created_at", "name_key", "status", "availability_zone"),
+    *_list_indexes(
+        "consistencygroups",
+        "created_at",
+        "name_key",
+        "status",
+        "availability_zone",
+        filters=("status", "availability_zone"),
+    ),
 )
 
 consistencygroup_volume_types = _table(

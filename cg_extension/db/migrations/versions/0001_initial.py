@@ -7,6 +7,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql, postgresql
 
+from cg_extension.db.migrations.indexes import create_index
+
 revision = "0001"
 down_revision = None
 
@@ -33,13 +35,6 @@ def create_table(name: str, *items: sa.schema.SchemaItem) -> None:
         options = {"engine": "InnoDB", "charset": "utf8mb4", "collate": no_pad}
     prefixed: dict[str, Any] = {f"{dialect.name}_{key}": value for key, value in options.items()}
     op.create_table(name, *items, if_not_exists=True, **prefixed)
-
-
-def create_index(name: str, table: str, columns: list[str]) -> None:
-    """Create an index unless a run that was killed did."""
-    # MySQL has no IF NOT EXISTS for it.
-    if name not in [index["name"] for index in sa.inspect(op.get_bind()).get_indexes(table)]:
-        op.create_index(name, table, columns)
 
 
 def upgrade() -> None:

@@ -143,6 +143,57 @@ class IndexTest(base.BaseTestCase):
                 self.assertIn(["project_id", key, "id"], indexed)
 
 
+class FilteredPlanTest(testscenarios.WithScenarios, base.BaseTestCase):
+    scenarios = databases.SCENARIOS
+    dialect: str
+
+    def test_a_filtered_list_is_read_from_one_index_in_its_order(self) -> None:
+        database = self.useFixture(databases.Database(self.dialect)).database
+        with database.writer() as conn:
+            rows.insert(conn, _TABLE, [self._row(number) for number in range(1000)])
+        statements: list[tuple[str, Any]] = []
+
+        def note(_conn: Any, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
+            statements.append((statement, values))
+
+        explain = "EXPLAIN QUERY PLAN" if self.dialect == "sqlite" else "EXPLAIN"
+        for name, marker in itertools.product(("status", "availability_zone"), (None, _uuid(500))):
+            with database.reader() as conn:
+                if self.dialect == "postgresql":  # Its planner is free to think of few rows.
+                    conn.exec_driver_sql("SET LOCAL enable_sort = off")
+                    conn.exec_driver_sql("SET LOCAL enable_seqscan = off")
+                sa.event.listen(conn, "before_cursor_execute", note)
+                paging.page(
+                    conn,
+                    _TABLE,
+                    scope={"project_id": "p"},
+                    filters={name: "rare"},
+                    sort=[("created_at", "desc")],
+                    marker=marker,
+                    limit=9,
+                )
+                statement, values = statements[-1]
+                plan = str(conn.exec_driver_sql(f"{explain} {statement}", values).all())
+            self.assertIn(f"ix_consistencygroups_project_{name}_created_at", plan)
+            for sorts in ("filesort", "TEMP B-TREE", "Sort"):
+                self.assertNotIn(sorts, plan)
+
+    @staticmethod
+    def _row(number: int) -> dict[str, Any]:
+        return {
+            "id": _uuid(number),
+            "project_id": "p",
+            "name": None,
+            "status": "rare" if number < 5 else "available",
+            "availability_zone": "rare" if number < 5 else "nova",
+            "created_at": datetime.datetime(2026, 1, 1) + datetime.timedelta(seconds=number),
+        }
+
+
+def _uuid(number: int) -> str:
+    return str(uuid.UUID(int=number))
+
+
 class PlanTest(base.BaseTestCase):
     def test_sqlite_looks_up_a_name_instead_of_reading_the_whole_list(self) -> None:
         database = self.useFixture(databases.Database("sqlite")).database
