@@ -10,7 +10,7 @@ import datetime
 import os
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 from oslo_config import cfg
@@ -93,6 +93,26 @@ def default_connection(conf: cfg.ConfigOpts) -> str:
 
 def _sqlite_is_busy(error: Exception) -> bool:
     return isinstance(error, db_exception.DBError) and "database is locked" in str(error)
+
+
+@exc_filters.filters(
+    "postgresql",
+    sa.exc.OperationalError,
+    (
+        # libpq's words since PostgreSQL 14; oslo.db knows those before.
+        r"(?s).*connection to server .* failed: (?!FATAL|ERROR)",
+        r".*the database system is (starting up|shutting down|in recovery mode|not )",
+        r".*(too many clients|too many connections|remaining connection slots)",
+    ),
+)
+@exc_filters.filters(
+    "mysql",
+    sa.exc.OperationalError,
+    r".*\((1040|1053|1203|1927), ",  # No connection to spare, shutdown, killed.
+)
+def _connection_error(error: Exception, *_more: object) -> NoReturn:
+    """Have oslo.db take for a server that is away what passes as that does."""
+    raise db_exception.DBConnectionError(error)
 
 
 # Around a function that holds one whole writer transaction: runs it again after a deadlock, a

@@ -2,6 +2,8 @@
 """Tests of db.engine on every database."""
 
 import datetime
+import importlib
+import socket
 import threading
 import time
 from unittest import mock
@@ -15,6 +17,7 @@ from cg_extension.db import engine, tables
 from cg_extension.tests import databases
 
 _LOCKS = tables.quota_locks
+_FAILED = 'connection to server at "h" (192.0.2.1), port 1 failed:'
 
 
 class EngineTest(testscenarios.WithScenarios, base.BaseTestCase):
@@ -110,6 +113,64 @@ class EngineTest(testscenarios.WithScenarios, base.BaseTestCase):
                 )
 
         self.assertRaises(db_exception.DBReferenceError, orphan)
+
+
+class ConnectionErrorTest(testscenarios.WithScenarios, base.BaseTestCase):
+    scenarios = [
+        (
+            "postgresql",
+            {
+                "dialect": "postgresql",
+                "module": "psycopg2",
+                "messages": [
+                    (f"{_FAILED} FATAL:  the database system is starting up",),
+                    (f"{_FAILED} FATAL:  sorry, too many clients already",),
+                    (f"{_FAILED} server closed the connection unexpectedly\n\tThis",),
+                ],
+            },
+        ),
+        (
+            "mysql",
+            {
+                "dialect": "mysql",
+                "module": "pymysql",
+                "messages": [
+                    (1040, "Too many connections"),
+                    (1053, "Server shutdown in progress"),
+                    (1927, "Connection was killed"),
+                ],
+            },
+        ),
+    ]
+    dialect: str
+    module: str
+    messages: list[tuple[object, ...]]
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.database = self.useFixture(databases.Database(self.dialect)).database
+
+    def read(self) -> None:
+        with self.database.reader():
+            pass
+
+    def test_a_server_that_takes_no_connection_just_now_is_away(self) -> None:
+        module = importlib.import_module(self.module)
+        for message in self.messages:
+            self.database.dispose()
+            error = module.OperationalError(*message)
+            with mock.patch.object(module, "connect", side_effect=error):
+                self.assertRaises(db_exception.DBConnectionError, self.read)
+        self.read()
+
+    def test_a_server_that_does_not_listen_is_away(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            url = sa.make_url(databases.create(self.dialect)).set(port=probe.getsockname()[1])
+            conf = databases.configuration(url.render_as_string(hide_password=False))
+            conf.set_override("max_retries", 0, group="database")
+            self.database = engine.Database(conf)
+            self.assertRaises(db_exception.DBConnectionError, self.read)
 
 
 class LockTest(testscenarios.WithScenarios, base.BaseTestCase):
