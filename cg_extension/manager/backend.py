@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import futurist
+import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 from oslo_log import log as logging
@@ -47,6 +48,7 @@ class Backend:
         self._ready = threading.Event()
         self._reported = threading.Event()
         self._look = threading.Event()
+        self._is_reported_up = False
         self._threads: list[threading.Thread] = []
         self._pool = futurist.ThreadPoolExecutor(max_workers=self._workers)
 
@@ -141,6 +143,8 @@ class Backend:
         for is_last in (False, True):
             try:
                 with self._database.writer() as conn:
+                    if stats is None and self._is_served_by_another(conn):
+                        return
                     services.report(
                         conn,
                         host=self.host,
@@ -149,11 +153,20 @@ class Backend:
                         state_ok=stats is not None,
                         stats=stats,
                     )
+                self._is_reported_up = stats is not None
                 return
             except db_exception.DBDuplicateEntry:
                 # Another manager of this backend started at the same time.
                 if is_last:
                     raise
+
+    def _is_served_by_another(self, conn: sa.Connection) -> bool:
+        """Whether another manager of the backend, with which we share the row, has it up."""
+        fresh = 2 * self._conf.report_interval
+        return not self._is_reported_up and any(
+            services.is_up(row, now=row.now, down_time=fresh)
+            for row in services.find(conn, host=self.host, binary=services.BINARY)
+        )
 
     def _dispatch(self) -> None:
         while not self._stopping.is_set():

@@ -41,19 +41,36 @@ class BackendTest(base.ManagerTestCase):
         self.eventually(lambda: not self.queue(), "done")
 
     def test_a_backend_that_does_not_come_up_says_so_and_keeps_trying(self) -> None:
-        def refuse() -> None:
-            raise driver_exceptions.DriverSetupError("no disk")
-
-        self.driver.behaviour["do_setup"] = refuse
+        self.driver.behaviour["do_setup"] = self.refuse
         self.create_volume()
         started = self.start()
         self.eventually(lambda: self.driver.calls.count("do_setup") > 1, "tried again")
-        self.assertFalse(self.report().state_ok)
+        self.eventually(lambda: not self.report().state_ok, "down")
         self.assertFalse(started.is_ready())
         self.assertEqual(1, len(self.queue()))
         self.driver.behaviour.clear()
         self.eventually(lambda: not self.queue(), "done")
         self.eventually(lambda: self.report().state_ok, "up")
+
+    def test_one_that_does_not_come_up_hides_no_other_manager_of_the_backend(self) -> None:
+        self.conf.set_override("report_interval", 0.5)
+        self.start()
+        self.eventually(lambda: "test" in self.report().stats, "up")
+        other = base.Driver(self.conf, base.BACKEND, self.driver.host)
+        other.behaviour["do_setup"] = self.refuse
+        self.driver = other
+        states = []
+
+        def tried() -> bool:
+            states.append(self.report().state_ok)
+            return other.calls.count("do_setup") > 3
+
+        self.start()
+        self.eventually(tried, "tried")
+        self.assertEqual({True}, set(states))
+
+    def refuse(self) -> None:
+        raise driver_exceptions.DriverSetupError("no disk")
 
     def test_a_heartbeat_carries_the_drivers_figures(self) -> None:
         self.start()
