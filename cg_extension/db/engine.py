@@ -42,7 +42,7 @@ _IDLE_TRANSACTION = 30
 # Seconds for which one question for a lock of MariaDB's waits.
 _LOCK_PATIENCE = 60
 # Milliseconds for which an SQLite connection waits for another process's write lock.
-_SQLITE_BUSY_TIMEOUT = 30_000
+_SQLITE_BUSY_TIMEOUT = 5_000
 
 
 class utcnow(functions.FunctionElement[datetime.datetime]):
@@ -91,10 +91,6 @@ def default_connection(conf: cfg.ConfigOpts) -> str:
     return f"sqlite:///{os.path.join(conf.state_path, 'cg_extension.sqlite')}"
 
 
-def _sqlite_is_busy(error: Exception) -> bool:
-    return isinstance(error, db_exception.DBError) and "database is locked" in str(error)
-
-
 @exc_filters.filters(
     "postgresql",
     sa.exc.OperationalError,
@@ -115,6 +111,12 @@ def _connection_error(error: Exception, *_more: object) -> NoReturn:
     raise db_exception.DBConnectionError(error)
 
 
+@exc_filters.filters("sqlite", sa.exc.OperationalError, r".*database is locked")
+def _busy_error(error: Exception, *_more: object) -> NoReturn:
+    """Another process was faster for too long: run the transaction again, as after a deadlock."""
+    raise db_exception.DBDeadlock(error)
+
+
 # Around a function that holds one whole writer transaction: runs it again after a deadlock, a
 # lock that took too long, or an oslo.db RetryRequest. Not after a lost connection: the commit may
 # have been carried out.
@@ -124,7 +126,6 @@ retry = oslo_db_api.wrap_db_retry(
     max_retry_interval=1,
     inc_retry_interval=True,
     retry_on_deadlock=True,
-    exception_checker=_sqlite_is_busy,
 )
 
 

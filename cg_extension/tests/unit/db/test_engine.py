@@ -248,3 +248,29 @@ class RefusedConnectionTest(base.BaseTestCase):
         database.dispose()
         for use in (database.reader, database.replica_reader, database.writer):
             self.assertRaises(db_exception.DBConnectionError, use().__enter__)
+
+
+class BusyTest(base.BaseTestCase):
+    def test_a_writer_that_waited_too_long_for_another_process_tries_again(self) -> None:
+        fixture = self.useFixture(databases.Database("sqlite"))
+        fixture.database.dispose()
+        with mock.patch.object(engine, "_SQLITE_BUSY_TIMEOUT", 50):
+            database = engine.Database(fixture.conf)
+            self.addCleanup(database.dispose)
+            other = engine.Database(fixture.conf)
+            self.addCleanup(other.dispose)
+            holder = other.writer()
+            holder.__enter__()
+            tries = 0
+
+            @engine.retry
+            def write() -> None:
+                nonlocal tries
+                tries += 1
+                if tries == 3:
+                    holder.__exit__(None, None, None)
+                with database.writer() as conn:
+                    conn.execute(_LOCKS.insert(), {"project_id": "a"})
+
+            write()
+        self.assertEqual(3, tries)
