@@ -228,7 +228,7 @@ def _connect(engine: sa.Engine) -> sa.Connection:
     try:
         return engine.connect()
     except sa.exc.OperationalError as error:
-        # oslo.db leaves what PostgreSQL says as it is: that it starts up, or has no slots left.
+        # Whatever the words, and in whatever language.
         raise db_exception.DBConnectionError(error) from error
 
 
