@@ -96,7 +96,11 @@ class Body:
 
         :raises InvalidInput: it is missing, no JSON, or not as the schema says.
         """
-        raw = req.body
+        try:
+            raw = req.body
+        except (OSError, ValueError):
+            # So servers say that the client broke off, or that its chunks are none.
+            invalid("the request body broke off or is badly chunked; it must come whole.")
         if not raw:
             if self._optional:
                 return {}

@@ -2,6 +2,8 @@
 """Whatever comes in over the network, through to the database: an answer, and never a 500."""
 
 import http.client
+import json
+import socket
 import urllib.parse
 
 import requests
@@ -94,3 +96,24 @@ class HostileRequestsTest(base.FunctionalTest):
             )
             answer = connection.getresponse()
             self.assertEqual(status, answer.status, answer.read())
+
+    def test_a_body_that_breaks_off_or_is_badly_chunked_is_refused(self) -> None:
+        address = urllib.parse.urlsplit(self.url)
+        for length, body in (
+            ("Content-Length: 100", b"{"),
+            ("Transfer-Encoding: chunked", b"5\r\n{"),
+            ("Transfer-Encoding: chunked", b"x\r\n{}\r\n0\r\n\r\n"),
+        ):
+            head = (
+                f"POST {address.path}/consistencygroups HTTP/1.1\r\n{length}\r\n"
+                f"X-Auth-Token: {self.session.headers['X-Auth-Token']}\r\n"
+                "Content-Type: application/json\r\n\r\n"
+            )
+            with socket.create_connection((address.hostname, address.port), 30) as client:
+                client.sendall(head.encode() + body)
+                client.shutdown(socket.SHUT_WR)
+                answer = http.client.HTTPResponse(client)
+                answer.begin()
+                [(name, fault)] = json.load(answer).items()
+            self.assertEqual((400, "badRequest"), (answer.status, name))
+            self.assertIn("must come whole", fault["message"])
