@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import oslo_middleware
 import webob
 from oslo_log import log as logging
+from oslo_middleware import request_id
 
 from cg_extension import metrics
 from cg_extension.api import faults
 from cg_extension.host import pipeline
+from cg_extension.service import context as cg_context
 from cg_extension.service import exceptions
 
 if TYPE_CHECKING:
@@ -99,6 +101,8 @@ class RequestLog:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         level = logging.DEBUG if environ["REQUEST_METHOD"] in ("GET", "HEAD") else logging.INFO
         started = time.monotonic()
+        # What is logged before auth knows who asks must not show the thread's last request.
+        cg_context.RequestContext(request_id=environ.get(request_id.ENV_REQUEST_ID))
 
         def log_and_start(status: str, *arguments: Any) -> Any:
             seconds = time.monotonic() - started

@@ -5,11 +5,13 @@ import io
 import os
 import pathlib
 import re
+from typing import Any
 from unittest import mock
 
 import fixtures
 import webob.exc
 from oslo_config import cfg
+from oslo_context import context as oslo_context
 from oslo_db import exception as db_exception
 
 from cg_extension.host import middleware, pipeline
@@ -93,6 +95,19 @@ class PipelineTest(base.HostTestCase):
         self.assertNotIn("/v3/p/volumes", log.output)
         self.call("POST", "/volumes", {"volume": {"size": 1}})
         self.assertIn("POST /v3/p/volumes status: 202", log.output)
+
+    def test_what_is_refused_before_auth_is_logged_under_its_own_request(self) -> None:
+        seen = []
+
+        def log(*_: Any) -> None:
+            current = oslo_context.get_current()
+            seen.append((current.request_id, current.user_id))
+
+        with mock.patch.object(middleware.LOG, "log", log):
+            self.call("POST", "/volumes", {"volume": {"size": 1}})
+            refused = self.send("POST", "/v3/p/volumes", {"volume": {"size": 1}})
+        self.assert_fault(refused, 401, "unauthorized")
+        self.assertEqual((refused.headers["x-openstack-request-id"], None), seen[1])
 
 
 class PasteFileTest(base.HostTestCase):
