@@ -4,15 +4,21 @@
 TLS and more processes are a proxy's or another WSGI server's (``host.wsgi``).
 """
 
+import contextlib
 import ipaddress
 import signal
 import socket
 import threading
 from typing import TYPE_CHECKING
 
+from cheroot import server as cheroot
 from cheroot import wsgi
 from oslo_config import cfg
+from oslo_context import context
 from oslo_log import log as logging
+from oslo_middleware import request_id
+
+from cg_extension.api import faults
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -47,8 +53,46 @@ def check_listener(conf: cfg.ConfigOpts) -> None:
         )
 
 
-class _LoggingServer(wsgi.Server):
+class _Request(cheroot.HTTPRequest):
+    """cheroot's, whose answers to what never reaches the application have the API's form, too."""
+
+    def respond(self) -> None:
+        # Chunks that the application leaves unread must not be taken for the next request.
+        self.close_connection = self.close_connection or self.chunked_read
+        super().respond()
+
+    def simple_response(self, status: str, msg: str = "") -> None:
+        # The context is for the log, which would show the last request's of this thread.
+        req_id = context.RequestContext().request_id
+        LOG.info("HTTP server: refused a request: %s %s", status, msg)
+        code, _, phrase = status.partition(" ")
+        headers = {request_id.HTTP_RESP_HEADER_REQUEST_ID: req_id}
+        if code == "405":
+            # To CONNECT, which no path has.
+            headers["Allow"] = "GET, HEAD, POST, PUT, DELETE"
+        answer = faults.fault(int(code), msg or phrase, headers)
+        method = getattr(self, "method", b"").decode()
+        body = answer({"REQUEST_METHOD": method}, self._set_headers)
+        self.close_connection = True
+        with contextlib.suppress(OSError):  # the client is gone
+            self.ensure_headers_sent()
+            for part in body:
+                self.write(part)
+
+    def _set_headers(self, status: str, headers: list[tuple[str, str]]) -> None:
+        # cheroot sends bytes, whatever its type hints say.
+        self.status = status.encode()  # type: ignore[assignment]
+        self.outheaders = [(name.encode(), value.encode()) for name, value in headers]
+
+
+class _Connection(cheroot.HTTPConnection):
+    RequestHandlerClass = _Request
+
+
+class _Server(wsgi.Server):
     """cheroot's server, with its complaints in our log."""
+
+    ConnectionClass = _Connection
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         LOG.log(level, "HTTP server: %s", msg, exc_info=traceback)
@@ -63,7 +107,7 @@ class Server:
 
     def __init__(self, conf: cfg.ConfigOpts, application: "WSGIApplication") -> None:
         check_listener(conf)
-        self._server = _LoggingServer(
+        self._server = _Server(
             (conf.osapi_volume_listen, conf.osapi_volume_listen_port),
             application,
             numthreads=conf.osapi_volume_threads,

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HTTP server listens only where it may, and ends what it began."""
 
+import functools
 import http.client
+import json
+import socket
 import threading
 from typing import Any
 
@@ -74,10 +77,40 @@ class ServerTest(base.BaseTestCase):
             OSError, http.client.HTTPConnection(*http_server.address, timeout=1).request, "GET", "/"
         )
 
-    def test_endless_headers_are_refused(self) -> None:
-        http_server = server.Server(self.conf, lambda *_: [])
+    def _talk(self, raw: bytes) -> str:
+        """What the server sends on one connection, with an application that reads no body."""
+
+        def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            start_response("200 OK", [("Content-Length", "0")])
+            return []
+
+        http_server = server.Server(self.conf, application)
         http_server.start()
         self.addCleanup(http_server.stop)
-        connection = http.client.HTTPConnection(*http_server.address)
-        connection.request("GET", "/", headers={"X-Long": "x" * 100_000})
-        self.assertEqual(413, connection.getresponse().status)
+        with socket.create_connection(http_server.address, timeout=30) as client:
+            client.sendall(raw)
+            client.shutdown(socket.SHUT_WR)
+            return b"".join(iter(functools.partial(client.recv, 65536), b"")).decode()
+
+    def test_what_is_no_request_of_ours_is_refused_in_the_apis_form(self) -> None:
+        for raw, code, name in (
+            (b"get / HTTP/1.1\r\n\r\n", 400, "badRequest"),
+            (b"GET /\xff HTTP/1.1\r\n\r\n", 400, "badRequest"),
+            (b"CONNECT /v3 HTTP/1.1\r\n\r\n", 405, "badMethod"),
+            (b"GET / HTTP/1.1\r\nX-Long: " + b"x" * 100_000, 413, "overLimit"),
+            (b"PUT / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "notImplemented"),
+        ):
+            with self.subTest(raw=raw[:20]):
+                head, _, body = self._talk(raw).partition("\r\n\r\n")
+                self.assertTrue(head.startswith(f"HTTP/1.1 {code} "), head)
+                self.assertRegex(head, r"(?m)^x-openstack-request-id: req-\S+\r$")
+                self.assertEqual(code == 405, "\r\nAllow: GET, " in head)
+                fault = json.loads(body)
+                self.assertEqual(([name], code), (list(fault), fault[name]["code"]))
+
+    def test_chunks_that_nobody_reads_are_not_the_next_request(self) -> None:
+        inner = b"GET /inner HTTP/1.1\r\n\r\n"
+        chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner)
+        said = self._talk(b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
+        self.assertEqual(1, said.count("HTTP/1.1"), said)
+        self.assertIn("200 OK", said)
