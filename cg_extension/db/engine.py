@@ -107,7 +107,7 @@ def default_connection(conf: cfg.ConfigOpts) -> str:
     r".*\((1040|1053|1203|1927), ",  # No connection to spare, shutdown, killed.
 )
 def _connection_error(error: Exception, *_more: object) -> NoReturn:
-    """Have oslo.db take for a server that is away what passes as that does."""
+    """Have oslo.db take for a server that is away what passes as that does: a start waits."""
     raise db_exception.DBConnectionError(error)
 
 
