@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The few raw device-mapper ioctls that the engine needs, after ``linux/dm-ioctl.h``.
 
-Requests are built apart from being sent, so that the freeze can prepare all of them before it
-holds any I/O. Standard library only: the freeze's processes load nothing else.
+Requests are built apart from being sent, so that all of the freeze's are there before it holds any
+I/O.
 """
 
 import dataclasses
@@ -15,14 +15,14 @@ from types import TracebackType
 CONTROL = "/dev/mapper/control"
 
 # struct dm_ioctl: version[3], data_size, data_start, target_count, open_count (signed), flags,
-# event_nr, padding, dev, name[128], uuid[129], data[7].
-_HEADER = struct.Struct("<3I3Ii3IQ128s129s7s")
+# event_nr, padding, dev, name[128], uuid[129], data[7]; in the machine's own byte order.
+_HEADER = struct.Struct("=3I3Ii3IQ128s129s7s")
 _DEVICE_NAME_BYTES = 128
 # struct dm_target_spec: sector_start, length (in sectors of 512 bytes), status, next,
 # target_type[16]; the parameters follow as a string that ends in NUL.
-_TARGET = struct.Struct("<QQiI16s")
+_TARGET = struct.Struct("=QQiI16s")
 # struct dm_target_msg: sector; the message follows.
-_MESSAGE = struct.Struct("<Q")
+_MESSAGE = struct.Struct("=Q")
 _ANSWER_BYTES = 16384
 
 _IOC_READ_WRITE = 3
@@ -78,6 +78,11 @@ def resume(name: str) -> Request:
     return _request(DEV_SUSPEND, name)
 
 
+def device_status(name: str) -> Request:
+    """Ask for a device's flags, which tell whether its I/O is held."""
+    return _request(DEV_STATUS, name)
+
+
 def message(name: str, text: str) -> Request:
     """Send a message to the target at sector 0 of a device, e.g. to a thin pool."""
     return _request(TARGET_MSG, name, payload=_MESSAGE.pack(0) + text.encode() + b"\0")
@@ -128,11 +133,11 @@ class Control:
 
     def is_suspended(self, name: str) -> bool:
         """Whether a device's I/O is held."""
-        return bool(_flags(self.send(_request(DEV_STATUS, name))) & FLAG_SUSPEND)
+        return bool(_flags(self.send(device_status(name))) & FLAG_SUSPEND)
 
     def has_waiting_table(self, name: str) -> bool:
         """Whether a table is loaded in a device's inactive slot, for the next resume."""
-        return bool(_flags(self.send(_request(DEV_STATUS, name))) & FLAG_INACTIVE_PRESENT)
+        return bool(_flags(self.send(device_status(name))) & FLAG_INACTIVE_PRESENT)
 
     def table(self, name: str) -> list[Target]:
         """The live table of a device."""

@@ -1,136 +1,115 @@
 # SPDX-License-Identifier: Apache-2.0
 """The freeze: a program of two small processes that hold the I/O of some devices and let it go.
 
-``python -m cg_extension.drivers.lvm.freeze`` reads a ``Plan`` as JSON from its standard input and
-answers with one line of JSON. What the plan's steps are good for, the lock of the volume group
-and whether it is safe to freeze at all are the business of ``retake``, which starts it.
+``python -I -S freeze.py`` reads an encoded ``freeze_plan.Plan`` from its standard input and
+answers with ``held SECONDS``, ``late`` (I/O was held for longer than the deadline) or ``error
+TEXT``. What the plan's steps are good for, the lock of the volume group and whether it is safe to
+freeze at all are the business of ``retake``, which starts it with all signals blocked: a stop of
+the service sends them to both processes, which finish first.
+
+It imports no more than it needs, and nothing from outside the standard library, as all of it is
+locked in memory twice, and as root must not import what lies about.
 
 What protects the data behind the devices:
 
 - The *freezer* suspends, takes and resumes. The *watchdog*, its child, resumes every device when
   the freezer dies (end of file on their pipe) or is late (it is then killed first, so that it
-  can't go on; a suspend that waits for I/O gives up on a fatal signal).
+  can't go on; a suspend that waits for I/O gives up on a fatal signal). It goes on resuming until
+  the freezer is gone: what the freezer was doing in the kernel may still end with a device held.
 - Both have all their memory locked and are marked as being part of the I/O path
   (PR_SET_IO_FLUSHER), so that neither can wait for a page of a device that is frozen. The kernel
   keeps its side: ``dm_ioctl`` allocates without I/O.
 - While I/O is held there is no fork, no log, no lock, no garbage collection and no file access:
   the requests were built before, and what is left is one loop of ioctls.
-- Success is reported only by a freezer that lived to resume every device within the deadline.
+- Success is reported only by a freezer that lived to resume every device within the deadline,
+  and that found each still suspended when all was taken: nobody else had let it go.
 """
 
-import contextlib
+# ruff: noqa: SIM105  # contextlib is not loaded
+
 import ctypes
-import dataclasses
 import errno
 import fcntl
 import gc
-import json
+import marshal
 import mmap
 import os
 import select
-import signal
 import sys
 import time
-from collections.abc import Sequence
-from typing import Any
 
-from cg_extension.drivers.lvm import device_mapper
-
-# <sys/mman.h>, <linux/prctl.h>
+# <sys/mman.h>, <linux/prctl.h>, <linux/dm-ioctl.h>
 _MCL_CURRENT_AND_FUTURE = 1 | 2
 _PR_SET_IO_FLUSHER = 57
+_FLAGS_AT = slice(28, 32)
+_FLAG_SUSPENDED = 1 << 1
+# The module ``signal`` would load ``enum`` and more.
+_SIGKILL = 9
 
-# The ``error`` of an answer when I/O was held for longer than the plan's deadline.
-DEADLINE = "deadline"
-
-_FINISHED = b"f"
 _READY = b"r"
+_GO = b"g"
+_FINISHED = b"f"
 # How often, and how many seconds apart, the watchdog tries to resume a device that it can't.
 _RESUME_ATTEMPTS = 200
 _RESUME_PAUSE = 0.05
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Plan:
-    """What to do, in order; a step is a list: its kind, the device's name, then arguments.
-
-    Kinds: ``["message", device, text]``, ``["load", device, [[start, length, kind,
-    parameters], …]]``, ``["resume", device]`` and ``["clear", device, bytes]`` (zeros from the
-    start of the device, a multiple of 4096; not among ``take``).
-
-    :param prepare: steps before the freeze; the first that fails ends it all.
-    :param suspend: devices to hold, in this order; they are resumed in the reverse order.
-    :param take: steps while I/O is held.
-    :param deadline: seconds for which I/O may be held.
-    """
-
-    prepare: Sequence[Sequence[Any]]
-    suspend: Sequence[str]
-    take: Sequence[Sequence[Any]]
-    deadline: float
+# What it is in words, the ioctl's number, its content.
+Request = tuple[str, int, bytes]
 
 
 def main() -> None:
-    """Carry out the plan on standard input; answer ``{"held": s}`` or ``{"error": text}``."""
-    # A stop of the service sends SIGTERM to freezer and watchdog alike; they finish first.
-    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    plan = Plan(**json.load(sys.stdin))
-    with device_mapper.Control() as control:
-        answer = _carry_out(control, plan)
-    # The caller may have been killed; the devices are free all the same.
-    with contextlib.suppress(BrokenPipeError):
-        print(json.dumps(answer), flush=True)
+    """Carry out the plan on standard input; answer on standard output."""
+    with open(0, "rb") as plan:
+        answer = _carry_out(marshal.load(plan))  # noqa: S302  # of the same Python, our parent
+    try:
+        os.write(1, answer.encode())
+    except OSError:  # the caller may have been killed; the devices are free all the same
+        pass
 
 
-def _carry_out(control: device_mapper.Control, plan: Plan) -> dict[str, Any]:
+def _carry_out(plan: dict) -> str:
+    control = os.open("/dev/mapper/control", os.O_RDWR | os.O_CLOEXEC)
+    window = _Window(control, plan["suspend"], plan["take"], plan["check"], plan["resume"])
     try:
-        for step in plan.prepare:
-            _prepare(control, step)
-    except OSError as error:
-        return {"error": f"{' '.join(map(str, step[:2]))}: {error.strerror}"}
-    window = _Window(
-        control.fd,
-        suspends=[device_mapper.suspend(name) for name in plan.suspend],
-        takes=[_request(step) for step in plan.take],
-        resumes=[device_mapper.resume(name) for name in plan.suspend],
-    )
-    try:
-        with _Watchdog(window, plan.deadline) as watchdog:
-            number = window.freeze()
+        with _Watchdog(window, plan["deadline"]) as watchdog:
+            for step in plan["prepare"]:
+                _prepare(control, step)
+            _run_before_others()
+            watchdog.go()
+            window.freeze()
             _run_among_others()
             if window.all_resumed:
                 watchdog.dismiss()
     except OSError as error:
-        return {"error": f"could not get ready to freeze: {error}"}
-    if number:
-        return {"error": os.strerror(number), "errno": number}
-    if window.held > plan.deadline:
-        return {"error": DEADLINE}
-    return {"held": window.held}
+        return f"error {error.strerror}"
+    if window.failure:
+        return f"error {window.failure}"
+    if not window.all_resumed:
+        return "error not all devices could be resumed at once"
+    if window.held > plan["deadline"]:
+        return "late"
+    return f"held {window.held!r}"
 
 
-def _prepare(control: device_mapper.Control, step: Sequence[Any]) -> None:
-    if step[0] != "clear":
-        control.send(_request(step))
-        return
-    fd = os.open(f"/dev/mapper/{step[1]}", os.O_RDWR | os.O_DIRECT | os.O_SYNC | os.O_CLOEXEC)
+def _prepare(control: int, step: tuple) -> None:
+    text, target, content = step
     try:
-        with mmap.mmap(-1, step[2]) as zeros:  # page-aligned, as O_DIRECT wants it
-            if os.pwrite(fd, zeros, 0) != step[2]:
+        if isinstance(target, str):
+            _clear(target, content)
+        else:
+            fcntl.ioctl(control, target, bytearray(content))
+    except OSError as error:
+        raise OSError(error.errno, f"{text}: {error.strerror}") from error
+
+
+def _clear(path: str, size: int) -> None:
+    fd = os.open(path, os.O_RDWR | os.O_DIRECT | os.O_SYNC | os.O_CLOEXEC)
+    try:
+        with mmap.mmap(-1, size) as zeros:  # page-aligned, as O_DIRECT wants it
+            if os.pwrite(fd, zeros, 0) != size:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
     finally:
         os.close(fd)
-
-
-def _request(step: Sequence[Any]) -> device_mapper.Request:
-    match step:
-        case ["message", name, text]:
-            return device_mapper.message(name, text)
-        case ["load", name, targets]:
-            return device_mapper.load(name, [device_mapper.Target(*line) for line in targets])
-        case ["resume", name]:
-            return device_mapper.resume(name)
-    raise ValueError(f"not a step: {step!r}")
 
 
 class _Window:
@@ -138,54 +117,61 @@ class _Window:
 
     def __init__(
         self,
-        control_fd: int,
-        suspends: Sequence[device_mapper.Request],
-        takes: Sequence[device_mapper.Request],
-        resumes: Sequence[device_mapper.Request],
+        control: int,
+        suspends: list[Request],
+        takes: list[Request],
+        checks: list[Request],
+        resumes: list[Request],
     ) -> None:
-        self.control_fd = control_fd
+        self.control = control
         self.suspends = suspends
         self.takes = takes
+        self.checks = checks
         self.resumes = resumes
         # How many suspends were begun and how many have ended; a page that the watchdog sees.
         self.progress = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("I")
         self.held = 0.0
+        self.failure = ""
         self.all_resumed = False
 
-    def freeze(self) -> int:
-        """Suspend, take, resume. Gives back 0 or the error number of what failed.
+    def freeze(self) -> None:
+        """Suspend, take, resume; ``failure`` then says what failed.
 
         From the first suspend to the last resume: ioctls only.
         """
-        ioctl, fd, progress = fcntl.ioctl, self.control_fd, self.progress
-        number = 0
+        ioctl, control, progress = fcntl.ioctl, self.control, self.progress
+        failure = ""
         started = time.monotonic()
         try:
-            for request in self.suspends:
+            for step in self.suspends:
                 progress[0] += 1
-                ioctl(fd, request.number, request.content)
+                ioctl(control, step[1], step[2])
                 progress[1] += 1
-            for request in self.takes:
-                ioctl(fd, request.number, request.content)
+            for step in self.takes:
+                ioctl(control, step[1], step[2])
+            for step in self.checks:
+                answer = ioctl(control, step[1], step[2])
+                if not int.from_bytes(answer[_FLAGS_AT], sys.byteorder) & _FLAG_SUSPENDED:
+                    failure = f"{step[0]} was resumed by someone else meanwhile"
         except OSError as error:
-            number = error.errno or errno.EIO
+            failure = f"{step[0]}: {error.strerror}"
         self.all_resumed = self.resume()
         self.held = time.monotonic() - started
-        return number
+        self.failure = failure
 
     def resume(self) -> bool:
         """Resume what was suspended, whatever fails; tells whether nothing did.
 
         In the reverse order: what lies below must run before a file system above can thaw,
-        which writes. A suspend that was begun and has not ended comes last: it may still be under
-        way in the kernel, and a resume waits for that.
+        which writes. A suspend that was begun and has not ended comes last; a resume does
+        nothing while it is under way.
         """
         begun, suspended = self.progress[0], self.progress[1]
         done = True
         for position in [*range(suspended - 1, -1, -1), *range(suspended, begun)]:
-            request = self.resumes[position]
+            _text, command, content = self.resumes[position]
             try:
-                fcntl.ioctl(self.control_fd, request.number, request.content)
+                fcntl.ioctl(self.control, command, content)
             except OSError as error:
                 # A device that is gone holds nothing.
                 done = done and error.errno == errno.ENXIO
@@ -195,8 +181,8 @@ class _Window:
 class _Watchdog:
     """A child process that resumes the window's devices when its parent dies or is late.
 
-    On entering it is ready, and its deadline runs. It inherits the descriptor of the volume
-    group's lock and of standard output, which so stay open until it, too, is done.
+    On entering it is ready; its deadline runs from ``go`` on. It inherits the descriptor of the
+    volume group's lock and of standard output, which so stay open until it, too, is done.
     """
 
     def __init__(self, window: _Window, deadline: float) -> None:
@@ -226,13 +212,19 @@ class _Watchdog:
         os.close(ready)
         if answer != _READY:
             raise OSError(errno.ECHILD, "the watchdog did not start")
-        _run_before_others()
         return self
+
+    def go(self) -> None:
+        """I/O will be held from now on."""
+        os.write(self.pipe, _GO)
+        os.sched_yield()  # on a single processor the watchdog looks at its clock now, not later
 
     def dismiss(self) -> None:
         """All devices run again: nothing is left to watch."""
-        with contextlib.suppress(BrokenPipeError):
+        try:
             os.write(self.pipe, _FINISHED)
+        except BrokenPipeError:
+            pass
 
     def __exit__(self, *_: object) -> None:
         """Without a ``dismiss`` before, this is what makes the watchdog resume the devices."""
@@ -240,23 +232,40 @@ class _Watchdog:
         os.waitpid(self.pid, 0)
 
     def _watch(self, pipe: int, freezer: int) -> None:
+        if os.read(pipe, 1) != _GO:
+            return
         waiting = select.poll()
         waiting.register(pipe, select.POLLIN)
+        late = False
         if waiting.poll(self.deadline * 1000):
             if os.read(pipe, 1) == _FINISHED:
                 _run_among_others()
                 return
-            late = False
-        else:
-            late = os.getppid() == freezer
-            if late:
-                os.kill(freezer, signal.SIGKILL)
-        for _ in range(_RESUME_ATTEMPTS):
-            if self.window.resume():
-                break
-            time.sleep(_RESUME_PAUSE)
+        elif os.getppid() == freezer:
+            late = True
+            os.kill(freezer, _SIGKILL)
+        self._resume_until_alone(pipe)
         if late:  # the freezer can't say it any more
-            os.write(sys.stdout.fileno(), json.dumps({"error": DEADLINE}).encode())
+            os.write(1, b"late")
+
+    def _resume_until_alone(self, pipe: int) -> None:
+        """Resume until that succeeds with no freezer left that could still suspend.
+
+        A killed freezer ends the suspend that it is in first, and that may take as long as the
+        disks like, if it waits for a file system.
+        """
+        end = select.poll()
+        end.register(pipe, 0)  # the end of file only
+        attempts = 0
+        while attempts < _RESUME_ATTEMPTS:
+            alone = bool(end.poll(0))
+            if self.window.resume() and alone:
+                return
+            if alone:
+                attempts += 1
+                time.sleep(_RESUME_PAUSE)
+            else:
+                end.poll(_RESUME_PAUSE * 1000)
 
 
 def _protect_from_waiting() -> None:
@@ -270,9 +279,12 @@ def _protect_from_waiting() -> None:
         number = ctypes.get_errno()
         raise OSError(number, f"mlockall: {os.strerror(number)}")
     libc.prctl(_PR_SET_IO_FLUSHER, 1, 0, 0, 0)  # Linux 5.6; not vital: the memory is locked
-    # Not vital either, and not allowed in every container: to be spared when memory runs out.
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as adjust:
-        adjust.write("-1000")
+    try:
+        # Not vital either, and not allowed in every container: to be spared when memory runs out.
+        with open("/proc/self/oom_score_adj", "w") as adjust:
+            adjust.write("-1000")
+    except OSError:
+        pass
 
 
 def _run_before_others() -> None:
@@ -280,14 +292,18 @@ def _run_before_others() -> None:
 
     Only for the freeze itself: locking the memory takes far longer, and would hold up others.
     """
-    with contextlib.suppress(OSError):
+    try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except OSError:
+        pass
 
 
 def _run_among_others() -> None:
     """The end of ``_run_before_others``: what is left to do is in no hurry."""
-    with contextlib.suppress(OSError):
+    try:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    except OSError:
+        pass
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ engine.
 
 import contextlib
 import dataclasses
-import json
 import os
 import signal
 import subprocess
@@ -21,12 +20,16 @@ from cg_extension.drivers.lvm import (
     device_mapper,
     errors,
     freeze,
+    freeze_plan,
     preflight,
     privileged,
     thick,
     thin,
     vg_lock,
 )
+
+# Alone with the standard library: nothing from the working directory or from packages.
+PROGRAM = (sys.executable, "-I", "-S", freeze.__file__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,17 +105,22 @@ def _retake(arguments: dict[str, Any]) -> float:
         with device_mapper.Control() as control:
             volumes = group.volumes(locking=False)
             plan = _plan(request, volumes, control)
-            answer = _run(plan, lock_fd)
-            if "error" in answer:
+            outcome, _, detail = _run(plan, lock_fd).partition(" ")
+            if outcome != "held":
                 snapshots = [volumes[snapshot].device_name for _, snapshot in request.pairs]
                 _resume(control, plan.suspend, snapshots)
-    if answer.get("error") == freeze.DEADLINE:
+                if held := [name for name in plan.suspend if _is_held(control, name)]:
+                    raise errors.LVMError(
+                        f"I/O of {', '.join(held)} is still held and could not be let go "
+                        f"(dmsetup resume): {detail or outcome}"
+                    )
+    if outcome == "late":
         raise errors.DeadlineExceeded(
             f"I/O was held for longer than the deadline of {request.deadline:g} s"
         )
-    if "error" in answer:
-        raise errors.FreezeError(f"the freeze failed: {answer['error']}")
-    return float(answer["held"])
+    if outcome != "held":
+        raise errors.FreezeError(f"the freeze failed: {detail}")
+    return float(detail)
 
 
 @privileged.context.entrypoint
@@ -136,6 +144,13 @@ def _resume(
                 control.send(device_mapper.resume(name))
                 resumed.append(name)
     return resumed
+
+
+def _is_held(control: device_mapper.Control, name: str) -> bool:
+    try:
+        return control.is_suspended(name)
+    except OSError:  # a device that is gone holds nothing
+        return False
 
 
 def _checked_order(
@@ -169,7 +184,7 @@ def _plan(
     request: Request,
     volumes: Mapping[str, commands.LogicalVolume],
     control: device_mapper.Control,
-) -> freeze.Plan:
+) -> freeze_plan.Plan:
     for source, snapshot in request.pairs:
         made = volumes.get(snapshot)
         if made is None or made.origin != source:
@@ -208,25 +223,29 @@ def _flush(request: Request) -> None:
         subprocess.run(["sync", "--file-system", *mounted], check=False, capture_output=True)
 
 
-def _run(plan: freeze.Plan, lock_fd: int) -> dict[str, Any]:
-    """Run the freeze's program; the end of its output is the end of freezer and watchdog.
+def _run(plan: freeze_plan.Plan, lock_fd: int) -> str:
+    """Run the freeze's program; gives back its answer.
 
-    Not to be interrupted: whoever holds the lock may let go of it only when both have ended.
+    The end of its output is the end of freezer and watchdog. Not to be interrupted: whoever holds
+    the lock may let go of it only when both have ended. They inherit that no signal reaches them.
     """
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    encoded = plan.encoded()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         program = subprocess.Popen(
-            [sys.executable, "-m", freeze.__name__],
+            PROGRAM,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
             pass_fds=(lock_fd,),
             start_new_session=True,
+            # Other locales map an archive of them, all of which would be locked in memory.
+            env={**os.environ, "LC_ALL": "C"},
         )
-        output, complaint = program.communicate(json.dumps(dataclasses.asdict(plan)))
+        output, complaint = program.communicate(encoded)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if output:
-        return dict(json.loads(output))
-    return {"error": f"the freezer ended early ({program.returncode}): {complaint[-300:]}"}
+        return output.decode(errors="replace")
+    reason = complaint[-300:].decode(errors="replace")
+    return f"error the freezer ended early ({program.returncode}): {reason}"

@@ -10,7 +10,7 @@ are held makes it one instant. See Documentation/admin-guide/device-mapper/snaps
 
 from collections.abc import Mapping, Sequence
 
-from cg_extension.drivers.lvm import commands, device_mapper, errors, freeze
+from cg_extension.drivers.lvm import commands, device_mapper, errors, freeze_plan
 
 _SECTOR = 512
 _ALIGNMENT = 4096
@@ -22,7 +22,7 @@ def plan(
     tables: Mapping[str, Sequence[device_mapper.Target]],
     order: Sequence[str],
     deadline: float,
-) -> freeze.Plan:
+) -> freeze_plan.Plan:
     """Plan the re-take of ``(source, snapshot)`` pairs.
 
     :param volumes: the volume group's volumes by name, read under its lock.
@@ -45,7 +45,7 @@ def plan(
             ["load", device, [[target.start, target.length, target.kind, target.parameters]]],
         ]
         take.append(["resume", device])
-    return freeze.Plan(prepare=prepare, suspend=order, take=take, deadline=deadline)
+    return freeze_plan.Plan(prepare=prepare, suspend=order, take=take, deadline=deadline)
 
 
 def _header_bytes(target: device_mapper.Target) -> int:

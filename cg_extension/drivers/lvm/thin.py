@@ -8,7 +8,7 @@ their meaning: the kernel's Documentation/admin-guide/device-mapper/thin-provisi
 
 from collections.abc import Mapping, Sequence
 
-from cg_extension.drivers.lvm import commands, device_mapper, errors, freeze
+from cg_extension.drivers.lvm import commands, device_mapper, errors, freeze_plan
 
 # What a pool says of itself (``Status`` of the ``thin-pool`` target in the same document).
 _UNFIT = {
@@ -25,7 +25,7 @@ def plan(
     pool_device: str,
     order: Sequence[str],
     deadline: float,
-) -> freeze.Plan:
+) -> freeze_plan.Plan:
     """Plan the re-take of ``(source, snapshot)`` pairs that live in one pool.
 
     :param volumes: the volume group's volumes by name, read under its lock.
@@ -33,7 +33,7 @@ def plan(
     :param order: the devices to suspend, in order.
     """
     ids = [(volumes[source].thin_id, volumes[snapshot].thin_id) for source, snapshot in pairs]
-    return freeze.Plan(
+    return freeze_plan.Plan(
         prepare=[["message", pool_device, f"delete {snapshot}"] for _source, snapshot in ids],
         suspend=order,
         take=[

@@ -35,7 +35,7 @@ def _freeze_processes() -> list[int]:
     found = []
     for entry in pathlib.Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if entry.name.isdigit() and freeze.__name__.encode() in (
+            if entry.name.isdigit() and freeze.__file__.encode() in (
                 (entry / "cmdline").read_bytes()
             ):
                 found.append(int(entry.name))

@@ -1,11 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """The re-take's plans: what is prepared, held and taken."""
 
+import marshal
+import pathlib
+import subprocess
 from unittest import mock
 
+import fixtures
 from oslotest import base
 
-from cg_extension.drivers.lvm import commands, device_mapper, errors, freeze, thick, thin
+from cg_extension.drivers.lvm import (
+    commands,
+    device_mapper,
+    errors,
+    freeze,
+    freeze_plan,
+    retake,
+    thick,
+    thin,
+)
 from cg_extension.tests.unit.drivers.lvm import test_preflight
 
 
@@ -75,49 +88,110 @@ class ThickTest(base.BaseTestCase):
         )
 
 
-class WindowTest(base.BaseTestCase):
-    """The order of ioctls in the freeze, with the kernel's part played by a list."""
+class FreezeTest(base.BaseTestCase):
+    """The freeze's program, with the kernel's part played by a list."""
 
-    def _freeze(self, failing: int | None = None) -> tuple[freeze._Window, int, list[bytes]]:
-        sent: list[bytes] = []
+    def setUp(self) -> None:
+        super().setUp()
+        self.sent: list[str] = []
+        self.suspended: set[str] = set()
+        self.failing: dict[int, int] = {}
+        self.let_go_by_others: str | None = None
+        self.useFixture(fixtures.MockPatchObject(freeze.fcntl, "ioctl", self._ioctl))
 
-        def ioctl(_fd: int, number: int, content: bytes) -> bytes:
-            sent.append(content[48:].split(b"\0")[0])
-            if failing is not None and len(sent) == failing + 1:
-                raise OSError(5, "made to fail")
-            return content
+    def _ioctl(self, _fd: int, number: int, content: bytes) -> bytes:
+        name = content[48:].split(b"\0")[0].decode()
+        self.sent.append(name)
+        if (error := self.failing.get(len(self.sent) - 1)) is not None:
+            raise OSError(error, "made to fail")
+        held = self.suspended
+        if number == device_mapper.DEV_SUSPEND:
+            suspend = content[28] & device_mapper.FLAG_SUSPEND
+            held.add(name) if suspend else held.discard(name)
+        elif number == device_mapper.TARGET_MSG:
+            held.discard(str(self.let_go_by_others))
+        flags = device_mapper.FLAG_SUSPEND if name in held else 0
+        return content[:28] + bytes([flags]) + content[29:]
 
-        names = ["a", "b"]
-        window = freeze._Window(
-            -1,
-            [device_mapper.suspend(name) for name in names],
-            [device_mapper.message("pool", "create_snap 1 2")],
-            [device_mapper.resume(name) for name in names],
-        )
-        with mock.patch.object(freeze.fcntl, "ioctl", ioctl):
-            number = window.freeze()
-        return window, number, sent
+    def _freeze(self, **failing: int) -> freeze._Window:
+        self.failing = {int(at.removeprefix("at_")): number for at, number in failing.items()}
+        plan = freeze_plan.Plan([], ["a", "b"], [["message", "pool", "create_snap 1 2"]], 2.0)
+        told = marshal.loads(plan.encoded())
+        window = freeze._Window(-1, *(told[key] for key in ("suspend", "take", "check", "resume")))
+        window.freeze()
+        return window
 
     def test_all_are_suspended_then_taken_then_resumed(self) -> None:
-        window, number, sent = self._freeze()
-        self.assertEqual((0, True), (number, window.all_resumed))
-        self.assertEqual([b"a", b"b", b"pool", b"b", b"a"], sent)
+        window = self._freeze()
+        self.assertEqual(("", True, set()), (window.failure, window.all_resumed, self.suspended))
+        self.assertEqual(["a", "b", "pool", "a", "b", "b", "a"], self.sent)
 
     def test_a_failing_suspend_resumes_those_begun_and_takes_nothing(self) -> None:
-        _window, number, sent = self._freeze(failing=0)
-        self.assertEqual(5, number)
-        self.assertEqual([b"a", b"a"], sent)
+        self.assertEqual("suspend a: made to fail", self._freeze(at_0=5).failure)
+        self.assertEqual(["a", "a"], self.sent)
 
     def test_a_failing_take_resumes_all(self) -> None:
-        window, number, sent = self._freeze(failing=2)
-        self.assertEqual((5, True), (number, window.all_resumed))
-        self.assertEqual([b"a", b"b", b"pool", b"b", b"a"], sent)
+        window = self._freeze(at_2=5)
+        self.assertEqual("message pool: made to fail", window.failure)
+        self.assertTrue(window.all_resumed)
+        self.assertEqual(["a", "b", "pool", "b", "a"], self.sent)
+
+    def test_a_device_that_someone_else_let_go_fails_it(self) -> None:
+        self.let_go_by_others = "a"
+        self.assertEqual("a was resumed by someone else meanwhile", self._freeze().failure)
 
     def test_a_suspend_that_may_be_under_way_is_resumed_last(self) -> None:
-        _window, _number, sent = self._freeze(failing=1)
-        self.assertEqual([b"a", b"b", b"a", b"b"], sent)
+        self._freeze(at_1=5)
+        self.assertEqual(["a", "b", "a", "b"], self.sent)
 
     def test_a_failing_resume_keeps_no_other_from_it_and_is_told(self) -> None:
-        window, _number, sent = self._freeze(failing=3)
+        window = self._freeze(at_5=5)
         self.assertFalse(window.all_resumed)
-        self.assertEqual(b"a", sent[-1])
+        self.assertEqual("a", self.sent[-1])
+
+    def _carry_out(self, **failing: int) -> str:
+        """The answer of freezer and watchdog, which share this list as it is when they part."""
+        self.failing = {int(at.removeprefix("at_")): number for at, number in failing.items()}
+        plan = freeze_plan.Plan([], ["a", "b"], [["message", "pool", "create_snap 1 2"]], 2.0)
+        with (
+            mock.patch.object(freeze.os, "open", return_value=-1),
+            mock.patch.object(freeze, "_protect_from_waiting"),
+            mock.patch.object(freeze, "_run_before_others"),
+        ):
+            return freeze._carry_out(marshal.loads(plan.encoded()))
+
+    def test_it_tells_for_how_long_it_held(self) -> None:
+        word, _, seconds = self._carry_out().partition(" ")
+        self.assertEqual("held", word)
+        self.assertGreater(float(seconds), 0)
+
+    def test_a_device_that_could_not_be_resumed_is_no_success(self) -> None:
+        self.assertIn("error not all", self._carry_out(at_5=5))
+
+    def test_what_could_not_be_prepared_is_told_and_nothing_held(self) -> None:
+        plan = freeze_plan.Plan([["message", "pool", "delete 3"]], ["a"], [], 2.0)
+        self.failing = {0: 61}
+        with (
+            mock.patch.object(freeze.os, "open", return_value=-1),
+            mock.patch.object(freeze, "_protect_from_waiting"),
+        ):
+            answer = freeze._carry_out(marshal.loads(plan.encoded()))
+        self.assertEqual("error message pool: made to fail", answer)
+        self.assertEqual(["pool"], self.sent)
+
+    def test_it_loads_little_and_nothing_from_where_it_is_started(self) -> None:
+        directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        (directory / "ctypes.py").write_text("raise SystemExit('shadowed')")
+        done = subprocess.run(
+            [*retake.PROGRAM[:1], "-X", "importtime", *retake.PROGRAM[1:]],
+            cwd=directory,
+            env={"PYTHONPATH": str(directory)},
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+        self.assertIn("ctypes", loaded)
+        heavy = {"signal", "site", "json", "dataclasses", "typing", "contextlib", "cg_extension"}
+        self.assertEqual(set(), heavy & loaded)
