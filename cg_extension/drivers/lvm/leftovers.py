@@ -27,11 +27,13 @@ def is_leftover(tags: frozenset[str]) -> bool:
     tag = unfinished_of(tags)
     if tag is None:
         return False
-    _boot, pid, _start = tag.removeprefix(_UNFINISHED).split("-")
     try:
+        _boot, pid, _start = tag.removeprefix(_UNFINISHED).split("-")
         return tag != f"{_UNFINISHED}{_process(int(pid))}"
     except (FileNotFoundError, ProcessLookupError):
         return True
+    except ValueError:  # someone else's tag
+        return False
 
 
 def _process(pid: int) -> str:

@@ -15,6 +15,7 @@ _UNFIT = {
     "ro": "is read-only",
     "out_of_data_space": "is out of data space",
     "Fail": "has failed",
+    "Error": "does not tell its state",
     "needs_check": "needs a check (lvconvert --repair)",
 }
 

@@ -21,7 +21,7 @@ def held(locking_dir: str, volume_group: str) -> Iterator[int]:
     :param locking_dir: LVM's setting ``global/locking_dir``.
     :raises OSError: the lock file can't be opened.
     """
-    os.makedirs(locking_dir, exist_ok=True)
+    os.makedirs(locking_dir, mode=0o700, exist_ok=True)
     path = os.path.join(locking_dir, f"V_{volume_group}")
     # Whoever waits for the exclusive lock holds the ``:aux`` lock meanwhile, so that readers
     # that keep coming can't starve it.

@@ -62,6 +62,10 @@ class LeftoverTest(base.BaseTestCase):
         ):
             self.assertTrue(leftovers.is_leftover(frozenset([tag])), tag)
 
+    def test_what_others_tagged_alike_is_none(self) -> None:
+        for tag in ("cg_ext.unfinished=", "cg_ext.unfinished=x-y-z", "cg_ext.unfinished=1-2-3-4"):
+            self.assertFalse(leftovers.is_leftover(frozenset([tag])), tag)
+
     def test_a_finished_volume_is_none(self) -> None:
         self.assertFalse(leftovers.is_leftover(frozenset([leftovers.OWNED, "cg=1"])))
 

@@ -57,6 +57,7 @@ class ThinTest(base.BaseTestCase):
             ),
             ("2 10/100 50/100 - rw discard_passdown queue_if_no_space needs_check 64", "check"),
             ("Fail", "failed"),
+            ("Error", "state"),
             ("2 91/100 50/100 - rw discard_passdown queue_if_no_space - 64", "metadata"),
             ("2 10/100 96/100 - rw discard_passdown queue_if_no_space - 64", "data"),
         ):
