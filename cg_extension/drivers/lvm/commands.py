@@ -29,7 +29,8 @@ _LOW_STALL = (
     'mlock_filter=["lib","bin","heap","stack","usr","anon","vvar","vdso"]}'
 )
 
-_AT_WORK = "/run/lock/cg_extension-lvm"
+# Not in /run/lock, where any user may make files, and so keep root from opening one.
+_AT_WORK = "/run/cg_extension-lvm.lock"
 
 # Fields that cost no status query: asked for its status, a thin pool commits, and I/O waits.
 _FIELDS = (
@@ -118,7 +119,6 @@ def wait_for_all() -> None:
 @contextlib.contextmanager
 def _at_work(operation: int) -> Iterator[int]:
     """Hold a lock that an ``lvm`` process inherits, and so keeps when its parent dies."""
-    os.makedirs(os.path.dirname(_AT_WORK), exist_ok=True)
     fd = os.open(_AT_WORK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, operation)
