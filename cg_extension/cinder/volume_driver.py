@@ -53,7 +53,8 @@ class ConsistentLVMVolumeDriver(group_calls.GroupCalls, lvm.LVMVolumeDriver):
         """Let go and remove what a crash in the middle of a group call left."""
         super().do_setup(context)
         with group_calls.translated():
-            lvm_engine.Engine(self._settings()).recover()
+            made = lvm_engine.Engine(self._settings())
+            made.wipe_in_background(made.recover())
 
     @functools.cached_property
     def engine(self) -> lvm_engine.Engine:

@@ -8,6 +8,7 @@ number of processes does not grow with the number of volumes.
 import contextlib
 import dataclasses
 import fcntl
+import functools
 import json
 import os
 import subprocess
@@ -211,6 +212,7 @@ class VolumeGroup:
         row = self._report("vgs", ["vg_size", "vg_free"], [self.name])[0]
         return int(row["vg_size"]), int(row["vg_free"])
 
+    @functools.cached_property
     def locking_dir(self) -> str:
         """The directory of LVM's lock files."""
         output = self.run("lvmconfig", "--type", "full", "global/locking_dir")

@@ -43,7 +43,7 @@ class LVMDriver(base.Driver):
     def do_setup(self, context: base.Context) -> None:
         privileged.configure(self.options.lvm_privsep_helper)
         self.__dict__.pop("engine", None)  # the type that ``auto`` found is looked for again
-        self.engine.recover()
+        self.engine.wipe_in_background(self.engine.recover())
         ours = (v for v in self.engine.volumes().values() if v.name.startswith("volume-"))
         self.engine.activate([volume.name for volume in ours if not volume.active])
 

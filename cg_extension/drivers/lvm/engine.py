@@ -17,6 +17,7 @@ Its users: our driver, the ``cg-lvm`` command, and a subclass of Cinder's LVM dr
 ``device_path(name)``         where an active volume is
 ``capacity()``                sizes and usage, in bytes
 ``recover()``                 after a crash: resume what is frozen, remove what is half-made
+``wipe(names)``               the slow part of it, for later; ``wipe_in_background(names)``
 ============================  =================================================================
 
 A ``Copy`` says what is made of what. Every call that makes something is all or nothing, and
@@ -27,7 +28,7 @@ LVM's names within the volume group, sizes are bytes. All calls raise ``errors.L
 
 import contextlib
 import dataclasses
-import functools
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 
 from oslo_log import log as logging
@@ -200,39 +201,35 @@ class Engine:
         """Put right what a crash left: run it before anything else is done.
 
         Resumes sources of half-made snapshots that are still suspended, and removes volumes that
-        a process which is gone was making. Gives back the names of what it removed.
+        a process which is gone was making. Those that have to be wiped first, which can take
+        hours, are given other names instead, so that they are in nobody's way: gives back those
+        names, for ``wipe``.
         """
         commands.wait_for_all()
-        volumes = self.volumes()
-        left = [volume for volume in volumes.values() if leftovers.is_leftover(volume.tags)]
-        sources = [
-            volumes[volume.origin].device_name
-            for volume in left
-            if volume.origin and volume.origin in volumes
-        ]
-        if sources:
-            snapshots = [volume.device_name for volume in left if volume.origin]
-            resumed = retake.let_go(self.group.name, self._locking_dir, sources, snapshots)
-            if resumed:
-                LOG.warning("Resumed devices that a crash had left suspended: %s", resumed)
-        self._removal.remove_half_made(left)
-        names = sorted(volume.name for volume in left)
+        left = [v for v in self.volumes().values() if leftovers.is_leftover(v.tags)]
+        if left:
+            names = sorted(volume.name for volume in left)
+            LOG.warning("Removing volumes that a crash had left half-made: %s", names)
+        return self._removal.set_aside(left)
+
+    def wipe(self, names: Sequence[str]) -> None:
+        """Wipe and remove what ``recover`` has set aside; what fails is left to the next start."""
+        for name in names:
+            self._removal.discard([name])
+
+    def wipe_in_background(self, names: Sequence[str]) -> None:
+        """``wipe``, while others go on."""
         if names:
-            LOG.warning("Removed volumes that a crash had left half-made: %s", names)
-        return names
+            threading.Thread(target=self.wipe, args=(names,), daemon=True).start()
 
     # How
-
-    @functools.cached_property
-    def _locking_dir(self) -> str:
-        return self.group.locking_dir()
 
     def _retake_request(self, copies: Sequence[Copy]) -> retake.Request:
         settings = self.settings
         return retake.Request(
             volume_group=settings.volume_group,
             system_dir=settings.system_dir,
-            locking_dir=self._locking_dir,
+            locking_dir=self.group.locking_dir,
             pairs=[(copy.source, copy.target) for copy in copies],
             deadline=settings.freeze_deadline,
             data_limit=settings.data_limit,

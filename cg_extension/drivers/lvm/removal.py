@@ -4,15 +4,18 @@
 Which ones, and when, is up to the engine.
 """
 
+import uuid
 from collections.abc import Iterable, Sequence
 
 from oslo_log import log as logging
 
-from cg_extension.drivers.lvm import commands, contents, errors, leftovers, model
+from cg_extension.drivers.lvm import commands, contents, errors, leftovers, model, retake
 
 LOG = logging.getLogger(__name__)
 
 _MIB = 1 << 20
+# Of volumes that wait to be wiped and removed.
+_ASIDE = "cggone-"
 
 
 class Removal:
@@ -57,8 +60,11 @@ class Removal:
         other. But it may be the disk that fails, and what is left half-made is in the way of the
         next try: what can't be wiped goes all the same.
 
+        A freeze may have died on its way; once the snapshots are gone, nothing tells of it.
+
         :raises LVMError: one is in use, or LVM failed; others may be gone.
         """
+        self.let_go(volumes)
         for batch in ([v for v in volumes if v.origin], [v for v in volumes if not v.origin]):
             for volume in batch:
                 try:
@@ -67,13 +73,52 @@ class Removal:
                     LOG.warning("Removing %s although it is not wiped: %s", volume.name, error)
             self._remove(batch)
 
+    def set_aside(self, volumes: Sequence[commands.LogicalVolume]) -> list[str]:
+        """Give half-made volumes that are to be wiped names in nobody's way, and remove others.
+
+        Gives back the new names. Those set aside before keep theirs.
+        """
+        self.let_go(volumes)
+        slow = [volume for volume in volumes if self._is_wiped(volume)]
+        renamed = {
+            volume.name: f"{_ASIDE}{uuid.uuid4()}"
+            for volume in slow
+            if not volume.name.startswith(_ASIDE)
+        }
+        if renamed:
+            self._group.make(
+                [["lvrename", self._group.name, *pair] for pair in renamed.items()],
+                list(renamed.values()),
+            )
+        self.remove_half_made([volume for volume in volumes if volume not in slow])
+        # Snapshots first, as everywhere.
+        slow.sort(key=lambda volume: volume.origin is None)
+        return [renamed.get(volume.name, volume.name) for volume in slow]
+
+    def let_go(self, snapshots: Sequence[commands.LogicalVolume]) -> None:
+        """Resume the sources of half-made snapshots, should a freeze have left them held."""
+        pairs = [(v.origin, v.device_name) for v in snapshots if v.origin]
+        if not pairs:
+            return
+        resumed = retake.let_go(
+            self._group.name,
+            self._group.locking_dir,
+            [commands.device_name(self._group.name, origin) for origin, _device in pairs],
+            [device for _origin, device in pairs],
+        )
+        if resumed:
+            LOG.warning("Resumed devices that a freeze had left suspended: %s", resumed)
+
     def _remove(self, volumes: Sequence[commands.LogicalVolume]) -> None:
         if volumes:
             names = self._group.qualified(volume.name for volume in volumes)
             self._group.run("lvremove", "--force", "--yes", *names)
 
+    def _is_wiped(self, volume: commands.LogicalVolume) -> bool:
+        return volume.pool is None and self._settings.clear_size is not None
+
     def _wipe(self, volume: commands.LogicalVolume) -> None:
-        if volume.pool or self._settings.clear_size is None:
+        if not self._is_wiped(volume):
             return
         if not volume.active:
             self._group.activate([volume.name])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing stays frozen: not when a device is slow, not when any of the processes is killed."""
 
+import concurrent.futures
 import contextlib
 import os
 import pathlib
@@ -11,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from cg_extension.drivers.lvm import device_mapper, engine, errors, freeze
+from cg_extension.drivers.lvm import device_mapper, engine, errors, freeze, freeze_plan, retake
 from cg_extension.tests.lvm import base, writer
 
 # Makes group snapshots and deletes them, over and over: to be killed.
@@ -134,8 +135,56 @@ class SlowMemberTest(base.LVMTestCase):
                 os.kill(pid, signal.SIGKILL)
             loop.wait()
             self.assertTrue(self.control.is_suspended(os.path.basename(self.a)))
-            self.assertEqual(["k-a", "k-b"], self.eng.recover())
+            left = self.eng.recover()
             self._assert_resumed_within(0)
+            self.eng.wipe(left)
+        self.assert_sound(self.eng, ["a", "b"])
+
+    def test_a_member_that_someone_else_resumes_meanwhile_fails_the_snapshot(self) -> None:
+        def take() -> errors.LVMError:
+            return self.assertRaises(errors.FreezeError, self._snapshot, self.eng)
+
+        with self._slow_writers(), concurrent.futures.ThreadPoolExecutor() as pool:
+            failure = pool.submit(take)
+            self._wait_until_frozen()
+            base.run("dmsetup", "resume", "--noudevsync", self.a)
+            self.assertIn("resumed by someone else", str(failure.result()))
+        self.assert_sound(self.eng, ["a", "b"])
+
+    def test_nothing_stays_held_by_a_suspend_that_ends_after_the_deadline(self) -> None:
+        """A file system that is being written out can't be interrupted, not even by SIGKILL."""
+        point = pathlib.Path(self.vg.system_dir) / "mounted"
+        point.mkdir()
+        base.run("mkfs.ext4", "-q", self.b)
+        base.run("mount", self.b, str(point))
+        self.addCleanup(base.run, "umount", str(point))
+        devices = [os.path.basename(device) for device in (self.a, self.b)]
+        plan = freeze_plan.Plan([], devices, [], deadline=0.3)
+        self.vg.make_odd("delay", "0", "0", self.vg.odd_loop, "0", "1000")
+        (point / "file").write_bytes(bytes(1000))
+        done = subprocess.run(
+            retake.PROGRAM, input=plan.encoded(), capture_output=True, check=False
+        )
+        self.vg.make_odd("linear", "0")
+        self.assertEqual(b"late", done.stdout)
+        self.assertEqual([], [name for name in devices if self.control.is_suspended(name)])
+
+    def test_writers_go_on_when_all_but_the_service_is_killed(self) -> None:
+        helped = _LOOP.replace("run_in_process()", "configure()")
+        with self._slow_writers(), writer.Writer([self.a]) as quick:
+            loop = subprocess.Popen(
+                [sys.executable, "-c", helped, self.vg.name, "", "a", "b"],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            self._wait_until_frozen()
+            for pid in [*self._helpers(), *reversed(_freeze_processes())]:
+                os.kill(pid, signal.SIGKILL)
+            loop.communicate(timeout=120)
+            self._assert_resumed_within(0)
+            time.sleep(0.5)
+        self.assertGreater(quick.result["writes"], 0)
         self.assert_sound(self.eng, ["a", "b"])
 
     def test_writers_go_on_when_the_privileged_helper_is_killed(self) -> None:
@@ -157,7 +206,7 @@ class SlowMemberTest(base.LVMTestCase):
             time.sleep(0.5)
         self.assertIn("Premature eof waiting for privileged process", complaint)
         self.assertLess(quick.longest_stall(0, time.monotonic()), 20)
-        self.eng.recover()
+        self.eng.wipe(self.eng.recover())
         self.assert_sound(self.eng, ["a", "b"])
         self._snapshot(self.eng)
 
@@ -204,7 +253,7 @@ class Killed:
                 time.sleep(0.25 * turn)
                 loop.kill()
                 loop.communicate()
-                eng.recover()
+                eng.wipe(eng.recover())
                 left = [name for name in targets if name in eng.volumes()]
                 if left == targets:
                     self.assertEqual(0, writer.gap(self.readable(eng, targets)))

@@ -51,8 +51,15 @@ class WipeTest(base.LVMTestCase):
             mock.patch.object(removal.Removal, "discard"),
         ):
             self._fail_to_clone()
-        self.assertEqual(["c-v0", "cgtmp-c-v0"], self.eng.recover())
-        self.assert_sound(self.eng, self.names)
+        left = self.eng.recover()
+        self.assertEqual(2, len(left))
+        # What has to be wiped waits, and is in nobody's way.
+        self.assert_sound(self.eng, [*self.names, *left])
+        self.eng.clone_group(self.copies(self.names, "c-"))
+        self.assertEqual(set(left), set(self.eng.recover()))
+        self.eng.wipe(left)
+        self.assert_sound(self.eng, [*self.names, "c-v0"])
+        self.eng.delete(["v0", "c-v0"])
         self.assertFalse(self._free_space_has_it())
 
     def test_without_volume_clear_it_stays(self) -> None:
