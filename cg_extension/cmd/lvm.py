@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from cg_extension.drivers import exceptions
-from cg_extension.drivers.lvm import commands, engine, privileged
+from cg_extension.drivers.lvm import commands, engine, leftovers, privileged
 
-# Tags: what a volume belongs to, and what it was made of.
+# Tags: what a volume belongs to, what it was made of, and how many belong together.
 _SNAPSHOT = "cg-lvm.snapshot="
 _CLONE = "cg-lvm.clone="
 _SOURCE = "cg-lvm.source="
+_MEMBERS = "cg-lvm.members="
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*")
 
 
@@ -30,6 +31,7 @@ class UsageError(exceptions.DriverRefusal):
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; gives back the exit status."""
     options = _parser().parse_args(arguments)
+    options.left = []
     try:
         if os.geteuid() != 0:
             raise UsageError("must be run by root: it holds and changes block devices")
@@ -38,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except exceptions.DriverError as error:
         print(f"cg-lvm: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(answer) if options.json else _text(answer))
+    print(json.dumps(answer) if options.json else _text(answer), flush=True)
+    for eng, left in options.left:
+        eng.wipe(left)
     return 0
 
 
@@ -108,6 +112,11 @@ def _clone(options: argparse.Namespace) -> dict[str, Any]:
     if options.snapshot:
         group = options.members[0]
         sources = _belonging(commands.VolumeGroup(group).volumes(), _SNAPSHOT, options.snapshot)
+        if not _is_complete(sources):
+            raise UsageError(
+                f"group snapshot {options.snapshot} is not complete: it is still being made, was "
+                "cut short, or members were removed"
+            )
         eng, volumes = _engine(group, sources[0].name, options)
         pairs = [(_tag(volume, _SOURCE) or volume.name, volume.name) for volume in sources]
         copies = _copies(volumes, pairs, options.name, _CLONE)
@@ -122,7 +131,8 @@ def _clone(options: argparse.Namespace) -> dict[str, Any]:
 
 def _list(options: argparse.Namespace) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
-    for volume in commands.VolumeGroup(options.volume_group).volumes(status=True).values():
+    volumes = commands.VolumeGroup(options.volume_group).volumes(status=True)
+    for volume in volumes.values():
         for kind, prefix in (("snapshot", _SNAPSHOT), ("clone", _CLONE)):
             if name := _tag(volume, prefix):
                 found.append(
@@ -132,6 +142,7 @@ def _list(options: argparse.Namespace) -> dict[str, Any]:
                         "source": _tag(volume, _SOURCE),
                         "size": volume.size,
                         "lost": volume.invalid,
+                        "complete": _is_complete(_belonging(volumes, prefix, name)),
                     }
                 )
     return {"volumes": found}
@@ -174,9 +185,9 @@ def _engine(
         cow_percent=getattr(options, "cow_percent", 100),
     )
     eng = engine.Engine(settings)
-    if eng.recover():
-        volumes = eng.volumes()
-    return eng, volumes
+    # What a crash left may take hours to wipe: after what was asked for.
+    options.left.append((eng, eng.recover()))
+    return eng, eng.volumes()
 
 
 def _copies(
@@ -190,7 +201,9 @@ def _copies(
         raise UsageError(f"not a name for LVM: {name!r}; letters, digits and + _ . - make one")
     copies = [
         engine.Copy(
-            source=source, target=f"{origin}.{name}", tags=[f"{prefix}{name}", f"{_SOURCE}{origin}"]
+            source=source,
+            target=f"{origin}.{name}",
+            tags=[f"{prefix}{name}", f"{_SOURCE}{origin}", f"{_MEMBERS}{len(pairs)}"],
         )
         for origin, source in pairs
     ]
@@ -207,6 +220,12 @@ def _belonging(
     if not found:
         raise UsageError(f"there is no group snapshot {name}; cg-lvm list shows what there is")
     return found
+
+
+def _is_complete(volumes: Sequence[commands.LogicalVolume]) -> bool:
+    """Whether these are all members of a group snapshot or clone, finished."""
+    finished = [volume for volume in volumes if not leftovers.unfinished_of(volume.tags)]
+    return {_tag(volume, _MEMBERS) for volume in volumes} == {str(len(finished))}
 
 
 def _tag(volume: commands.LogicalVolume, prefix: str) -> str | None:

@@ -163,6 +163,8 @@ class Engine:
         for copy in copies:
             if copy.source not in volumes:
                 raise errors.Refusal(f"there is no {copy.source} in {self.group.name}")
+            if leftovers.unfinished_of(volumes[copy.source].tags):
+                raise errors.Refusal(f"{copy.source} is half-made: it may be of any moment")
             if volumes[copy.source].invalid:
                 raise errors.Refusal(
                     f"the copy-on-write store of {copy.source} overflowed; its content is lost"
@@ -226,6 +228,7 @@ class Engine:
 
     def _retake_request(self, copies: Sequence[Copy]) -> retake.Request:
         settings = self.settings
+        own_paths = [*settings.own_paths, self.group.locking_dir, settings.system_dir or "/etc/lvm"]
         return retake.Request(
             volume_group=settings.volume_group,
             system_dir=settings.system_dir,
@@ -234,7 +237,8 @@ class Engine:
             deadline=settings.freeze_deadline,
             data_limit=settings.data_limit,
             metadata_limit=settings.metadata_limit,
-            own_paths=preflight.own_paths(settings.own_paths),
+            own_paths=preflight.own_paths(own_paths),
+            mark=leftovers.unfinished_tag(),
         )
 
     def _check_sources(self, copies: Sequence[Copy]) -> None:

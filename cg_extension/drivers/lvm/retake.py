@@ -45,6 +45,7 @@ class Request:
 
     volume_group: str
     system_dir: str | None
+    :param mark: the tag of the snapshots that the caller has made.
     locking_dir: str
     pairs: Sequence[tuple[str, str]]
     deadline: float
@@ -55,6 +56,7 @@ class Request:
 
 def check(request: Request) -> list[str]:
     """See to it, before anything is made, that a group snapshot can be taken of the sources.
+    mark: str
 
     Gives back the names of sources that are not active.
 
@@ -187,8 +189,8 @@ def _plan(
 ) -> freeze_plan.Plan:
     for source, snapshot in request.pairs:
         made = volumes.get(snapshot)
-        if made is None or made.origin != source:
-            raise errors.LVMError(f"{snapshot} is not there as a snapshot of {source}")
+        if made is None or made.origin != source or request.mark not in made.tags:
+            raise errors.LVMError(f"{snapshot} is not there as our snapshot of {source}")
     order = _checked_order(request, volumes, control)
     if len(order) != len(request.pairs):
         raise errors.LVMError("a member was deactivated meanwhile")

@@ -38,6 +38,14 @@ class CommandTest(base.LVMTestCase):
         self.assertIn(
             "there already", self._call("snapshot", *members, "--name", "monday", status=1)
         )
+        self.assertTrue(all(v["complete"] for v in listed))
+        base.run("lvchange", "--addtag", "cg_ext.unfinished=0-1-0", f"{vg}/v0.monday")
+        refused = ("clone", vg, "--from", "monday", "--name", "wednesday")
+        self.assertIn("not complete", self._call(*refused, status=1))
+        base.run("lvremove", "--yes", f"{vg}/v0.monday")
+        self.assertIn("not complete", self._call(*refused, status=1))
+        listed = self._call("list", vg)["volumes"]
+        self.assertEqual({False}, {v["complete"] for v in listed if "snapshot" in v})
         self._call("delete", vg, "monday")
         self.assertIn("no group snapshot", self._call("delete", vg, "monday", status=1))
         copies = [f"{name}.{clone}" for name in names for clone in ("live", "tuesday")]

@@ -5,7 +5,7 @@ import hashlib
 import os
 import time
 
-from cg_extension.drivers.lvm import engine
+from cg_extension.drivers.lvm import engine, errors, leftovers
 from cg_extension.tests.lvm import base, writer
 
 
@@ -94,6 +94,16 @@ class OneInstant:
         for _ in range(2):
             eng.delete(["c-v0", "c-v1", "r", "s-v0", "s-v1", "v0", "v1"])
         self.assert_sound(eng, [])
+
+    def test_nothing_is_made_of_what_is_half_made(self) -> None:
+        eng = self.use_engine(self.thin)
+        names, _devices = self.make_volumes(eng, 1)
+        eng.snapshot_group(self.copies(names, "s-"))
+        eng.retag(["s-v0"], leftovers.unfinished_tag())
+        restore = [engine.Copy(source="s-v0", target="r")]
+        self.assertIn(
+            "half-made", str(self.assertRaises(errors.Refusal, eng.restore_group, restore))
+        )
 
     def test_a_group_that_was_made_in_part_is_made_anew(self) -> None:
         eng = self.use_engine(self.thin)
