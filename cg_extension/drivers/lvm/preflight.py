@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cg_extension.drivers.lvm import commands, errors
 
+_BLOCK_DEVICES = "/sys/class/block"
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Machine:
@@ -109,9 +111,9 @@ def suspend_order(machine: Machine, members: Mapping[str, str]) -> list[str]:
 
 
 def own_paths(more: Iterable[str] = ()) -> list[str]:
-    """What this process needs: its programs, libraries, open files, and LVM's directories."""
+    """What this process needs: its programs, libraries, open files, and LVM's."""
     paths = {sys.executable, sys.prefix, os.getcwd(), os.path.dirname(__file__)}
-    paths |= {"/usr/sbin", "/lib", "/etc/lvm", "/run", "/dev", "/tmp", *more}  # noqa: S108
+    paths |= {"/usr/sbin", "/lib", "/run", "/dev", "/tmp", *more}  # noqa: S108
     with open("/proc/self/maps") as maps:
         paths |= {line.split(maxsplit=5)[-1].strip() for line in maps if "/" in line}
     for name in os.listdir("/proc/self/fd"):
@@ -125,16 +127,19 @@ def own_paths(more: Iterable[str] = ()) -> list[str]:
 def read_machine() -> Machine:
     """The machine as it is now, from /proc and /sys."""
     below = {}
-    for name in os.listdir("/sys/block"):
-        slaves = f"/sys/block/{name}/slaves"
-        if os.path.isdir(slaves):
-            below[_number(name)] = [_number(slave) for slave in os.listdir(slaves)]
+    for name in os.listdir(_BLOCK_DEVICES):
+        directory = os.path.realpath(f"{_BLOCK_DEVICES}/{name}")
+        if os.path.exists(f"{directory}/partition"):
+            below[_number(name)] = [_number(os.path.basename(os.path.dirname(directory)))]
+        elif os.path.isdir(f"{directory}/slaves"):
+            slaves = os.listdir(f"{directory}/slaves")
+            below[_number(name)] = [_number(slave) for slave in slaves]
     with open("/proc/self/mountinfo") as mountinfo:
         mounts = [_mount(line) for line in mountinfo]
-    for name in os.listdir("/sys/block"):
+    for name in os.listdir(_BLOCK_DEVICES):
         with (
             contextlib.suppress(FileNotFoundError),
-            open(f"/sys/block/{name}/loop/backing_file") as backing_file,
+            open(f"{_BLOCK_DEVICES}/{name}/loop/backing_file") as backing_file,
         ):
             below[_number(name)] = [device_behind(backing_file.read().strip())]
     with open("/proc/swaps") as swaps:
@@ -142,8 +147,18 @@ def read_machine() -> Machine:
     return Machine(below, mounts, [device_behind(path) for path in paths if os.path.exists(path)])
 
 
+def is_mounted(path: str) -> bool:
+    """Whether a block device holds a mounted file system, in whatever mount namespace.
+
+    Known of those that show themselves in /sys/fs, as ext4 and XFS do.
+    """
+    # The kernel's name; where udev does not make it, the path is no link to that.
+    name = os.path.basename(os.path.realpath(f"/sys/dev/block/{device_behind(path)}"))
+    return any(os.path.exists(f"/sys/fs/{kind}/{name}") for kind in os.listdir("/sys/fs"))
+
+
 def _number(block_device: str) -> str:
-    with open(f"/sys/block/{block_device}/dev") as file:
+    with open(f"{_BLOCK_DEVICES}/{block_device}/dev") as file:
         return file.read().strip()
 
 

@@ -7,12 +7,14 @@ engine.
 """
 
 import contextlib
+import ctypes
 import dataclasses
+import fcntl
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cg_extension.drivers.lvm import (
@@ -28,6 +30,8 @@ from cg_extension.drivers.lvm import (
     vg_lock,
 )
 
+# <linux/fs.h>: write out a block device, and the file system mounted on it.
+_BLKFLSBUF = 0x1261
 # Alone with the standard library: nothing from the working directory or from packages.
 PROGRAM = (sys.executable, "-I", "-S", freeze.__file__)
 
@@ -41,24 +45,25 @@ class Request:
     :param data_limit: percentage of a pool's data in use above which it is refused.
     :param metadata_limit: likewise of its metadata.
     :param own_paths: what the caller must be able to read and write while members are frozen.
+    :param mark: the tag of the snapshots that the caller has made.
     """
 
     volume_group: str
     system_dir: str | None
-    :param mark: the tag of the snapshots that the caller has made.
     locking_dir: str
     pairs: Sequence[tuple[str, str]]
     deadline: float
     data_limit: float
     metadata_limit: float
     own_paths: Sequence[str]
+    mark: str
 
 
 def check(request: Request) -> list[str]:
     """See to it, before anything is made, that a group snapshot can be taken of the sources.
-    mark: str
 
-    Gives back the names of sources that are not active.
+    Writes out what is cached for them: LVM suspends each to make its snapshot. Gives back the
+    names of sources that are not active.
 
     :raises Refusal: it can't; says why.
     """
@@ -95,18 +100,20 @@ def _check(arguments: dict[str, Any]) -> list[str]:
     volumes = commands.VolumeGroup(request.volume_group, request.system_dir).volumes()
     with device_mapper.Control() as control:
         _checked_order(request, volumes, control)
-    return [source for source, _snapshot in request.pairs if not volumes[source].active]
+    sources = [volumes[source] for source, _snapshot in request.pairs]
+    _flush(request.volume_group, [source.name for source in sources if source.active])
+    return [source.name for source in sources if not source.active]
 
 
 @privileged.context.entrypoint
 def _retake(arguments: dict[str, Any]) -> float:
     request = Request(**arguments)
     group = commands.VolumeGroup(request.volume_group, request.system_dir)
-    _flush(request)
     with vg_lock.held(request.locking_dir, request.volume_group) as lock_fd:
         with device_mapper.Control() as control:
             volumes = group.volumes(locking=False)
             plan = _plan(request, volumes, control)
+            _flush(request.volume_group, [source for source, _snapshot in request.pairs])
             outcome, _, detail = _run(plan, lock_fd).partition(" ")
             if outcome != "held":
                 snapshots = [volumes[snapshot].device_name for _, snapshot in request.pairs]
@@ -203,26 +210,38 @@ def _plan(
     return thick.plan(volumes, request.pairs, tables, order, request.deadline)
 
 
-def _flush(request: Request) -> None:
-    """Write out what the page cache holds for the sources, so that the suspends have less to do.
+def _flush(volume_group: str, names: Iterable[str]) -> None:
+    """Write out what is cached for the sources, so that suspends, ours and LVM's, have less to do.
 
     A file system mounted on one is synced as such: ``fsync`` of its device writes out only what
-    was written to the device itself.
+    was written to the device itself. One that is mounted in another mount namespace, a
+    container's, is reached through its device.
+
+    :raises LVMError: a device does not take it.
     """
-    sources = [
-        f"/dev/mapper/{commands.device_name(request.volume_group, source)}"
-        for source, _snapshot in request.pairs
-    ]
-    for path in sources:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    mounts = preflight.read_machine().mounts
+    for name in names:
+        path = f"/dev/mapper/{commands.device_name(volume_group, name)}"
+        points = [point for point, device in mounts if device == preflight.device_behind(path)]
         try:
-            os.fsync(fd)
+            with open(path, "rb", buffering=0) as device:
+                os.fsync(device)
+                if not points and preflight.is_mounted(path):
+                    fcntl.ioctl(device, _BLKFLSBUF)
+        except OSError as error:
+            raise errors.LVMError(f"writing out {path} failed: {error.strerror}") from error
+        for point in points:
+            _sync_file_system(point)
+
+
+def _sync_file_system(path: str) -> None:
+    """syncfs(2), which Python does not have."""
+    with contextlib.suppress(OSError):  # hidden by another mount: that one is synced
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            ctypes.CDLL(None).syncfs(fd)
         finally:
             os.close(fd)
-    numbers = {preflight.device_behind(path) for path in sources}
-    mounted = [point for point, device in preflight.read_machine().mounts if device in numbers]
-    if mounted:
-        subprocess.run(["sync", "--file-system", *mounted], check=False, capture_output=True)
 
 
 def _run(plan: freeze_plan.Plan, lock_fd: int) -> str:

@@ -3,10 +3,11 @@
 
 import concurrent.futures
 import os
+import subprocess
 import threading
 import time
 
-from cg_extension.drivers.lvm import commands, device_mapper, engine, errors
+from cg_extension.drivers.lvm import commands, device_mapper, engine, errors, retake
 from cg_extension.tests.lvm import base, writer
 
 
@@ -193,6 +194,24 @@ class MemberTest(base.LVMTestCase):
             )
             self.assertIn(f"{directory}/log", str(refusal))
         eng.snapshot_group(self.copies(names, "s-"))
+
+    def test_what_is_cached_in_another_mount_namespace_is_written_out_before(self) -> None:
+        eng = self.use_engine(thin=True)
+        names, devices = self.make_volumes(eng, 1)
+        base.run("mkfs.ext4", "-q", devices[0])
+        directory = f"{self.vg.system_dir}/mounted"
+        os.mkdir(directory)
+        script = 'mount "$1" "$2" && echo "still $3" >"$2/file" && echo ready && read -r _'
+        container = subprocess.Popen(
+            ["unshare", "--mount", "sh", "-c", script, "sh", devices[0], directory, "in memory"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.addCleanup(container.communicate)
+        self.assertEqual(b"ready\n", container.stdout.readline())
+        retake._flush(self.vg.name, names)
+        with open(devices[0], "rb") as device:
+            self.assertTrue(b"still in memory" in device.read())  # too long to be shown
 
     def test_a_member_that_holds_swap_is_refused(self) -> None:
         eng = self.use_engine(thin=True)

@@ -2,7 +2,9 @@
 """What is refused before anything is frozen, and the order of suspends."""
 
 import os
+import pathlib
 
+import fixtures
 from oslotest import base
 
 from cg_extension.drivers.lvm import commands, errors, preflight
@@ -84,6 +86,21 @@ class OwnFilesTest(base.BaseTestCase):
     def test_what_this_process_has_open_is_among_its_own_paths(self) -> None:
         with open(__file__) as file:
             self.assertIn(os.path.realpath(file.name), preflight.own_paths())
+
+
+class MachineTest(base.BaseTestCase):
+    def test_a_partition_lies_on_its_disk_and_that_on_its_slaves(self) -> None:
+        sysfs = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        numbers = {"md0": "9:0", "md0/md0p1": "259:0", "dm-1": "254:1"}
+        (sysfs / "class").mkdir()
+        for name, number in numbers.items():
+            (sysfs / name / "slaves").mkdir(parents=True)
+            (sysfs / name / "dev").write_text(f"{number}\n")
+            (sysfs / "class" / os.path.basename(name)).symlink_to(sysfs / name)
+        (sysfs / "md0/slaves/dm-1").touch()
+        (sysfs / "md0/md0p1/partition").write_text("1\n")
+        self.useFixture(fixtures.MockPatchObject(preflight, "_BLOCK_DEVICES", str(sysfs / "class")))
+        self.assertEqual({"259:0", "9:0", "254:1"}, preflight.read_machine().under("259:0"))
 
 
 class OrderTest(base.BaseTestCase):
