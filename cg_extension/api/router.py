@@ -70,6 +70,9 @@ class Router:
             path = environ.get("PATH_INFO", "").encode("latin-1").decode()
         except UnicodeDecodeError:
             return not_found(environ, start_response)
+        if "\0" in path:
+            # It names nothing, and PostgreSQL could not even look for it.
+            return not_found(environ, start_response)
         arguments = self._mapper.match(path, environ)
         if arguments is None:
             return self._otherwise(environ, start_response)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+import types
 from typing import Any
 
 import webob
 
 from cg_extension.api import answer, router
+from cg_extension.service import context as cg_context
 from cg_extension.tests.unit.api import base
 
 
@@ -15,6 +17,17 @@ class RouterTest(base.APITestCase):
 
     def test_a_path_that_is_no_utf8_is_404(self) -> None:
         self.assert_fault(self.call("GET", "/consistencygroups/%FF%FE"), 404, "itemNotFound")
+
+    def test_a_path_with_a_nul_names_nothing(self) -> None:
+        def controller(req: webob.Request, key: str) -> None:
+            self.fail("called")
+
+        application = router.Router()
+        application.add(types.SimpleNamespace(show=controller), {"/things/{key}": {"GET": "show"}})
+        context = cg_context.RequestContext(project_id=base.PROJECT)
+        environ = {cg_context.ENVIRON_KEY: context}
+        req = webob.Request.blank(f"/{base.PROJECT}/things/a%00b", environ)
+        self.assert_fault(req.get_response(application), 404, "itemNotFound")
 
     def test_paths_of_others_go_on_to_the_application_behind(self) -> None:
         def behind(environ: dict[str, Any], start_response: Any) -> Any:
