@@ -17,18 +17,9 @@ from typing import Any
 
 from oslo_log import log as logging
 
-from cg_extension.drivers.lvm import errors, privileged
+from cg_extension.drivers.lvm import errors, low_stall, privileged
 
 LOG = logging.getLogger(__name__)
-
-# LVM locks its memory and raises its priority around each suspend, in case a device holds its own
-# program, libraries or swap; reading all those pages in while I/O is held is most of the stall
-# that an ``lvcreate -s`` causes. Members of which that is true are refused (``preflight``), so
-# here it only costs. See lvm.conf(5), section ``activation``.
-_LOW_STALL = (
-    "activation{reserved_memory=0 reserved_stack=0 process_priority=0 "
-    'mlock_filter=["lib","bin","heap","stack","usr","anon","vvar","vdso"]}'
-)
 
 # Not in /run/lock, where any user may make files, and so keep root from opening one.
 _AT_WORK = "/run/cg_extension-lvm.lock"
@@ -91,8 +82,7 @@ def lvm(arguments: list[str], script: str, system_dir: str | None) -> tuple[int,
     """Run one ``lvm`` process as root; gives back its exit status and what it printed."""
     environment = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
     environment["PATH"] = f"{environment.get('PATH', '')}:/usr/sbin:/sbin"
-    if system_dir:
-        environment["LVM_SYSTEM_DIR"] = system_dir
+    environment["LVM_SYSTEM_DIR"] = low_stall.system_dir(system_dir)
     with _at_work(fcntl.LOCK_SH) as fd:
         done = subprocess.run(
             ["lvm", *arguments],
@@ -147,9 +137,7 @@ class VolumeGroup:
 
         :raises LVMError: it failed; the message is LVM's.
         """
-        status, output, complaint = lvm(
-            [command, "--config", _LOW_STALL, *arguments], "", self.system_dir
-        )
+        status, output, complaint = lvm([command, *arguments], "", self.system_dir)
         if status:
             raise errors.LVMError(f"{command}: {_gist(complaint) or f'status {status}'}")
         return output
@@ -237,8 +225,7 @@ def _script_line(command: Sequence[str]) -> str:
     """
     if unfit := [word for word in command if "'" in word or not word.isprintable()]:
         raise errors.Refusal(f"not a name or a tag for LVM: {', '.join(map(repr, unfit))}")
-    words = [command[0], "--config", _LOW_STALL, *command[1:]]
-    return " ".join(f"'{word}'" if " " in word or '"' in word else word for word in words) + "\n"
+    return " ".join(f"'{word}'" if " " in word or '"' in word else word for word in command) + "\n"
 
 
 def _gist(complaint: str) -> str:

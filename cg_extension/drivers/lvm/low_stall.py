@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The LVM_SYSTEM_DIR of the engine's commands: the machine's own, and settings that spare I/O.
+
+LVM locks its memory and raises its priority around each suspend, in case a device holds its own
+program, libraries or swap; reading all those pages in while I/O is held is most of the stall that
+an ``lvcreate -s`` causes. Members of which that is true are refused (``preflight``), so here it
+only costs. See lvm.conf(5), section ``activation``.
+
+The settings must be there when ``lvm`` starts. Given by ``--config`` to each command of LVM's
+shell they have little effect, and make it read its whole configuration again each time.
+"""
+
+import contextlib
+import hashlib
+import os
+import pathlib
+
+_OURS = pathlib.Path("/run/cg_extension-lvm")
+_DEFAULT = "/etc/lvm"
+_LOCAL = "lvmlocal.conf"  # LVM reads it after lvm.conf, and believes it more.
+_SETTINGS = """
+# Added by cg_extension to what stands in {path}.
+activation {{
+    reserved_memory=0 reserved_stack=0 process_priority=0
+    mlock_filter=["lib","bin","heap","stack","usr","anon","vvar","vdso"]
+}}
+"""
+
+
+def system_dir(path: str | None) -> str:
+    """Path of a directory, made up to date, that has all of the directory ``path``, and more.
+
+    For root. None means LVM's own: that of the environment, or its default.
+    """
+    theirs = pathlib.Path(path or os.environ.get("LVM_SYSTEM_DIR") or _DEFAULT).absolute()
+    ours = _OURS / hashlib.sha256(os.fsencode(theirs)).hexdigest()[:16]
+    # Each by itself: a parent that is made along the way gets what the umask leaves.
+    _OURS.mkdir(0o700, exist_ok=True)
+    ours.mkdir(0o700, exist_ok=True)
+    for link in ours.iterdir():
+        if link.is_symlink() and not link.exists():
+            link.unlink(missing_ok=True)
+    local = ""
+    for entry in theirs.iterdir() if theirs.is_dir() else ():
+        if entry.name == _LOCAL:
+            local = entry.read_text(errors="surrogateescape")
+            continue
+        with contextlib.suppress(FileExistsError):
+            (ours / entry.name).symlink_to(entry)
+    _write(ours / _LOCAL, local + _SETTINGS.format(path=theirs / _LOCAL))
+    return str(ours)
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+    """Write a file that others may be reading, if it is not like that already."""
+    content = text.encode(errors="surrogateescape")
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_bytes() == content:
+            return
+    new = path.with_suffix(f".{os.getpid()}-{id(content):x}")
+    new.write_bytes(content)
+    new.replace(path)

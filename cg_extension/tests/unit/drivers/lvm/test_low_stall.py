@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine's commands have the machine's configuration of LVM, and settings of their own."""
+
+import os
+import pathlib
+
+import fixtures
+from oslotest import base
+
+from cg_extension.drivers.lvm import low_stall
+
+
+class SystemDirTest(base.BaseTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.theirs = root / "lvm"
+        (self.theirs / "backup").mkdir(parents=True)
+        (self.theirs / "lvm.conf").write_text("devices { use_devicesfile=0 }\n")
+        self.useFixture(
+            fixtures.MonkeyPatch("cg_extension.drivers.lvm.low_stall._OURS", root / "ours")
+        )
+
+    def ours(self) -> pathlib.Path:
+        return pathlib.Path(low_stall.system_dir(str(self.theirs)))
+
+    def test_it_has_all_that_theirs_has_and_what_is_written_goes_there(self) -> None:
+        ours = self.ours()
+        self.assertEqual("devices { use_devicesfile=0 }\n", (ours / "lvm.conf").read_text())
+        (ours / "backup" / "vg").touch()
+        self.assertTrue((self.theirs / "backup" / "vg").exists())
+        self.assertIn("mlock_filter", (ours / "lvmlocal.conf").read_text())
+
+    def test_their_local_settings_stay_before_ours(self) -> None:
+        (self.theirs / "lvmlocal.conf").write_text('local { system_id="here" }')
+        text = (self.ours() / "lvmlocal.conf").read_text()
+        self.assertTrue(text.startswith('local { system_id="here" }\n'), text)
+        self.assertIn("mlock_filter", text)
+
+    def test_it_follows_their_changes(self) -> None:
+        ours = self.ours()
+        (self.theirs / "backup").rmdir()
+        (self.theirs / "devices").mkdir()
+        (self.theirs / "lvmlocal.conf").write_text("local { }")
+        self.assertEqual(ours, self.ours())
+        names = {path.name for path in ours.iterdir()}
+        self.assertEqual({"devices", "lvm.conf", "lvmlocal.conf"}, names)
+        self.assertIn("local { }", (ours / "lvmlocal.conf").read_text())
+
+    def test_only_root_reads_it_whatever_the_umask(self) -> None:
+        self.addCleanup(os.umask, os.umask(0))
+        ours = self.ours()
+        for path in (ours, ours.parent):
+            self.assertEqual(0o700, path.stat().st_mode & 0o777)
+
+    def test_none_means_the_one_of_the_environment(self) -> None:
+        self.useFixture(fixtures.EnvironmentVariable("LVM_SYSTEM_DIR", str(self.theirs)))
+        self.assertEqual(str(self.ours()), low_stall.system_dir(None))
