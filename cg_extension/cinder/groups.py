@@ -22,7 +22,7 @@ from cinder.policies import groups as group_policies
 from oslo_utils import excutils, timeutils
 from sqlalchemy import sql
 
-from cg_extension.cinder import sources
+from cg_extension.cinder import members, sources
 
 Context = cinder_context.RequestContext
 GroupStatus = fields.GroupStatus
@@ -50,6 +50,10 @@ def _status_on_failure(rows: Iterable[tuple[objects.base.CinderObject, str]]) ->
             for row, status in rows:
                 row.status = status
                 row.save()
+
+
+def _split(ids: str | None) -> list[str]:
+    return ids.split(",") if ids else []
 
 
 class GroupAPI(api.API):
@@ -155,23 +159,28 @@ class GroupAPI(api.API):
         :raises exception.InvalidGroup: the group is not available, or is a source in use.
         """
         context.authorize(group_policies.UPDATE_POLICY, target_obj=group)
-        values = {"updated_at": timeutils.utcnow()}
+        values: dict[str, object] = {}
         if name is not None:
             values["name"] = name
         if description is not None:
             values["description"] = description
-        members = self.db.volume_get_all_by_generic_group(context, group.id)
-        add = remove = ""
-        if add_volumes:
-            add = self._validate_add_volumes(context, members, add_volumes.split(","), group)
-        if remove_volumes:
-            remove = self._validate_remove_volumes(members, remove_volumes.split(","), group)
+        add_ids, remove_ids = _split(add_volumes), _split(remove_volumes)
+        add = members.joining(context, group, add_ids)
+        remove = members.leaving(context, group, remove_ids)
         if not (add or remove):
             self._change(group, values, GroupStatus.AVAILABLE)
             return
-        self._change(group, values, GroupStatus.UPDATING)
+        self._change(group, {}, GroupStatus.UPDATING)
         with _status_on_failure([(group, GroupStatus.AVAILABLE)]):
-            self.volume_rpcapi.update_group(context, group, add_volumes=add, remove_volumes=remove)
+            # From here on no other call changes this group; what one did before shows now.
+            add = members.joining(context, group, add_ids)
+            remove = members.leaving(context, group, remove_ids)
+            with members.claimed(context, group, add):
+                group.update(values)
+                group.save()
+                self.volume_rpcapi.update_group(
+                    context, group, add_volumes=",".join(add), remove_volumes=",".join(remove)
+                )
 
     @staticmethod
     def _change(group: objects.Group, values: dict[str, object], status: str) -> None:
@@ -179,7 +188,9 @@ class GroupAPI(api.API):
         if status == GroupStatus.UPDATING:
             filters = [~db.group_creating_from_src(group_id=group.id), ~_snapshot_being_created()]
         changed = group.conditional_update(
-            {**values, "status": status}, {"status": GroupStatus.AVAILABLE}, filters
+            {**values, "updated_at": timeutils.utcnow(), "status": status},
+            {"status": GroupStatus.AVAILABLE},
+            filters,
         )
         if not changed:
             raise exception.InvalidGroup(
@@ -269,7 +280,7 @@ class GroupAPI(api.API):
         try:
             # As in _fill: from here on neither the group nor its membership can change.
             source = sources.load(context, source_group_id=group.id)
-            members = self.volume_api.create_snapshots_in_db(
+            snapshots = self.volume_api.create_snapshots_in_db(
                 context,
                 [member.volume for member in source.members],
                 name,
@@ -281,6 +292,6 @@ class GroupAPI(api.API):
             with excutils.save_and_reraise_exception():
                 snapshot.destroy()
         error = fields.GroupSnapshotStatus.ERROR
-        with _status_on_failure([(row, error) for row in (snapshot, *members)]):
+        with _status_on_failure([(row, error) for row in (snapshot, *snapshots)]):
             self.volume_rpcapi.create_group_snapshot(context, snapshot)
         return snapshot

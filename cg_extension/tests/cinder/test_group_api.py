@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Cinder's own group API gets wrong, done right by the plugin's; and its policies."""
 
+import functools
+from collections.abc import Callable, Iterable
+from concurrent import futures
+
+import requests
 import sqlalchemy as sa
 from oslotest import base
 
@@ -102,6 +107,57 @@ class FailureTest(GroupCase):
                 {"consistencygroup": {"force": True}},
             )
             self.assertEqual(400, answer.status_code, status)
+
+
+class MembersTest(GroupCase):
+    """A volume is in one group only, and a group never stays in ``updating``."""
+
+    def volume(self) -> str:
+        return self.user.create("/volumes", "volume", {"size": 1, "volume_type": "gold"})
+
+    def update(self, group: str, **changes: str) -> requests.Response:
+        return self.user.call(
+            "PUT", f"/consistencygroups/{group}", {"consistencygroup": {**changes}}
+        )
+
+    def at_once(self, calls: Iterable[Callable[[], requests.Response]]) -> list[int]:
+        with futures.ThreadPoolExecutor(8) as pool:
+            running = [pool.submit(call) for call in calls]
+        return sorted(each.result().status_code for each in running)
+
+    def test_a_volume_that_is_added_to_four_groups_at_once_joins_one(self) -> None:
+        volume = self.volume()
+        groups = [self.group() for _ in range(4)]
+        codes = self.at_once(
+            functools.partial(self.update, group, add_volumes=volume) for group in groups
+        )
+        self.assertEqual([202, 400, 400, 400], codes)
+        for group in groups:
+            self.user.wait(f"/consistencygroups/{group}")
+
+    def test_a_member_that_is_removed_eight_times_at_once_is_removed_once(self) -> None:
+        for _ in range(4):
+            group, volume = self.group_with_volume()
+            codes = self.at_once([functools.partial(self.update, group, remove_volumes=volume)] * 8)
+            self.assertEqual([202, *[400] * 7], codes)
+            self.user.wait(f"/consistencygroups/{group}")
+
+    def test_a_volume_that_joins_a_group_is_not_deleted_meanwhile(self) -> None:
+        for _ in range(6):
+            group, volume = self.group(), self.volume()
+            self.update(group, add_volumes=volume).raise_for_status()
+            answer = self.user.call("DELETE", f"/volumes/{volume}")
+            self.assertEqual(400, answer.status_code)
+            self.user.wait(f"/consistencygroups/{group}")
+
+    def test_a_volume_of_another_backend_is_named(self) -> None:
+        group, volume = self.group(), self.volume()
+        self.sql(f"UPDATE volumes SET host = 'other@backend#pool' WHERE id = '{volume}'")
+        answer = self.update(group, name="new", add_volumes=volume)
+        self.assertEqual(400, answer.status_code)
+        self.assertIn(f"Volume {volume} is on another backend", answer.text)
+        shown = self.user.call("GET", f"/consistencygroups/{group}").json()["consistencygroup"]
+        self.assertEqual(("available", None), (shown["status"], shown["name"]))
 
 
 class ListTest(GroupCase):
