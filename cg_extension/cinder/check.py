@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """``cg-cinder-status``: says whether a Cinder configuration runs this plugin completely.
 
-Reads cinder.conf, api-paste.ini, rootwrap's filters and the group type in Cinder's database;
-changes nothing.
+Reads cinder.conf, api-paste.ini and the group type in Cinder's database; changes nothing.
 """
 
 import configparser
 import dataclasses
 import enum
-import pathlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
@@ -28,7 +26,6 @@ ROOT_FACTORY = "call:cg_extension.cinder.paste:root_app_factory"
 DRIVER = "cg_extension.cinder.volume_driver.ConsistentLVMVolumeDriver"
 CINDER_LVM_DRIVER = "cinder.volume.drivers.lvm.LVMVolumeDriver"
 SHARED_BACKEND_GROUP = "backend_defaults"
-PRIVSEP_CONTEXT = "cg_extension.drivers.lvm.privileged.context"
 CONSISTENT = "consistent_group_snapshot_enabled"
 
 
@@ -117,12 +114,10 @@ def _check_pipeline(
 
 
 def check_backends(conf: cfg.ConfigOpts) -> Iterator[Finding]:
-    """The LVM backends use our driver, and it may get root's rights."""
-    ours = False
+    """The LVM backends use our driver."""
     for backend in filter(None, conf.enabled_backends or ()):
         name = _volume_driver(conf, backend)
         if name == DRIVER:
-            ours = True
             yield Finding(Level.OK, f"[{backend}]", "uses the consistent LVM driver")
         elif name == CINDER_LVM_DRIVER:
             yield Finding(
@@ -132,8 +127,6 @@ def check_backends(conf: cfg.ConfigOpts) -> Iterator[Finding]:
             )
         else:
             yield Finding(Level.OK, f"[{backend}]", f"left to its own driver, {name}")
-    if ours:
-        yield _check_rootwrap(conf)
 
 
 def _volume_driver(conf: cfg.ConfigOpts, backend: str) -> str:
@@ -142,23 +135,6 @@ def _volume_driver(conf: cfg.ConfigOpts, backend: str) -> str:
         conf.register_opt(cfg.StrOpt("volume_driver"), group=group)
     shared = conf[SHARED_BACKEND_GROUP].volume_driver
     return conf[backend].volume_driver or shared or CINDER_LVM_DRIVER
-
-
-def _check_rootwrap(conf: cfg.ConfigOpts) -> Finding:
-    rootwrap = configparser.RawConfigParser()
-    rootwrap.read(conf.find_file(conf.rootwrap_config) or conf.rootwrap_config)
-    directories = rootwrap.get("DEFAULT", "filters_path", fallback="").split(",")
-    for directory in filter(None, map(str.strip, directories)):
-        for path in pathlib.Path(directory).glob("*.filters"):
-            if PRIVSEP_CONTEXT in path.read_text():
-                return Finding(Level.OK, "rootwrap", "lets the driver's helper start")
-    return Finding(
-        Level.WARNING,
-        "rootwrap",
-        f"{conf.rootwrap_config} has no filter for {PRIVSEP_CONTEXT}; unless helper_command in"
-        " [cg_lvm_privsep] gets around rootwrap or cinder-volume runs as root, install"
-        " etc/cinder/rootwrap.d/cg_extension.filters",
-    )
 
 
 def check_group_type(conf: cfg.ConfigOpts) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from unittest import mock
 
 from oslotest import base
 
-from cg_extension.cinder import release
+from cg_extension.cinder import check, release
 from cg_extension.tests.cinder import deployment, shared
 
 
@@ -73,6 +73,12 @@ class StatusCommandTest(base.BaseTestCase):
         code, lines = self._status((fake, "cinder.volume.drivers.lvm.LVMVolumeDriver"))
         self.assertEqual(1, code, lines)
         self.assertIn(f"WARNING  [{deployment.BACKEND}]", lines)
+
+    def test_our_driver_is_all_that_a_backend_needs(self) -> None:
+        fake = "cg_extension.tests.cinder.fake_driver.FakeConsistentDriver"
+        code, lines = self._status((fake, check.DRIVER))
+        self.assertEqual(0, code, lines)
+        self.assertIn(f"OK       [{deployment.BACKEND}]: uses the consistent LVM driver", lines)
 
     def test_a_missing_group_type_fails(self) -> None:
         broken = self.running.database_url.replace("cg_cinder_", "no_such_")
