@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from cinder import context as cinder_context
 from cinder import exception, objects, quota, quota_utils
-from cinder.db import api as db
-from cinder.db import models
 from cinder.group import api
 from cinder.objects import fields
 from cinder.policies import group_actions
@@ -23,6 +21,8 @@ from oslo_utils import excutils, timeutils
 from sqlalchemy import sql
 
 from cg_extension.cinder import members, sources
+from cg_extension.cinder.database import api as db
+from cg_extension.cinder.database import models
 
 Context = cinder_context.RequestContext
 GroupStatus = fields.GroupStatus

@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterator, Sequence
 import sqlalchemy as sa
 from cinder import context as cinder_context
 from cinder import exception, objects
-from cinder.db import api as db
-from cinder.db import models
 from cinder.group import api
 from cinder.volume import volume_utils
+
+from cg_extension.cinder.database import api as db
+from cg_extension.cinder.database import models
 
 Context = cinder_context.RequestContext
 VOLUME = models.Volume

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from cinder import context as cinder_context
 from cinder import exception, objects
-from cinder.db import api as db
-from cinder.db import models
 from cinder.volume import group_types, volume_types
 
 from cg_extension.cinder import convert, errors, groups
+from cg_extension.cinder.database import api as db
+from cg_extension.cinder.database import models
 from cg_extension.service import exceptions, interface, records
 
 Context = interface.Context

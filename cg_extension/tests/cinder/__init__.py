@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests that run the plugin inside real Cinder 29 processes; the tox environment ``cinder``."""
+"""Tests inside real Cinder processes; the tox environments ``cinder`` and ``cinder28``."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One Cinder 29 of its own: API, scheduler and volume manager as real processes.
+"""One Cinder of its own: API, scheduler and volume manager as real processes.
 
 Free ports, a fresh database, a temporary directory; everything is gone afterwards. Which
 api-paste.ini and which volume driver it runs with is up to the caller.
