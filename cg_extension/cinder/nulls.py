@@ -18,13 +18,16 @@ def drop(environ: dict[str, Any]) -> None:
     """Take keys whose value is null out of such a request's body; leave all others alone."""
     if environ["REQUEST_METHOD"] != "POST" or not _PATH.fullmatch(environ["PATH_INFO"]):
         return
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    if not length:  # none, or in chunks
+        return
     # sizelimit, which stands before us in the pipeline, bounds it.
-    raw = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    raw = environ["wsgi.input"].read(length)
     try:
         document = json.loads(raw)
         values = document[_ACTION]
         document[_ACTION] = {key: each for key, each in values.items() if each is not None}
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass  # another action, or what Cinder will refuse itself
     else:
         raw = json.dumps(document).encode()
