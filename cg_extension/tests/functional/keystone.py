@@ -4,10 +4,12 @@
 Any password is right. The role of a user is the user's name.
 """
 
-import http.server
 import json
 import threading
 import urllib.parse
+
+# Not ``http.server``, an attribute of ``http`` that eventlet, where it is, replaces by its own.
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import fixtures
@@ -29,7 +31,7 @@ class Keystone(fixtures.Fixture):
         class Handler(_Handler):
             fixture = keystone
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         thread.start()
@@ -64,7 +66,7 @@ class Keystone(fixtures.Fixture):
         }
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     fixture: Keystone
     protocol_version = "HTTP/1.1"
 
