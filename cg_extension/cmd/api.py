@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from oslo_config import cfg
 
 from cg_extension import metrics
-from cg_extension.cmd import config
+from cg_extension.cmd import config, deployment
 from cg_extension.db import engine
 from cg_extension.host import extensions, pipeline, server
 from cg_extension.service import reference, rpc
@@ -33,4 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config.read(conf, PROG, arguments)
         server.check_listener(conf)
         metrics.serve(conf)
-        server.serve(conf, pipeline.load(conf, build_service(conf)))
+        http = server.Server(conf, pipeline.load(conf, build_service(conf)))
+        stop = deployment.StopSignal()
+        http.start()
+        stop.wait()
+        http.stop()

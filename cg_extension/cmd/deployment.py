@@ -4,7 +4,7 @@
 import logging as python_logging
 import os
 import signal
-import threading
+import socket
 from collections.abc import Callable
 
 from oslo_config import cfg
@@ -56,9 +56,20 @@ def run(
     LOG.info("Stopped")
 
 
-def wait_for_signal() -> None:
-    """Return when the process gets SIGTERM or SIGINT."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    stop.wait()
+class StopSignal:
+    """SIGTERM or SIGINT, which end nothing by themselves from here on. For the main thread."""
+
+    def __init__(self) -> None:
+        # Not an Event: a thread in its ``wait`` need not notice a signal that the kernel gave to
+        # another thread.
+        self._arrived, notify = socket.socketpair()
+        notify.setblocking(False)
+        self._notify = notify
+        signal.set_wakeup_fd(notify.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: None)
+
+    def wait(self) -> None:
+        """Return when there was one."""
+        while not {signal.SIGTERM, signal.SIGINT}.intersection(self._arrived.recv(64)):
+            pass

@@ -22,4 +22,4 @@ def main() -> None:
             config.fail(PROG, "The database has no schema yet: run cg-manage db sync.")
         manager = service.ManagerService(conf, database)
         metrics.serve(conf, operation_metrics.OperationCollector(database))
-        deployment.run(conf, manager, deployment.wait_for_signal)
+        deployment.run(conf, manager, deployment.StopSignal().wait)

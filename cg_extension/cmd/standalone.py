@@ -86,9 +86,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         http = server.Server(conf, application)
         metrics.serve(conf, operation_metrics.OperationCollector(database))
 
+        stop = deployment.StopSignal()
+
         def serve() -> None:
             http.start()
-            deployment.wait_for_signal()
+            stop.wait()
             http.stop()
 
         deployment.run(conf, manager, serve)

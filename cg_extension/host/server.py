@@ -6,7 +6,6 @@ TLS and more processes are a proxy's or another WSGI server's (``host.wsgi``).
 
 import contextlib
 import ipaddress
-import signal
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -135,14 +134,3 @@ class Server:
         self._server.stop()
         self._thread.join()
         LOG.info("The API has stopped")
-
-
-def serve(conf: cfg.ConfigOpts, application: "WSGIApplication") -> None:
-    """Serve until SIGTERM or SIGINT. For a process's main thread."""
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    server = Server(conf, application)
-    server.start()
-    stopped.wait()
-    server.stop()

@@ -169,8 +169,11 @@ class Backend:
         )
 
     def _dispatch(self) -> None:
-        while not self._stopping.is_set():
+        while True:
+            # First, so that a stop from here on is either seen now or ends the wait.
             self._look.clear()
+            if self._stopping.is_set():
+                return
             pause: float = self._conf.operation_poll_interval
             try:
                 pause = min(pause, self._claim_due())
