@@ -3,7 +3,8 @@
 
 ``python -m cg_extension.tests.lvm.run COUNTS SHARE [WORD…]``: tests whose id has one of the words,
 or all; writes ``passed failed skipped`` to the file COUNTS. SHARE is ``1/2``, say, for every other
-test from the second on. ``tools/run_lvm_tests.py`` starts it.
+test from the second on. ``tools/run_lvm_tests.py`` starts it. CG_TEST_STORM (group snapshots in the
+storm) and CG_TEST_TIME_LIMIT make longer runs.
 """
 
 import faulthandler
@@ -16,7 +17,8 @@ import traceback
 import unittest
 from collections.abc import Iterator
 
-TIME_LIMIT = 600
+# Seconds for one test.
+TIME_LIMIT = int(os.environ.get("CG_TEST_TIME_LIMIT", "600"))
 
 
 class _Result(unittest.TestResult):
