@@ -29,6 +29,8 @@ from cg_extension.tests.lvm import base, writer
 
 MIB = 1 << 20
 METHODS = ("lvs", "loop", "engine")
+# How many group snapshots the plot shows of each method, at most.
+PLOTTED = 8
 
 
 class Case:
@@ -159,7 +161,8 @@ def tables(results: Sequence[dict[str, Any]]) -> str:
 def plot(results: Sequence[dict[str, Any]]) -> str:
     """The writer's stalls over time as SVG: a panel for the loop and one for the engine.
 
-    Both show the same kind and number of members, those of the last case measured, on one scale.
+    Both show the same kind and number of members, those of the last case measured, on one scale,
+    and its first ``PLOTTED`` group snapshots.
     """
     kind, members = results[-1]["kind"], results[-1]["members"]
     panels = [
@@ -170,7 +173,7 @@ def plot(results: Sequence[dict[str, Any]]) -> str:
         )
         for method in ("loop", "engine")
     ]
-    seconds = min(max(end for _begin, end in panel["spans_s"]) for panel in panels)
+    seconds = min(panel["spans_s"][:PLOTTED][-1][1] for panel in panels)
     highest = max(
         (ms for panel in panels for at, ms in panel["writer_stalls"] if 0 <= at <= seconds),
         default=1.0,
