@@ -52,10 +52,6 @@ def _status_on_failure(rows: Iterable[tuple[objects.base.CinderObject, str]]) ->
                 row.save()
 
 
-def _split(ids: str | None) -> list[str]:
-    return ids.split(",") if ids else []
-
-
 class GroupAPI(api.API):
     """Used for consistency groups only; Cinder's own /groups paths keep Cinder's class."""
 
@@ -150,10 +146,10 @@ class GroupAPI(api.API):
         group: objects.Group,
         name: str | None,
         description: str | None,
-        add_volumes: str | None,
-        remove_volumes: str | None,
+        add_volumes: Sequence[str],
+        remove_volumes: Sequence[str],
     ) -> None:
-        """Change name, description and members; ids come as text, separated by commas.
+        """Change name, description and members; unlike Cinder's own, it takes ids one by one.
 
         :raises exception.InvalidVolume: a volume may not be added or removed; says which and why.
         :raises exception.InvalidGroup: the group is not available, or is a source in use.
@@ -164,17 +160,16 @@ class GroupAPI(api.API):
             values["name"] = name
         if description is not None:
             values["description"] = description
-        add_ids, remove_ids = _split(add_volumes), _split(remove_volumes)
-        add = members.joining(context, group, add_ids)
-        remove = members.leaving(context, group, remove_ids)
+        add = members.joining(context, group, add_volumes)
+        remove = members.leaving(context, group, remove_volumes)
         if not (add or remove):
             self._change(group, values, GroupStatus.AVAILABLE)
             return
         self._change(group, {}, GroupStatus.UPDATING)
         with _status_on_failure([(group, GroupStatus.AVAILABLE)]):
             # From here on no other call changes this group; what one did before shows now.
-            add = members.joining(context, group, add_ids)
-            remove = members.leaving(context, group, remove_ids)
+            add = members.joining(context, group, add_volumes)
+            remove = members.leaving(context, group, remove_volumes)
             with members.claimed(context, group, add):
                 group.update(values)
                 group.save()

@@ -127,8 +127,8 @@ class CinderService(interface.GroupService):
             group,
             name,
             description,
-            ",".join(add_volumes),
-            ",".join(remove_volumes),
+            add_volumes,
+            remove_volumes,
         )
 
     @_translated
