@@ -169,15 +169,19 @@ class SlowMemberTest(base.LVMTestCase):
         self.assertEqual(b"late", done.stdout)
         self.assertEqual([], [name for name in devices if self.control.is_suspended(name)])
 
-    def test_writers_go_on_when_all_but_the_service_is_killed(self) -> None:
+    def _start_helped_loop(self) -> subprocess.Popen[str]:
+        """Group snapshots one after another, by a process with a privileged helper of its own."""
         helped = _LOOP.replace("run_in_process()", "configure()")
+        return subprocess.Popen(
+            [sys.executable, "-c", helped, self.vg.name, "", "a", "b"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def test_writers_go_on_when_all_but_the_service_is_killed(self) -> None:
         with self._slow_writers(), writer.Writer([self.a]) as quick:
-            loop = subprocess.Popen(
-                [sys.executable, "-c", helped, self.vg.name, "", "a", "b"],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+            loop = self._start_helped_loop()
             self._wait_until_frozen()
             for pid in [*self._helpers(), *reversed(_freeze_processes())]:
                 os.kill(pid, signal.SIGKILL)
@@ -188,14 +192,8 @@ class SlowMemberTest(base.LVMTestCase):
         self.assert_sound(self.eng, ["a", "b"])
 
     def test_writers_go_on_when_the_privileged_helper_is_killed(self) -> None:
-        helped = _LOOP.replace("run_in_process()", "configure()")
         with self._slow_writers(), writer.Writer([self.a]) as quick:
-            loop = subprocess.Popen(
-                [sys.executable, "-c", helped, self.vg.name, "", "a", "b"],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+            loop = self._start_helped_loop()
             self._wait_until_frozen()
             helpers = self._helpers()
             self.assertTrue(helpers)
