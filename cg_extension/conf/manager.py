@@ -39,7 +39,8 @@ OPTS = [
         default=30.0,
         min=1.0,
         help="Seconds for which a manager claims an operation; renewed at a third of it. When a "
-        "manager dies, another of the same backend takes over after this time.",
+        "manager dies, another of the same backend, which looks at its leases as often, takes over "
+        "after this time or up to a third more.",
     ),
     cfg.IntOpt(
         "operation_max_attempts",

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The queue of durable operations: enqueue, claim, renew, postpone, finish.
 
-A claim is a compare and swap that sets an owner and the end of a lease. All times are the
-database's, so that the clocks of managers don't matter. Whoever calls decides what to run and
-how often; each function is one step of the caller's transaction.
+A claim locks free operations and sets their owner and the end of a lease. All times are the
+database's, so that the clocks of managers don't matter. That one may be set, so another's lease
+that ran out by it is taken only if the caller says so. Whoever calls decides what to run and how
+often; each function is one step of the caller's transaction.
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 import sqlalchemy as sa
+from oslo_db import exception as db_exception
 from oslo_utils import uuidutils
 
 from cg_extension.db import engine, tables
@@ -22,6 +24,53 @@ ARGUMENTS_VERSION = 1
 
 _TABLE = tables.operations
 _COLUMNS = _TABLE.c
+
+# Built once: every operation needs them.
+_OF_HOST = sa.and_(
+    _COLUMNS.host == sa.bindparam("of_host"),
+    _COLUMNS.id.not_in(sa.bindparam("excluded", expanding=True)),
+)
+_IS_FREE = sa.and_(
+    _COLUMNS.run_after <= engine.utcnow(),
+    sa.or_(
+        _COLUMNS.owner.is_(None),
+        _COLUMNS.owner == sa.bindparam("new_owner"),
+        sa.and_(
+            _COLUMNS.id.in_(sa.bindparam("overdue", expanding=True)),
+            _COLUMNS.lease_expires_at <= engine.utcnow(),
+        ),
+    ),
+)
+_NEXT_DUE = sa.select(
+    # A lease always ends after run_after: the operation was claimed when that had passed.
+    sa.func.min(sa.func.coalesce(_COLUMNS.lease_expires_at, _COLUMNS.run_after)),
+    engine.utcnow(),
+).where(_OF_HOST)
+_LOCK_FREE = (
+    sa.select(_TABLE, engine.utcnow().label("now"))
+    .where(_OF_HOST, _IS_FREE)
+    .order_by(_COLUMNS.run_after, _COLUMNS.id)
+    .limit(sa.bindparam("at_most", type_=sa.Integer))
+    # Other claimers pass over these instead of waiting for them. SQLite has one writer only.
+    .with_for_update(skip_locked=True)
+)
+_CLAIM = (
+    sa.update(_TABLE)
+    .where(_COLUMNS.id.in_(sa.bindparam("ids", expanding=True)), _IS_FREE)
+    .values(
+        owner=sa.bindparam("new_owner"),
+        lease_expires_at=sa.bindparam("expires"),
+        attempts=_COLUMNS.attempts + 1,
+    )
+)
+_OTHERS = sa.select(_COLUMNS.id, _COLUMNS.lease_expires_at).where(
+    _COLUMNS.host.in_(sa.bindparam("hosts", expanding=True)),
+    _COLUMNS.owner != sa.bindparam("not_of"),
+)
+_FINISH = sa.delete(_TABLE).where(
+    _COLUMNS.id == sa.bindparam("operation_id"), _COLUMNS.owner == sa.bindparam("held_by")
+)
+_INSERT = sa.insert(_TABLE).values(run_after=engine.utcnow(), created_at=engine.utcnow())
 
 
 class Context(Protocol):
@@ -62,22 +111,18 @@ def enqueue(
     :param arguments: JSON values; what the rows tell need not be repeated here.
     :raises oslo_db.exception.DBDuplicateEntry: the resource has an operation already.
     """
-    now = engine.utcnow()
     operation_id = uuidutils.generate_uuid()
-    conn.execute(
-        sa.insert(_TABLE).values(
-            id=operation_id,
-            kind=kind,
-            resource_id=resource_id,
-            project_id=project_id,
-            host=host,
-            arguments=json.dumps({"version": ARGUMENTS_VERSION, "values": dict(arguments)}),
-            context=json.dumps(context.to_dict()),
-            attempts=0,
-            run_after=now,
-            created_at=now,
-        )
-    )
+    values = {
+        "id": operation_id,
+        "kind": kind,
+        "resource_id": resource_id,
+        "project_id": project_id,
+        "host": host,
+        "arguments": json.dumps({"version": ARGUMENTS_VERSION, "values": dict(arguments)}),
+        "context": json.dumps(context.to_dict()),
+        "attempts": 0,
+    }
+    conn.execute(_INSERT, values)
     return operation_id
 
 
@@ -86,13 +131,15 @@ def next_due(conn: sa.Connection, host: str, *, exclude: Collection[str] = ()) -
 
     Those in ``exclude`` don't count.
     """
-    # A lease always ends after run_after: the operation was claimed when that had passed.
-    due = sa.func.coalesce(_COLUMNS.lease_expires_at, _COLUMNS.run_after)
-    query = sa.select(sa.func.min(due), engine.utcnow()).where(_COLUMNS.host == host)
-    if exclude:
-        query = query.where(_COLUMNS.id.not_in(exclude))
-    earliest, now = conn.execute(query).one()
+    parameters = {"of_host": host, "excluded": list(exclude)}
+    earliest, now = conn.execute(_NEXT_DUE, parameters).one()
     return None if earliest is None else float((earliest - now).total_seconds())
+
+
+def others(conn: sa.Connection, hosts: Collection[str], owner: str) -> dict[str, datetime.datetime]:
+    """When the leases of others than ``owner`` end, of operations of ``hosts``, by id."""
+    found = conn.execute(_OTHERS, {"hosts": list(hosts), "not_of": owner})
+    return {row.id: row.lease_expires_at for row in found}
 
 
 def claim(
@@ -103,41 +150,38 @@ def claim(
     lease_seconds: float,
     limit: int,
     exclude: Collection[str] = (),
+    overdue: Mapping[str, datetime.datetime] | None = None,
 ) -> list[Operation]:
-    """Claim up to ``limit`` operations of ``host`` that are due and that nobody holds.
+    """Claim up to ``limit`` operations of ``host`` that are due and that nobody else holds.
 
     The oldest come first; those in ``exclude`` are left alone. Two claimers never get the same
-    one: the second one's compare and swap finds it changed. A time read before a wait for a row's
-    lock only makes the lease shorter.
+    one: it is locked until the end of the first one's transaction, and not free from then on.
+
+    :param overdue: operations of others that may be claimed, if their leases ran out and still
+        end when it says.
+    :raises oslo_db.exception.RetryRequest: one was claimed in spite of the lock.
     """
-    now = engine.now(conn)
-    is_free = sa.and_(
-        _COLUMNS.run_after <= now,
-        sa.or_(_COLUMNS.owner.is_(None), _COLUMNS.lease_expires_at <= now),
-    )
-    query = sa.select(_TABLE).where(_COLUMNS.host == host, is_free)
-    if exclude:
-        query = query.where(_COLUMNS.id.not_in(exclude))
-    candidates = conn.execute(
-        query.order_by(_COLUMNS.run_after, _COLUMNS.id)
-        .limit(limit)
-        # Other claimers pass over these instead of waiting for them. SQLite has one writer only.
-        .with_for_update(skip_locked=True)
-    ).all()
-    claimed = []
-    for row in candidates:
-        result = conn.execute(
-            sa.update(_TABLE)
-            .where(_COLUMNS.id == row.id, _COLUMNS.attempts == row.attempts, is_free)
-            .values(
-                owner=owner,
-                lease_expires_at=now + datetime.timedelta(seconds=lease_seconds),
-                attempts=row.attempts + 1,
-            )
-        )
-        if result.rowcount == 1:
-            claimed.append(_operation(row, attempts=row.attempts + 1))
-    return claimed
+    overdue = overdue or {}
+    parameters = {
+        "of_host": host,
+        "excluded": list(exclude),
+        "new_owner": owner,
+        "overdue": list(overdue),
+        "at_most": limit,
+    }
+    free = [
+        row
+        for row in conn.execute(_LOCK_FREE, parameters)
+        if row.owner in (None, owner) or row.lease_expires_at == overdue[row.id]
+    ]
+    if not free:
+        return []
+    expires = free[0].now + datetime.timedelta(seconds=lease_seconds)
+    ids = [row.id for row in free]
+    result = conn.execute(_CLAIM, {**parameters, "ids": ids, "expires": expires})
+    if result.rowcount != len(ids):
+        raise db_exception.RetryRequest(RuntimeError("an operation was claimed by two"))
+    return [_operation(row, attempts=row.attempts + 1) for row in free]
 
 
 def renew(
@@ -164,9 +208,7 @@ def finish(conn: sa.Connection, operation_id: str, owner: str) -> bool:
     False: the lease was lost, and the caller must write nothing. Call it before the writes: it
     locks the row, so that nobody can claim it until the end of the transaction.
     """
-    result = conn.execute(
-        sa.delete(_TABLE).where(_COLUMNS.id == operation_id, _COLUMNS.owner == owner)
-    )
+    result = conn.execute(_FINISH, {"operation_id": operation_id, "held_by": owner})
     return result.rowcount == 1
 
 

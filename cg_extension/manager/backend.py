@@ -187,7 +187,8 @@ class Backend:
         if free <= 0:
             return self._conf.operation_poll_interval  # The next one that ends wakes us.
         with self._database.reader() as conn:
-            due = operations.next_due(conn, self.host, exclude=self._keeper.held())
+            exclude = self._keeper.not_to_be_claimed()
+            due = operations.next_due(conn, self.host, exclude=exclude)
         if due is None:
             return self._conf.operation_poll_interval
         if due > 0:
@@ -199,7 +200,8 @@ class Backend:
             try:
                 self._pool.submit(self._run, operation, lease)
             except RuntimeError as error:  # No thread to be had, or a stop that took too long.
-                LOG.error("Could not begin %s, which waits for its lease: %s", operation.id, error)
+                LOG.error("Could not begin %s: %s", operation.id, error)
+                self._runner.give_up(operation)
                 self._ended(lease)
         return 0 if claimed else _CONTENDED
 

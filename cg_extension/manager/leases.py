@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps this process's claims alive, and lets an operation know when its claim is lost."""
+"""Keeps this process's claims alive, and lets an operation know when its claim is lost.
 
+Watches the claims of others, too, which it may take over when their leases run out. That they did
+is not left to the database's clock alone, which may be set, or be another server's after a
+fail-over: a lease counts as run out when it was not renewed for its whole length by the clock here,
+either, so that its owner knows by its own clock.
+"""
+
+import datetime
 import threading
 import time
+from collections.abc import Collection
 
 from oslo_log import log as logging
 
@@ -40,14 +48,22 @@ class Lease:
 
 
 class LeaseKeeper:
-    """Renews the leases of all operations under way, at a third of the lease's length."""
+    """Renews the leases of all operations under way, at a third of the lease's length.
 
-    def __init__(self, database: engine.Database, owner: str, seconds: float) -> None:
+    As often it looks at the leases of others on operations of ``hosts``.
+    """
+
+    def __init__(
+        self, database: engine.Database, owner: str, seconds: float, hosts: Collection[str]
+    ) -> None:
         self._database = database
         self._owner = owner
         self._seconds = seconds
+        self._hosts = hosts
         self._lock = threading.Lock()
         self._leases: dict[str, Lease] = {}
+        # By id the end of another's lease, and since when it has been seen to end then.
+        self._others: dict[str, tuple[datetime.datetime, float]] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
 
@@ -66,6 +82,8 @@ class LeaseKeeper:
         found = [(each, Lease(each, since + self._seconds)) for each in claimed]
         with self._lock:
             self._leases.update({lease.operation_id: lease for _, lease in found})
+        if not found:
+            self._watch()  # What seemed due may be another's.
         return found
 
     def drop(self, lease: Lease) -> None:
@@ -78,8 +96,19 @@ class LeaseKeeper:
         with self._lock:
             return set(self._leases)
 
+    def not_to_be_claimed(self) -> set[str]:
+        """Ids of those held, and of others' whose owners may still be at work."""
+        with self._lock:
+            return self._leases.keys() | (self._others.keys() - self._overdue().keys())
+
+    def _overdue(self) -> dict[str, datetime.datetime]:
+        limit = clock() - self._seconds
+        return {each: expires for each, (expires, seen) in self._others.items() if seen <= limit}
+
     @engine.retry
     def _claim(self, host: str, limit: int) -> list[operations.Operation]:
+        with self._lock:
+            overdue = self._overdue()
         with self._database.writer() as conn:
             return operations.claim(
                 conn,
@@ -89,6 +118,7 @@ class LeaseKeeper:
                 limit=limit,
                 # Claims of ours that ran out while the database was away are not to be run twice.
                 exclude=self.held(),
+                overdue=overdue,
             )
 
     @engine.retry
@@ -102,7 +132,13 @@ class LeaseKeeper:
             )
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._seconds / 3):
+        while True:
+            try:
+                self._watch()
+            except Exception as error:
+                LOG.warning("Could not look at the leases of other managers: %s", error)
+            if self._stopping.wait(self._seconds / 3):
+                return
             operation_ids = self.held()
             if not operation_ids:
                 continue
@@ -120,3 +156,15 @@ class LeaseKeeper:
                 self._leases[operation_id].extend(since + self._seconds)
             for operation_id in lost & self._leases.keys():
                 self._leases[operation_id].lose()
+
+    def _watch(self) -> None:
+        with self._database.reader() as conn:
+            found = operations.others(conn, self._hosts, self._owner)
+        # From after the query: the owner counts from before its renewal.
+        now = clock()
+        with self._lock:
+            known = self._others
+            self._others = {
+                each: known[each] if each in known and known[each][0] == expires else (expires, now)
+                for each, expires in found.items()
+            }

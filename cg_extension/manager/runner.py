@@ -66,10 +66,19 @@ class Runner:
                 operation.kind,
                 operation.resource_id,
             )
-            self._give_up_claim(operation)
+            self.give_up(operation)
         except Exception:
             LOG.exception("%s of %s was interrupted", operation.kind, operation.resource_id)
-            self._give_up_claim(operation)
+            self.give_up(operation)
+
+    def give_up(self, operation: db_operations.Operation) -> None:
+        """Let anyone go on with it, later; where that fails, we do so at the next look."""
+        try:
+            with self._database.writer() as conn:
+                delay = self._delay(operation)
+                db_operations.postpone(conn, operation.id, self._owner, delay)
+        except Exception as error:
+            LOG.warning("Could not give up the claim on %s: %s", operation.resource_id, error)
 
     def _attempt(
         self, operation: db_operations.Operation, context: cg_context.RequestContext
@@ -198,12 +207,3 @@ class Runner:
         doublings = min(operation.attempts - 1, _MAX_DOUBLINGS)
         delay: float = self._conf.operation_retry_delay * 2**doublings
         return delay
-
-    def _give_up_claim(self, operation: db_operations.Operation) -> None:
-        """Let anyone go on with it; where that fails, the lease runs out by itself."""
-        try:
-            with self._database.writer() as conn:
-                delay = self._delay(operation)
-                db_operations.postpone(conn, operation.id, self._owner, delay)
-        except Exception as error:
-            LOG.warning("Could not give up the claim on %s: %s", operation.resource_id, error)

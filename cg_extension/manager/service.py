@@ -67,7 +67,8 @@ class ManagerService:
             self._instance = instance.Instance(conf.state_path, conf.host)
         owner = self._instance.owner
         self._take_over(self._instance.predecessor)
-        self._keeper = leases.LeaseKeeper(database, owner, conf.operation_lease)
+        hosts = [driver.host for driver in self._drivers]
+        self._keeper = leases.LeaseKeeper(database, owner, conf.operation_lease, hosts)
         self._notifier = notifications.Notifications(conf, conf.host)
         for driver in self._drivers:
             run = runner.Runner(conf, database, owner, driver, self._notifier)

@@ -3,6 +3,7 @@
 
 import abc
 import dataclasses
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
@@ -76,12 +77,22 @@ def set_status(
     reason: str | None = None,
 ) -> str:
     """Give resources their final status, and gives it back."""
-    conn.execute(
-        sa.update(table)
-        .where(table.c.id.in_([resource.id for resource in resources]))
-        .values(status=status, status_reason=reason, updated_at=engine.utcnow())
-    )
+    values = {"new_status": status, "reason": reason, "ids": [each.id for each in resources]}
+    conn.execute(_set_status(table), values)
     return status
+
+
+@functools.cache
+def _set_status(table: sa.Table) -> sa.Update:
+    return (
+        sa.update(table)
+        .where(table.c.id.in_(sa.bindparam("ids", expanding=True)))
+        .values(
+            status=sa.bindparam("new_status"),
+            status_reason=sa.bindparam("reason"),
+            updated_at=engine.utcnow(),
+        )
+    )
 
 
 def apply_update(

@@ -51,6 +51,14 @@ class OperationsTestCase(testscenarios.WithScenarios, base.BaseTestCase):
 
         return transaction()
 
+    def take_over(self, owner: str, **values: Any) -> list[operations.Operation]:
+        """Claim also what others have had for too long."""
+        return self.claim(owner, overdue=self.others(owner), **values)
+
+    def others(self, owner: str) -> dict[str, datetime.datetime]:
+        with self.database.reader() as conn:
+            return operations.others(conn, [HOST], owner)
+
     def let_leases_run_out(self) -> None:
         with self.database.writer() as conn:
             past = engine.now(conn) - datetime.timedelta(seconds=1)
@@ -107,9 +115,9 @@ class OperationsTest(OperationsTestCase):
         queued = {self.enqueue() for _ in range(40)}
 
         def claim_all(owner: str) -> list[str]:
-            mine = []
+            mine: list[str] = []
             while self.due() is not None and self.due() <= 0:  # type: ignore[operator]
-                mine += [operation.id for operation in self.claim(owner, limit=3)]
+                mine += [operation.id for operation in self.claim(owner, limit=3, exclude=mine)]
             return mine
 
         with futures.ThreadPoolExecutor(4) as pool:
@@ -120,7 +128,37 @@ class OperationsTest(OperationsTestCase):
         self.enqueue()
         self.claim("a")
         self.let_leases_run_out()
-        (claimed,) = self.claim("b")
+        (claimed,) = self.take_over("b")
+        self.assertEqual(2, claimed.attempts)
+
+    def test_a_lease_that_ran_out_by_the_databases_clock_alone_is_not_taken(self) -> None:
+        self.enqueue()
+        self.claim("a")
+        self.let_leases_run_out()
+        self.assertEqual([], self.claim("b"))
+
+    def test_a_lease_that_was_renewed_since_it_was_looked_at_is_not_taken(self) -> None:
+        operation_id = self.enqueue()
+        self.claim("a")
+        seen = self.others("b")
+        self.assertEqual([operation_id], list(seen))
+        self.assertEqual([], self.claim("b", overdue=seen))
+        self.let_leases_run_out()
+        self.assertEqual([], self.claim("b", overdue=seen))
+
+    def test_leases_of_ones_own_and_of_other_hosts_are_not_anothers(self) -> None:
+        self.enqueue()
+        self.enqueue()
+        self.claim("a", limit=1)
+        self.assertEqual({}, self.others("a"))
+        with self.database.reader() as conn:
+            self.assertEqual({}, operations.others(conn, ["host@two"], "b"))
+
+    def test_what_no_thread_of_ours_works_on_is_claimed_by_us_again(self) -> None:
+        """Its claim was carried out, but the answer was lost."""
+        self.enqueue()
+        self.claim("a")
+        (claimed,) = self.claim("a")
         self.assertEqual(2, claimed.attempts)
 
     def test_what_a_thread_of_ours_still_works_on_is_not_claimed_by_us(self) -> None:
@@ -133,7 +171,7 @@ class OperationsTest(OperationsTestCase):
         operation_id = self.enqueue()
         self.claim("a")
         self.let_leases_run_out()
-        self.claim("b")
+        self.take_over("b")
         with self.database.writer() as conn:
             self.assertFalse(operations.finish(conn, operation_id, "a"))
         with self.database.writer() as conn:
@@ -144,7 +182,7 @@ class OperationsTest(OperationsTestCase):
         kept, lost = self.enqueue(), self.enqueue()
         self.claim("a")
         self.let_leases_run_out()
-        self.claim("b", exclude={kept})
+        self.take_over("b", exclude={kept})
         with self.database.writer() as conn:
             found = operations.renew(
                 conn, operation_ids={kept, lost}, owner="a", lease_seconds=LEASE

@@ -157,7 +157,7 @@ class ManagerTestCase(base.BaseTestCase):
         self.driver = Driver(self.conf, BACKEND, f"{self.conf.host}@{BACKEND}")
         self.notifications = Notifications()
         self.runner = self.new_runner(OWNER)
-        self.keeper = leases.LeaseKeeper(self.database, OWNER, LEASE)
+        self.keeper = leases.LeaseKeeper(self.database, OWNER, LEASE, [self.driver.host])
         self.service = reference.ReferenceService(self.conf, self.database, Waker())
         self.context = cg_context.RequestContext(user_id="u", project_id="p", is_admin=True)
         with self.database.writer() as conn:

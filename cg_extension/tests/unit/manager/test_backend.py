@@ -3,6 +3,7 @@
 
 import json
 import threading
+import time
 from typing import Any
 from unittest import mock
 
@@ -155,6 +156,7 @@ class BackendTest(base.ManagerTestCase):
         self.assertTrue(started.wait(10))
 
     def test_what_finds_no_thread_to_run_in_is_left_to_others(self) -> None:
+        self.conf.set_override("operation_retry_delay", 3600.0)
         for _ in range(2):
             self.create_volume()
         with mock.patch.object(
@@ -163,5 +165,8 @@ class BackendTest(base.ManagerTestCase):
             started = self.start()
             self.eventually(lambda: submit.call_count == 2, "tried")
             self.eventually(lambda: not self.keeper.held(), "dropped")
+            time.sleep(0.5)  # Several looks.
+        self.assertEqual([(1, None)] * 2, [(row.attempts, row.owner) for row in self.queue()])
+        self.assertEqual(2, submit.call_count)
         started.stop_claiming()
         self.assertTrue(started.wait(10))
