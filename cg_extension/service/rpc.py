@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from concurrent import futures
 from typing import Any
@@ -36,6 +37,9 @@ _GLOBAL_OPTIONS = {
 
 # Seconds that a request waits for a manager's answer.
 _CALL_TIMEOUT = 10.0
+
+# Seconds; a wake-up costs the broker and both ends as much as a small request.
+_WAKE_INTERVAL = 0.02
 
 # RabbitMQ's, for URLs without one; and seconds to wait for each of its hosts.
 _BROKER_PORT = 5672
@@ -98,9 +102,10 @@ class Waker(abc.ABC):
 class MessagingWaker(Waker):
     """Reaches managers in other processes through the broker of ``transport_url``.
 
-    A broker that is down costs a request nothing: casts are made by a thread of their own, which
-    also merges wake-ups for one host that come faster than the broker takes them. The thread and
-    the connection come into being with the first use, so after a server's fork.
+    A broker that is down costs a request nothing: casts are made by a thread of their own. It
+    makes one of all wake-ups for a host that come within ``_WAKE_INTERVAL``, the first of which
+    goes out at once. The thread and the connection come into being with the first use, so after a
+    server's fork.
     """
 
     # All threads are daemons: oslo.messaging may wait in them for a broker that stays away, and
@@ -129,14 +134,16 @@ class MessagingWaker(Waker):
                 if self._closed:
                     return
                 # Before the cast: work that is queued from now on needs a wake-up of its own.
-                host = self._pending.pop()
-            try:
-                # To all managers of the backend: one of them may be busy or paused.
-                self._prepare(host, fanout=True).cast({}, "wake")
-            except Exception as error:
-                LOG.warning(
-                    "Could not wake %s, which will find its work by polling: %s", host, error
-                )
+                hosts, self._pending = self._pending, set()
+            for host in hosts:
+                try:
+                    # To all managers of the backend: one of them may be busy or paused.
+                    self._prepare(host, fanout=True).cast({}, "wake")
+                except Exception as error:
+                    LOG.warning(
+                        "Could not wake %s, which will find its work by polling: %s", host, error
+                    )
+            time.sleep(_WAKE_INTERVAL)
 
     def initialize_connection(
         self, host: str, context: cg_context.RequestContext, volume_id: str, connector: Mapping
