@@ -132,19 +132,20 @@ def _clone(options: argparse.Namespace) -> dict[str, Any]:
 def _list(options: argparse.Namespace) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
     volumes = commands.VolumeGroup(options.volume_group).volumes(status=True)
-    for volume in volumes.values():
-        for kind, prefix in (("snapshot", _SNAPSHOT), ("clone", _CLONE)):
-            if name := _tag(volume, prefix):
-                found.append(
-                    {
-                        kind: name,
-                        "volume": volume.name,
-                        "source": _tag(volume, _SOURCE),
-                        "size": volume.size,
-                        "lost": volume.invalid,
-                        "complete": _is_complete(_belonging(volumes, prefix, name)),
-                    }
-                )
+    for kind, prefix in (("snapshot", _SNAPSHOT), ("clone", _CLONE)):
+        for name, members in _by_name(volumes, prefix).items():
+            complete = _is_complete(members)
+            found += [
+                {
+                    kind: name,
+                    "volume": volume.name,
+                    "source": _tag(volume, _SOURCE),
+                    "size": volume.size,
+                    "lost": volume.invalid,
+                    "complete": complete,
+                }
+                for volume in members
+            ]
     return {"volumes": found}
 
 
@@ -216,9 +217,20 @@ def _copies(
 def _belonging(
     volumes: dict[str, commands.LogicalVolume], prefix: str, name: str
 ) -> list[commands.LogicalVolume]:
-    found = [volume for volume in volumes.values() if _tag(volume, prefix) == name]
+    found = _by_name(volumes, prefix).get(name)
     if not found:
         raise UsageError(f"there is no group snapshot {name}; cg-lvm list shows what there is")
+    return found
+
+
+def _by_name(
+    volumes: dict[str, commands.LogicalVolume], prefix: str
+) -> dict[str, list[commands.LogicalVolume]]:
+    """The members of each group snapshot or clone."""
+    found: dict[str, list[commands.LogicalVolume]] = {}
+    for volume in volumes.values():
+        if name := _tag(volume, prefix):
+            found.setdefault(name, []).append(volume)
     return found
 
 

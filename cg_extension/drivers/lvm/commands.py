@@ -165,6 +165,12 @@ class VolumeGroup:
                 raise errors.LVMError(f"{', '.join(sorted(missing))} not made: {complaint}")
             LOG.warning("LVM says: %s", complaint)
 
+    def retag(self, names: Sequence[str], tag: str, remove: bool = False) -> None:
+        """Give volumes a tag, or take it away; again and again makes no difference."""
+        if names:
+            change = "--deltag" if remove else "--addtag"
+            self.run("lvchange", change, tag, *self.qualified(names))
+
     def activate(self, names: Sequence[str]) -> None:
         """Make the devices of volumes appear; those that are there are left alone."""
         if names:

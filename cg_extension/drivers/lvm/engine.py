@@ -29,6 +29,7 @@ LVM's names within the volume group, sizes are bytes. All calls raise ``errors.L
 import contextlib
 import dataclasses
 import threading
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 
 from oslo_log import log as logging
@@ -195,9 +196,7 @@ class Engine:
 
     def retag(self, names: Sequence[str], tag: str, remove: bool = False) -> None:
         """Give volumes a tag, or take it away; again and again makes no difference."""
-        if names:
-            change = "--deltag" if remove else "--addtag"
-            self.group.run("lvchange", change, tag, *self.group.qualified(names))
+        self.group.retag(names, tag, remove)
 
     def recover(self) -> list[str]:
         """Put right what a crash left: run it before anything else is done.
@@ -281,12 +280,12 @@ class Engine:
 
     def _clone_thick(self, copies: Sequence[Copy], progress: contents.Progress | None) -> float:
         """Snapshots of one instant, copies of those, and the snapshots go again."""
-        through = [Copy(source=copy.source, target=f"{_TEMPORARY}{copy.target}") for copy in copies]
+        through = [
+            Copy(source=copy.source, target=f"{_TEMPORARY}{uuid.uuid4()}") for copy in copies
+        ]
         targets = [copy.target for copy in copies]
-        temporaries = [copy.target for copy in through]
-        self._is_done(temporaries)  # what a crash left of an earlier run goes first
         self._check_sources(through)
-        with self._removed_at_last(temporaries):
+        with self._removed_at_last([copy.target for copy in through]):
             held = self._snapshot(through, volumes_to_be=False)
             with self._all_or_nothing(targets):
                 self._copy_thick(
@@ -374,9 +373,9 @@ class Engine:
         try:
             yield
         except (Exception, KeyboardInterrupt):
-            self._removal.discard(names)
+            self._removal.discard_temporaries(names)
             raise
-        self._removal.discard(names)
+        self._removal.discard_temporaries(names)
 
 
 def _tags(tags: Iterable[str]) -> list[str]:

@@ -8,12 +8,19 @@ through ``Machine``, so that each rule can be shown without one.
 import contextlib
 import dataclasses
 import os
+import pathlib
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from cg_extension.drivers.lvm import commands, errors
 
 _BLOCK_DEVICES = "/sys/class/block"
+_FILE_SYSTEMS = "/sys/fs"
+_MOUNTINFO = "/proc/self/mountinfo"
+
+# Where a path is mounted, and the devices that the file system there lies on.
+Mount = tuple[str, Sequence[str]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -21,12 +28,12 @@ class Machine:
     """The machine's block devices, each as ``major:minor``.
 
     :param below: by device, the devices that it lies on directly.
-    :param mounts: mount points and the device of each, the innermost mount of a path last.
+    :param mounts: mount points and the devices of each, the innermost mount of a path last.
     :param swaps: devices that hold swap, as partitions or in files.
     """
 
     below: Mapping[str, Sequence[str]]
-    mounts: Sequence[tuple[str, str]]
+    mounts: Sequence[Mount]
     swaps: Sequence[str]
 
     def under(self, device: str) -> set[str]:
@@ -40,13 +47,9 @@ class Machine:
                 todo.extend(self.below.get(current, ()))
         return found
 
-    def device_of(self, path: str) -> str | None:
-        """The device of the file system that holds ``path``."""
-        holder = None
-        for point, device in self.mounts:
-            if path == point or path.startswith(point.rstrip("/") + "/"):
-                holder = device
-        return holder
+    def under_path(self, path: str) -> set[str]:
+        """All devices that the file system with ``path`` lies on."""
+        return set().union(*map(self.under, _holder(self.mounts, path)))
 
 
 def check_members(
@@ -87,13 +90,11 @@ def check_own_files(machine: Machine, members: Mapping[str, str], own_paths: Ite
         for member in machine.under(device) & set(members):
             raise errors.Refusal(f"{members[member]} holds swap of this machine: swapoff first")
     for path in own_paths:
-        holder = machine.device_of(os.path.realpath(path))
-        if holder:
-            for member in machine.under(holder) & set(members):
-                raise errors.Refusal(
-                    f"{members[member]} holds {path}, which this program needs while the volume "
-                    "is frozen"
-                )
+        for member in machine.under_path(os.path.realpath(path)) & set(members):
+            raise errors.Refusal(
+                f"{members[member]} holds {path}, which this program needs while the volume is "
+                "frozen"
+            )
 
 
 def suspend_order(machine: Machine, members: Mapping[str, str]) -> list[str]:
@@ -134,8 +135,10 @@ def read_machine() -> Machine:
         elif os.path.isdir(f"{directory}/slaves"):
             slaves = os.listdir(f"{directory}/slaves")
             below[_number(name)] = [_number(slave) for slave in slaves]
-    with open("/proc/self/mountinfo") as mountinfo:
-        mounts = [_mount(line) for line in mountinfo]
+    mounts: list[Mount] = []
+    with open(_MOUNTINFO, "rb") as mountinfo:
+        for line in mountinfo:
+            mounts.append(_mount(os.fsdecode(line), mounts))
     for name in os.listdir(_BLOCK_DEVICES):
         with (
             contextlib.suppress(FileNotFoundError),
@@ -154,7 +157,9 @@ def is_mounted(path: str) -> bool:
     """
     # The kernel's name; where udev does not make it, the path is no link to that.
     name = os.path.basename(os.path.realpath(f"/sys/dev/block/{device_behind(path)}"))
-    return any(os.path.exists(f"/sys/fs/{kind}/{name}") for kind in os.listdir("/sys/fs"))
+    return any(
+        os.path.exists(f"{_FILE_SYSTEMS}/{kind}/{name}") for kind in os.listdir(_FILE_SYSTEMS)
+    )
 
 
 def _number(block_device: str) -> str:
@@ -162,15 +167,51 @@ def _number(block_device: str) -> str:
         return file.read().strip()
 
 
-def _mount(line: str) -> tuple[str, str]:
-    """One line of mountinfo (proc_pid_mountinfo(5)): the mount point and the device."""
-    fields = line.split()
-    point = fields[4].encode().decode("unicode_escape")
-    source = fields[fields.index("-") + 2]
-    # Some file systems (btrfs) show a device number of their own; their source is the device.
+def _mount(line: str, others: Sequence[Mount]) -> Mount:
+    """One line of mountinfo (proc_pid_mountinfo(5)); ``others`` are those before it.
+
+    What lies on several devices, or on other file systems, has a device number of its own.
+    """
+    # Blanks and the like are octal there.
+    fields = [re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), field) for field in line.split()]
+    point, number = fields[4], fields[2]
+    kind, source, options = fields[fields.index("-") + 1 :][:3]
+    if kind == "overlay":
+        layers = _layers(options)
+        return point, [number for layer in layers for number in _holder(others, layer)]
     if source.startswith("/dev/") and os.path.exists(source):
-        return point, device_behind(source)
-    return point, fields[2]
+        number = device_behind(source)
+    if kind == "btrfs":
+        return point, _btrfs_devices(number)
+    return point, [number]
+
+
+def _holder(mounts: Iterable[Mount], path: str) -> Sequence[str]:
+    """The devices of the file system that holds ``path``."""
+    holder: Sequence[str] = ()
+    for point, devices in mounts:
+        if path == point or path.startswith(point.rstrip("/") + "/"):
+            holder = devices
+    return holder
+
+
+def _layers(options: str) -> list[str]:
+    """The directories of an overlay that are seen from here; those of a container are not."""
+    layers = []
+    for option in options.split(","):
+        name, _equals, paths = option.partition("=")
+        if name.rstrip("+") in ("lowerdir", "upperdir"):
+            layers += paths.split(":")
+    return [os.path.realpath(layer) for layer in layers if os.path.exists(layer)]
+
+
+def _btrfs_devices(number: str) -> list[str]:
+    """All devices of the file system that the device with ``number`` belongs to."""
+    for file_system in pathlib.Path(_FILE_SYSTEMS, "btrfs").glob("*/devices"):
+        numbers = [_number(device.name) for device in file_system.iterdir()]
+        if number in numbers:
+            return numbers
+    return [number]
 
 
 def device_behind(path: str) -> str:

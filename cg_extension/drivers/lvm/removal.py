@@ -4,6 +4,7 @@
 Which ones, and when, is up to the engine.
 """
 
+import threading
 import uuid
 from collections.abc import Iterable, Sequence
 
@@ -24,6 +25,9 @@ class Removal:
     def __init__(self, settings: model.Settings, group: commands.VolumeGroup) -> None:
         self._settings = settings
         self._group = group
+        # Temporary snapshots that could not be removed.
+        self._left: set[str] = set()
+        self._left_lock = threading.Lock()
 
     def delete(self, names: Iterable[str]) -> None:
         """Wipe, if thick, and remove volumes and snapshots; those not there count as removed.
@@ -31,6 +35,7 @@ class Removal:
         :raises Refusal: a thick volume has snapshots that are not among ``names``.
         :raises LVMError: one is in use, or LVM failed; others may be gone.
         """
+        self._discard_left()
         wanted = set(names)
         volumes = self._group.volumes()
         gone = [volumes[name] for name in wanted if name in volumes]
@@ -38,20 +43,37 @@ class Removal:
         for volume in volumes.values():
             if volume.origin in thick and volume.pool is None and volume.name not in wanted:
                 raise errors.Refusal(f"{volume.origin} has a snapshot: {volume.name}")
-        # Snapshots first: what is wiped off their origin would be copied into them.
-        for batch in ([v for v in gone if v.origin], [v for v in gone if not v.origin]):
-            for volume in batch:
-                self._wipe(volume)
-            self._remove(batch)
+        split = self._split(gone)
+        for volume in split:
+            self._wipe(volume)
+        self._remove(split)
 
-    def discard(self, names: Sequence[str]) -> None:
-        """Remove what is there; what can't be removed now stays marked, for ``recover``."""
+    def discard(self, names: Sequence[str]) -> bool:
+        """Remove what is there; what can't be removed now stays marked, for ``recover``.
+
+        Gives whether all of it is gone.
+        """
         try:
             volumes = self._group.volumes()
             there = [volumes[name] for name in names if name in volumes]
             self.remove_half_made([volume for volume in there if leftovers.OWNED in volume.tags])
         except errors.LVMError as error:
-            LOG.warning("Left for the next start to remove: %s: %s", list(names), error)
+            LOG.warning("Left to be removed later: %s: %s", list(names), error)
+            return False
+        return True
+
+    def discard_temporaries(self, names: Sequence[str]) -> None:
+        """Remove snapshots of which no caller knows, now or before the next ``delete``.
+
+        A thick volume with a snapshot could not be deleted until the next start otherwise.
+        """
+        if not self.discard(names):
+            with self._left_lock:
+                self._left.update(names)
+
+    def _discard_left(self) -> None:
+        with self._left_lock:
+            self._left = {name for name in self._left if not self.discard([name])}
 
     def remove_half_made(self, volumes: Sequence[commands.LogicalVolume]) -> None:
         """Wipe, if thick and if that works, and remove what is of no use to anyone.
@@ -65,13 +87,16 @@ class Removal:
         :raises LVMError: one is in use, or LVM failed; others may be gone.
         """
         self.let_go(volumes)
-        for batch in ([v for v in volumes if v.origin], [v for v in volumes if not v.origin]):
-            for volume in batch:
-                try:
-                    self._wipe(volume)
-                except errors.LVMError as error:
-                    LOG.warning("Removing %s although it is not wiped: %s", volume.name, error)
-            self._remove(batch)
+        try:
+            volumes = self._split(volumes)
+        except errors.LVMError as error:
+            LOG.warning("Removing snapshots as they are: %s", error)
+        for volume in volumes:
+            try:
+                self._wipe(volume)
+            except errors.LVMError as error:
+                LOG.warning("Removing %s although it is not wiped: %s", volume.name, error)
+        self._remove(volumes)
 
     def set_aside(self, volumes: Sequence[commands.LogicalVolume]) -> list[str]:
         """Give half-made volumes that are to be wiped names in nobody's way, and remove others.
@@ -80,6 +105,7 @@ class Removal:
         """
         self.let_go(volumes)
         slow = [volume for volume in volumes if self._is_wiped(volume)]
+        self._split(slow)
         renamed = {
             volume.name: f"{_ASIDE}{uuid.uuid4()}"
             for volume in slow
@@ -91,8 +117,6 @@ class Removal:
                 list(renamed.values()),
             )
         self.remove_half_made([volume for volume in volumes if volume not in slow])
-        # Snapshots first, as everywhere.
-        slow.sort(key=lambda volume: volume.origin is None)
         return [renamed.get(volume.name, volume.name) for volume in slow]
 
     def let_go(self, snapshots: Sequence[commands.LogicalVolume]) -> None:
@@ -109,22 +133,52 @@ class Removal:
         if resumed:
             LOG.warning("Resumed devices that a freeze had left suspended: %s", resumed)
 
+    def _split(self, volumes: Sequence[commands.LogicalVolume]) -> Sequence[commands.LogicalVolume]:
+        """Take those that are thick snapshots, and wiped, off their origins.
+
+        What is left of each is its copy-on-write store, a volume of the same name: gives all back
+        as they are then. Nothing of the origin gets into a store after it was wiped, and the
+        origin's writes don't wait for copies to it. A store is marked as half-made, so that nobody
+        takes it for the snapshot.
+
+        :raises LVMError: one is in use, or LVM failed; others may be off.
+        """
+        snapshots = [volume for volume in volumes if volume.origin and self._is_wiped(volume)]
+        if not snapshots:
+            return volumes
+        unmarked = [v.name for v in snapshots if not leftovers.unfinished_of(v.tags)]
+        self._group.retag(unmarked, leftovers.unfinished_tag())
+        names = [volume.name for volume in snapshots]
+        complaint = self._group.run_all(
+            [
+                ["lvconvert", "--yes", "--splitsnapshot", name]
+                for name in self._group.qualified(names)
+            ]
+        )
+        found = self._group.volumes()
+        if left := [name for name in names if name in found and found[name].origin]:
+            still = [name for name in unmarked if name in left]
+            self._group.retag(still, leftovers.unfinished_tag(), remove=True)
+            raise errors.LVMError(f"{', '.join(left)} not split from its origin: {complaint}")
+        return [found.get(volume.name, volume) for volume in volumes]
+
     def _remove(self, volumes: Sequence[commands.LogicalVolume]) -> None:
-        if volumes:
-            names = self._group.qualified(volume.name for volume in volumes)
-            self._group.run("lvremove", "--force", "--yes", *names)
+        # An origin takes its snapshots along: LVM would not find them.
+        for batch in ([v for v in volumes if v.origin], [v for v in volumes if not v.origin]):
+            if batch:
+                names = self._group.qualified(volume.name for volume in batch)
+                self._group.run("lvremove", "--force", "--yes", *names)
 
     def _is_wiped(self, volume: commands.LogicalVolume) -> bool:
         return volume.pool is None and self._settings.clear_size is not None
 
     def _wipe(self, volume: commands.LogicalVolume) -> None:
-        if not self._is_wiped(volume):
+        """Wipe a thick volume, or the store of a snapshot that was split from its origin."""
+        if volume.origin or not self._is_wiped(volume):
             return
         if not volume.active:
             self._group.activate([volume.name])
-        # A thick snapshot's data is in its store; wiping the snapshot would write there, too.
-        device = volume.path + ("-cow" if volume.origin else "")
         size = volume.allocated
         if self._settings.clear_size:
             size = min(size, self._settings.clear_size * _MIB)
-        contents.clear(device, 0, size, self._settings.clear_ionice)
+        contents.clear(volume.path, 0, size, self._settings.clear_ionice)

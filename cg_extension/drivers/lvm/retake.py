@@ -222,7 +222,8 @@ def _flush(volume_group: str, names: Iterable[str]) -> None:
     mounts = preflight.read_machine().mounts
     for name in names:
         path = f"/dev/mapper/{commands.device_name(volume_group, name)}"
-        points = [point for point, device in mounts if device == preflight.device_behind(path)]
+        number = preflight.device_behind(path)
+        points = [point for point, devices in mounts if number in devices]
         try:
             with open(path, "rb", buffering=0) as device:
                 os.fsync(device)

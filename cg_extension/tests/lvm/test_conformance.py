@@ -75,10 +75,8 @@ class ThinTest(conformance.DriverConformance, LVMHarness):
     pool_size = 20480
 
 
-class FailureTest(conformance.FailureConformance, LVMHarness):
-    """Thin volumes, and each ``lvm`` process in turn fails."""
-
-    pool_size = 20480
+class ThickFailureTest(conformance.FailureConformance, LVMHarness):
+    """Thick volumes, and each ``lvm`` process in turn fails."""
 
     @contextlib.contextmanager
     def failing(self, step: int) -> Iterator[None]:
@@ -92,3 +90,9 @@ class FailureTest(conformance.FailureConformance, LVMHarness):
 
         with mock.patch.object(commands, "lvm", lvm):
             yield
+
+
+class ThinFailureTest(ThickFailureTest):
+    """The same with thin volumes."""
+
+    pool_size = 20480

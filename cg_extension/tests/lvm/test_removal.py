@@ -2,6 +2,7 @@
 """What is removed leaves nothing on the disk, also what was half-made."""
 
 import os
+from typing import Any
 from unittest import mock
 
 from cg_extension.drivers.lvm import contents, engine, errors, leftovers, removal
@@ -61,6 +62,31 @@ class WipeTest(base.LVMTestCase):
         self.assert_sound(self.eng, [*self.names, "c-v0"])
         self.eng.delete(["v0", "c-v0"])
         self.assertFalse(self._free_space_has_it())
+
+    def test_writes_beside_the_wiping_of_a_snapshot_put_nothing_into_it(self) -> None:
+        def clear(*arguments: Any) -> None:
+            real(*arguments)
+            with open(self.device, "r+b", buffering=0) as file:
+                file.write(os.urandom(16 * base.MIB))
+                os.fsync(file.fileno())
+
+        real = contents.clear
+        self.eng.snapshot_group(self.copies(self.names, "s-"))
+        with mock.patch.object(contents, "clear", clear):
+            self.eng.delete(["s-v0"])
+        self.assert_sound(self.eng, self.names)
+        self.eng.delete(self.names)
+        self.assertFalse(self._free_space_has_it())
+
+    def test_a_snapshot_in_use_stays(self) -> None:
+        self.eng.snapshot_group(self.copies(self.names, "s-"))
+        with open(self.eng.device_path("s-v0"), "rb") as file:
+            self.assertRaises(errors.LVMError, self.eng.delete, ["s-v0"])
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            self.assertEqual(_SECRET, file.read(64))
+        self.eng.restore_group(self.copies(["s-v0"], "r-"))
+        self.eng.delete(["s-v0", "r-s-v0"])
+        self.assert_sound(self.eng, self.names)
 
     def test_without_volume_clear_it_stays(self) -> None:
         """The judge itself."""

@@ -4,6 +4,9 @@
 import time
 from typing import Any
 
+import requests
+
+from cg_extension.tests.deployment import processes
 from cg_extension.tests.functional import base as functional
 from cg_extension.tests.lvm import base, writer
 
@@ -16,10 +19,12 @@ class ServiceTest(base.LVMTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.eng = self.use_engine(thin=True, size=4096, pool_size=3072)
+        self.metrics_port = processes.free_port()
         self.service = self.useFixture(
             functional.Standalone(
                 config={
                     "DEFAULT": {"enabled_backends": "lvm"},
+                    "metrics": {"port": self.metrics_port},
                     "lvm": {
                         "volume_driver": "lvm",
                         "volume_group": self.vg.name,
@@ -78,6 +83,8 @@ class ServiceTest(base.LVMTestCase):
             cgsnapshot = self._create(
                 "/cgsnapshots", {"cgsnapshot": {"consistencygroup_id": group}}
             )
+        metrics = requests.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=60).text
+        self.assertIn("cg_freeze_seconds_count 1.0", metrics)
         made = self._create(
             "/consistencygroups/create_from_src",
             {"consistencygroup-from-src": {"cgsnapshot_id": cgsnapshot}},

@@ -17,7 +17,9 @@ def _machine(
     mounts: list[tuple[str, str]] | None = None,
     swaps: list[str] | None = None,
 ) -> preflight.Machine:
-    return preflight.Machine(below or {}, mounts or [], swaps or [])
+    return preflight.Machine(
+        below or {}, [(point, [device]) for point, device in mounts or []], swaps or []
+    )
 
 
 def _volume(name: str, pool: str | None = "pool", origin: str | None = None) -> tuple:
@@ -89,18 +91,51 @@ class OwnFilesTest(base.BaseTestCase):
 
 
 class MachineTest(base.BaseTestCase):
-    def test_a_partition_lies_on_its_disk_and_that_on_its_slaves(self) -> None:
-        sysfs = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        numbers = {"md0": "9:0", "md0/md0p1": "259:0", "dm-1": "254:1"}
-        (sysfs / "class").mkdir()
+    def setUp(self) -> None:
+        super().setUp()
+        self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        (self.root / "class").mkdir()
+        for name, path in (("_BLOCK_DEVICES", "class"), ("_FILE_SYSTEMS", "fs")):
+            self.useFixture(fixtures.MockPatchObject(preflight, name, str(self.root / path)))
+
+    def _add_devices(self, numbers: dict[str, str]) -> None:
         for name, number in numbers.items():
-            (sysfs / name / "slaves").mkdir(parents=True)
-            (sysfs / name / "dev").write_text(f"{number}\n")
-            (sysfs / "class" / os.path.basename(name)).symlink_to(sysfs / name)
-        (sysfs / "md0/slaves/dm-1").touch()
-        (sysfs / "md0/md0p1/partition").write_text("1\n")
-        self.useFixture(fixtures.MockPatchObject(preflight, "_BLOCK_DEVICES", str(sysfs / "class")))
+            (self.root / name / "slaves").mkdir(parents=True)
+            (self.root / name / "dev").write_text(f"{number}\n")
+            (self.root / "class" / os.path.basename(name)).symlink_to(self.root / name)
+
+    def _mount(self, *lines: str) -> None:
+        (self.root / "mountinfo").write_text("".join(f"{line}\n" for line in lines))
+        path = str(self.root / "mountinfo")
+        self.useFixture(fixtures.MockPatchObject(preflight, "_MOUNTINFO", path))
+
+    def test_a_partition_lies_on_its_disk_and_that_on_its_slaves(self) -> None:
+        self._add_devices({"md0": "9:0", "md0/md0p1": "259:0", "dm-1": "254:1"})
+        (self.root / "md0/slaves/dm-1").touch()
+        (self.root / "md0/md0p1/partition").write_text("1\n")
         self.assertEqual({"259:0", "9:0", "254:1"}, preflight.read_machine().under("259:0"))
+
+    def test_an_overlay_lies_on_what_its_directories_lie_on(self) -> None:
+        upper, lower = self.root / "upper dir ö", self.root / "lower"
+        upper.mkdir()
+        lower.mkdir()
+        shown = str(upper).replace(" ", "\\040")
+        self._mount(
+            f"22 1 254:1 / {shown} rw - ext4 nowhere rw",
+            f"23 1 254:2 / {lower} rw - ext4 nowhere rw",
+            f"24 1 0:50 / /merged rw - overlay overlay"
+            f" rw,lowerdir=/not/seen:{lower},upperdir={shown}",
+        )
+        self.assertEqual({"254:1", "254:2"}, preflight.read_machine().under_path("/merged/log"))
+
+    def test_a_btrfs_of_several_devices_lies_on_all(self) -> None:
+        self._add_devices({"dm-1": "254:1", "dm-2": "254:2"})
+        devices = self.root / "fs/btrfs/uuid/devices"
+        devices.mkdir(parents=True)
+        for name in ("dm-1", "dm-2"):
+            (devices / name).touch()
+        self._mount("22 1 254:1 / /data rw - btrfs nowhere rw")
+        self.assertEqual({"254:1", "254:2"}, preflight.read_machine().under_path("/data/log"))
 
 
 class OrderTest(base.BaseTestCase):
