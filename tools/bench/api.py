@@ -23,6 +23,7 @@ from typing import Any
 
 import load
 import requests
+import sqlalchemy as sa
 
 from cg_extension.tests.cinder import deployment as cinder_deployment
 from cg_extension.tests.deployment import deployment, processes, servers
@@ -112,12 +113,12 @@ def _token(project: str) -> str:
 
 
 @contextlib.contextmanager
-def ours(api_processes: int, database: servers.MariaDB, broker: str) -> Iterator[Side]:
+def ours(api_processes: int, database: str, broker: str) -> Iterator[Side]:
     """cg-api, or gunicorn with two workers, and one cg-manager with the file driver."""
     kind = {1: "cg-api", 2: "gunicorn"}[api_processes]
     options = {"operation_poll_interval": 5, "operation_lease": 30, "report_interval": 10}
     with deployment.Deployment(
-        database.new_database(),
+        database,
         broker=broker,
         managers=deployment.MANAGERS[:1],
         api_servers=[kind],
@@ -213,10 +214,11 @@ def spin() -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def measure(api_processes: int, rounds: int, seconds: float) -> None:
+def measure(api_processes: int, rounds: int, seconds: float, driver: str) -> None:
     """Run everything with so many API processes a side, and print a table."""
     with servers.MariaDB() as database, servers.RabbitMQ() as broker:
-        with ours(api_processes, database, broker.url) as us:
+        url = sa.make_url(database.new_database()).set(drivername=f"mysql+{driver}")
+        with ours(api_processes, url.render_as_string(hide_password=False), broker.url) as us:
             with cinders(api_processes, database, broker.url) as them:
                 us.prepare()
                 them.prepare()
@@ -256,6 +258,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="turns of each side (default: 3)")
     parser.add_argument("--seconds", type=float, default=4, help="of one turn (default: 4)")
     parser.add_argument("--processes", type=int, nargs="+", choices=(1, 2), default=[1, 2])
+    parser.add_argument(
+        "--driver",
+        choices=("pymysql", "mysqldb"),
+        default="pymysql",
+        help="by which our side reaches MariaDB; Cinder's is always pymysql, as the other one "
+        "(mysqlclient, in C) would stop all of eventlet's threads at each query",
+    )
     arguments = parser.parse_args()
     processes.end_cleanly_on_sigterm()
     version = importlib.metadata.version("cinder")
@@ -265,7 +274,7 @@ def main() -> None:
             print(line.partition(":")[2].strip())
             break
     for api_processes in arguments.processes:
-        measure(api_processes, arguments.rounds, arguments.seconds)
+        measure(api_processes, arguments.rounds, arguments.seconds, arguments.driver)
 
 
 if __name__ == "__main__":

@@ -29,11 +29,14 @@ def resident(pid: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--requests", type=int, default=100_000)
-    parser.add_argument("--minutes", type=float, default=float("inf"))
+    until = parser.add_mutually_exclusive_group()
+    until.add_argument("--requests", type=int, help="100,000 if neither is given")
+    until.add_argument("--minutes", type=float)
     parser.add_argument("--database", choices=("postgresql", "mysql"), default="postgresql")
     parser.add_argument("--round", type=int, default=5_000, help="requests of a round")
     arguments = parser.parse_args()
+    seconds = 60 * (arguments.minutes or float("inf"))
+    requests = arguments.requests or (float("inf") if arguments.minutes else 100_000)
     processes.end_cleanly_on_sigterm()
     with deployment.Deployment(
         arguments.database, managers=deployment.MANAGERS[:1], api_servers=["cg-api"]
@@ -44,7 +47,7 @@ def main() -> None:
         watched = {"API": running.apis["api0"].pid, "manager": running.managers["node1"].pid}
         print("| requests | answers/s | API, MB | manager, MB |\n| ---: | ---: | ---: | ---: |")
         done, started = 0, time.monotonic()
-        while done < arguments.requests and time.monotonic() - started < 60 * arguments.minutes:
+        while done < requests and time.monotonic() - started < seconds:
             groups = [client.create("consistencygroups", volume_types=TYPE) for _ in range(GROUPS)]
             for group_id in groups:
                 client.wait("consistencygroups", group_id, "available")
