@@ -16,12 +16,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Seconds; the first run of an environment includes its installation.
 TIME_LIMITS = {"linters": 300, "unit": 900, "functional": 2400, "lvm": 2400, "cinder": 1800}
 MEASURED = ("unit", "functional")
 GRACE = 10
+# How much is repeated at the end of why a test failed; the whole is further up.
+CAUSE_LINES = 30
+CAUSE_WIDTH = 300
+_COUNTED = re.compile(r"Ran \d+ tests? in |FAILED \(")
 
 
 @dataclasses.dataclass
@@ -123,6 +128,21 @@ def run(environment: str, directory: pathlib.Path) -> Counts:
     return counts
 
 
+def causes(lines: Sequence[str]) -> list[str]:
+    """The names of failed tests, each with the end of its traceback.
+
+    :param lines: of ``stestr failing``: of each test a rule, its name, what it logged, the
+        traceback; then what it counted.
+    """
+    blocks: list[list[str]] = []
+    for number, line in enumerate(lines):
+        if line.startswith(("FAIL: ", "ERROR: ")) and number and set(lines[number - 1]) == {"="}:
+            blocks.append([line])
+        elif blocks and set(line) != {"="} and not _COUNTED.match(line):
+            blocks[-1].append(line[:CAUSE_WIDTH])
+    return [line for block in blocks for line in (block[0], *block[1:][-CAUSE_LINES:])]
+
+
 def main() -> int:
     """Run what is named on the command line."""
     signal.signal(signal.SIGTERM, _interrupt)
@@ -139,8 +159,9 @@ def main() -> int:
         counts = run(environment, directory)
         report.append(f"{environment:10} {time.monotonic() - started:6.0f} s  {counts}")
         if counts.failed:
-            failing = _stestr(directory, environment, "failing", "--list")
-            report += [f"           failed: {name}" for name in failing]
+            report += [
+                f"           {line}" for line in causes(_stestr(directory, environment, "failing"))
+            ]
         total.passed += counts.passed
         total.failed += counts.failed
         total.skipped += counts.skipped

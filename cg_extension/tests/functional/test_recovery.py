@@ -142,13 +142,15 @@ class World:
 
 
 Request = Callable[[], str | None]
+# What a request ends with when the process dies before, or in the middle of, its answer.
+DEAD = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 
 
 def _post(world: World, path: str, body: dict[str, object]) -> Request:
     def send() -> str | None:
         try:
             (resource,) = world.client.post(path, body).values()
-        except requests.ConnectionError:  # It died before it could answer.
+        except DEAD:
             return None
         return f"/{path.split('/')[1]}/{resource['id']}"
 
@@ -157,7 +159,7 @@ def _post(world: World, path: str, body: dict[str, object]) -> Request:
 
 def _change(world: World, method: str, path: str, watched: str, body: object = None) -> Request:
     def send() -> str:
-        with contextlib.suppress(requests.ConnectionError):
+        with contextlib.suppress(*DEAD):
             answer = world.client.request(method, path, body)
             if not answer.ok:
                 raise AssertionError(f"{path}: {answer.status_code} {answer.text}")
