@@ -6,7 +6,7 @@ Which ones, and when, is up to the engine.
 
 import threading
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from oslo_log import log as logging
 
@@ -91,6 +91,7 @@ class Removal:
             volumes = self._split(volumes)
         except errors.LVMError as error:
             LOG.warning("Removing snapshots as they are: %s", error)
+            volumes = _as_found(volumes, self._group.volumes())
         for volume in volumes:
             try:
                 self._wipe(volume)
@@ -160,7 +161,7 @@ class Removal:
             still = [name for name in unmarked if name in left]
             self._group.retag(still, leftovers.unfinished_tag(), remove=True)
             raise errors.LVMError(f"{', '.join(left)} not split from its origin: {complaint}")
-        return [found.get(volume.name, volume) for volume in volumes]
+        return _as_found(volumes, found)
 
     def _remove(self, volumes: Sequence[commands.LogicalVolume]) -> None:
         # An origin takes its snapshots along: LVM would not find them.
@@ -182,3 +183,10 @@ class Removal:
         if self._settings.clear_size:
             size = min(size, self._settings.clear_size * _MIB)
         contents.clear(volume.path, 0, size, self._settings.clear_ionice)
+
+
+def _as_found(
+    volumes: Sequence[commands.LogicalVolume], found: Mapping[str, commands.LogicalVolume]
+) -> list[commands.LogicalVolume]:
+    """The volumes as LVM tells of them now."""
+    return [found.get(volume.name, volume) for volume in volumes]

@@ -5,7 +5,7 @@ import os
 from typing import Any
 from unittest import mock
 
-from cg_extension.drivers.lvm import contents, engine, errors, leftovers, removal
+from cg_extension.drivers.lvm import commands, contents, engine, errors, leftovers, removal
 from cg_extension.tests.lvm import base
 
 _SECRET = b"a tenant's own data, sixty-four bytes of it, again and again".ljust(64)
@@ -16,6 +16,7 @@ class WipeTest(base.LVMTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.eng = self.use_engine(thin=False, size=100)
+        self.remover = removal.Removal(self.eng.settings, self.eng.group)
         self.names, (self.device,) = self.make_volumes(self.eng, 1)
         with open(self.device, "r+b") as file:
             file.write(_SECRET * (16 * base.MIB // len(_SECRET)))
@@ -76,6 +77,23 @@ class WipeTest(base.LVMTestCase):
             self.eng.delete(["s-v0"])
         self.assert_sound(self.eng, self.names)
         self.eng.delete(self.names)
+        self.assertFalse(self._free_space_has_it())
+
+    def test_a_half_made_snapshot_that_is_not_split_lets_others_be_wiped(self) -> None:
+        def split_none_of_v1(group: commands.VolumeGroup, script: list[list[str]]) -> str:
+            real(group, [command for command in script if not command[-1].endswith("s-v1")])
+            return "made to fail"
+
+        real = commands.VolumeGroup.run_all
+        self.eng.create_volume("v1", 16 * base.MIB)
+        self.eng.snapshot_group(self.copies(["v0", "v1"], "s-"))
+        with open(self.device, "r+b", buffering=0) as file:
+            file.write(os.urandom(16 * base.MIB))
+            os.fsync(file.fileno())
+        volumes = self.eng.volumes()
+        with mock.patch.object(commands.VolumeGroup, "run_all", split_none_of_v1):
+            self.remover.remove_half_made([volumes["s-v0"], volumes["s-v1"]])
+        self.assert_sound(self.eng, ["v0", "v1"])
         self.assertFalse(self._free_space_has_it())
 
     def test_a_snapshot_in_use_stays(self) -> None:
