@@ -83,15 +83,30 @@ def count(directory: pathlib.Path) -> Counts:
     written = directory / "counts"
     if written.exists():
         return Counts(*map(int, written.read_text().split()))
-    if not (directory / ".stestr").exists():
-        return Counts()
-    stestr = [directory / "bin" / "stestr", "--repo-url", directory, "last", "--subunit"]
-    stream = subprocess.run(stestr, cwd=ROOT, stdout=subprocess.PIPE, check=False).stdout
-    statistics = subprocess.run(
-        [directory / "bin" / "subunit-stats"], input=stream, stdout=subprocess.PIPE, check=False
-    ).stdout.decode()
+    statistics = "\n".join(_last(directory, "subunit-stats"))
     numbers = dict(re.findall(r"^(\w+) tests: +(\d+)", statistics, re.MULTILINE))
     return Counts(*(int(numbers.get(key, 0)) for key in ("Passed", "Failed", "Skipped")))
+
+
+def lost(environment: str, directory: pathlib.Path) -> list[str]:
+    """Tests that did not run: stestr calls it a success when a worker dies between two tests.
+
+    Scenarios, in parentheses, are made only when their test runs.
+    """
+    listed = _stestr(directory, environment, "list")
+    ran = {test.partition("(")[0] for test in _last(directory, "subunit-ls")}
+    return [test for test in listed if test.partition("(")[0] not in ran]
+
+
+def _last(directory: pathlib.Path, reader: str) -> list[str]:
+    """The lines that a program prints of the last run's stream, if there is a stestr repository."""
+    if not (directory / ".stestr").exists():
+        return []
+    stestr = [directory / "bin" / "stestr", "--repo-url", directory, "last", "--subunit"]
+    stream = subprocess.run(stestr, cwd=ROOT, stdout=subprocess.PIPE, check=False).stdout
+    read = [directory / "bin" / reader]
+    done = subprocess.run(read, input=stream, stdout=subprocess.PIPE, check=False)
+    return done.stdout.decode(errors="replace").splitlines()
 
 
 def _stestr(directory: pathlib.Path, environment: str, *arguments: str) -> list[str]:
@@ -117,12 +132,9 @@ def run(environment: str, directory: pathlib.Path) -> Counts:
     if environment == "linters":
         return Counts(passed=int(status == 0), failed=int(status != 0))
     counts = count(directory)
-    # stestr calls it a success when one of its workers dies between two tests.
-    expected = len(_stestr(directory, environment, "list"))
-    lost = expected - counts.passed - counts.failed - counts.skipped
-    if lost > 0:
-        print(f"{environment}: {lost} tests did not run", flush=True)
-        counts.failed += lost
+    if missing := lost(environment, directory):
+        print(f"{environment}: did not run:", *missing, sep="\n", flush=True)
+        counts.failed += len(missing)
     if not counts.failed and (status != 0 or not counts.passed):
         counts.failed = 1
     return counts
