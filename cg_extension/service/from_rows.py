@@ -19,13 +19,14 @@ def volume_records(conn: sa.Connection, found: Collection[rows.Row]) -> tuple[re
     attachments = volumes.attachments(conn, ids)
     return tuple(
         records.Volume(
-            **row._mapping,
-            metadata=metadata[row.id],
+            **values,
+            metadata=metadata[values["id"]],
             attachments=tuple(
-                records.Attachment(**attachment._mapping) for attachment in attachments[row.id]
+                records.Attachment(**attachment._mapping)
+                for attachment in attachments[values["id"]]
             ),
         )
-        for row in found
+        for values in rows.dicts(found)
     )
 
 
@@ -34,4 +35,6 @@ def snapshot_records(
 ) -> tuple[records.Snapshot, ...]:
     """Records with metadata. One query."""
     metadata = snapshots.metadata(conn, [row.id for row in found])
-    return tuple(records.Snapshot(**row._mapping, metadata=metadata[row.id]) for row in found)
+    return tuple(
+        records.Snapshot(**values, metadata=metadata[values["id"]]) for values in rows.dicts(found)
+    )

@@ -254,4 +254,4 @@ def names_page(
 ) -> records.Page[records.Name]:
     """``page``, of which no more than ids and names is wanted."""
     found, has_more = page(conn, context, table, query, filters, ("id", "name"))
-    return records.Page(tuple(records.Name(**row._mapping) for row in found), has_more)
+    return records.Page(tuple(records.Name(**values) for values in rows.dicts(found)), has_more)

@@ -29,7 +29,8 @@ class CGSnapshots(base.Part):
     ) -> records.Page[records.CGSnapshot]:
         with self.read() as conn:
             found, has_more = base.page(conn, context, TABLE, query, FILTERS)
-        return records.Page(tuple(records.CGSnapshot(**row._mapping) for row in found), has_more)
+        listed = tuple(records.CGSnapshot(**values) for values in rows.dicts(found))
+        return records.Page(listed, has_more)
 
     def list_cgsnapshot_names(
         self, context: base.Context, query: records.ListQuery

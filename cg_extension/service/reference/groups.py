@@ -44,7 +44,8 @@ class Groups(base.Part):
             found, has_more = base.page(conn, context, TABLE, query, FILTERS)
             type_ids = consistencygroups.volume_types(conn, [row.id for row in found])
         groups = tuple(
-            records.Group(**row._mapping, volume_types=type_ids[row.id]) for row in found
+            records.Group(**values, volume_types=type_ids[values["id"]])
+            for values in rows.dicts(found)
         )
         return records.Page(groups, has_more)
 
