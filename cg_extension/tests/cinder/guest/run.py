@@ -10,11 +10,16 @@ import sys
 import time
 import unittest
 
-from cinder import monkey_patch
+try:
+    from cinder import monkey_patch
+except ImportError:  # Cinder 28 does it in each command.
+    import eventlet
 
-monkey_patch.patch()
+    eventlet.monkey_patch()
+else:
+    monkey_patch.patch()
 
-from cg_extension.tests.cinder.guest import scenarios  # noqa: E402
+from cg_extension.tests.cinder.guest import scenarios
 
 
 class _Result(unittest.TestResult):
