@@ -83,45 +83,45 @@ def count(directory: pathlib.Path) -> Counts:
     written = directory / "counts"
     if written.exists():
         return Counts(*map(int, written.read_text().split()))
-    statistics = "\n".join(_last(directory, "subunit-stats"))
+    statistics = "\n".join(_last_run(directory, "subunit-stats"))
     numbers = dict(re.findall(r"^(\w+) tests: +(\d+)", statistics, re.MULTILINE))
     return Counts(*(int(numbers.get(key, 0)) for key in ("Passed", "Failed", "Skipped")))
 
 
-def lost(environment: str, directory: pathlib.Path) -> list[str]:
+def lost(directory: pathlib.Path) -> list[str]:
     """Tests that did not run: stestr calls it a success when a worker dies between two tests.
 
     Scenarios, in parentheses, are made only when their test runs.
     """
-    listed = _stestr(directory, environment, "list")
-    ran = {test.partition("(")[0] for test in _last(directory, "subunit-ls")}
+    listed = _lines(_stestr(directory, "list"))
+    ran = {test.partition("(")[0] for test in _last_run(directory, "subunit-ls")}
     return [test for test in listed if test.partition("(")[0] not in ran]
 
 
-def _last(directory: pathlib.Path, reader: str) -> list[str]:
-    """The lines that a program prints of the last run's stream, if there is a stestr repository."""
-    if not (directory / ".stestr").exists():
-        return []
-    stestr = [directory / "bin" / "stestr", "--repo-url", directory, "last", "--subunit"]
-    stream = subprocess.run(stestr, cwd=ROOT, stdout=subprocess.PIPE, check=False).stdout
-    read = [directory / "bin" / reader]
-    done = subprocess.run(read, input=stream, stdout=subprocess.PIPE, check=False)
-    return done.stdout.decode(errors="replace").splitlines()
+def _last_run(directory: pathlib.Path, reader: str) -> list[str]:
+    """The lines that a program of the environment prints of the last run's stream."""
+    stream = _stestr(directory, "last", "--subunit")
+    return _lines(_output([directory / "bin" / reader], stream)) if stream else []
 
 
-def _stestr(directory: pathlib.Path, environment: str, *arguments: str) -> list[str]:
-    """The lines that stestr prints, of an environment that has a stestr repository."""
+def _stestr(directory: pathlib.Path, *arguments: str) -> bytes:
+    """What stestr prints, of an environment that has a stestr repository."""
     if not (directory / ".stestr").exists():
-        return []
-    options = [
-        "--repo-url",
-        directory,
-        "--test-path",
-        ROOT / "cg_extension" / "tests" / environment,
-    ]
-    command = [directory / "bin" / "stestr", *options, *arguments]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)
-    return done.stdout.decode(errors="replace").splitlines()
+        return b""
+    tests = ROOT / "cg_extension" / "tests" / directory.name
+    options = ["--repo-url", directory, "--test-path", tests]
+    return _output([directory / "bin" / "stestr", *options, *arguments])
+
+
+def _output(command: Sequence[str | pathlib.Path], standard_input: bytes = b"") -> bytes:
+    done = subprocess.run(
+        command, cwd=ROOT, input=standard_input, stdout=subprocess.PIPE, check=False
+    )
+    return done.stdout
+
+
+def _lines(output: bytes) -> list[str]:
+    return output.decode(errors="replace").splitlines()
 
 
 def run(environment: str, directory: pathlib.Path) -> Counts:
@@ -132,7 +132,7 @@ def run(environment: str, directory: pathlib.Path) -> Counts:
     if environment == "linters":
         return Counts(passed=int(status == 0), failed=int(status != 0))
     counts = count(directory)
-    if missing := lost(environment, directory):
+    if missing := lost(directory):
         print(f"{environment}: did not run:", *missing, sep="\n", flush=True)
         counts.failed += len(missing)
     if not counts.failed and (status != 0 or not counts.passed):
@@ -171,9 +171,8 @@ def main() -> int:
         counts = run(environment, directory)
         report.append(f"{environment:10} {time.monotonic() - started:6.0f} s  {counts}")
         if counts.failed:
-            report += [
-                f"           {line}" for line in causes(_stestr(directory, environment, "failing"))
-            ]
+            failing = _lines(_stestr(directory, "failing"))
+            report += [f"           {line}" for line in causes(failing)]
         total.passed += counts.passed
         total.failed += counts.failed
         total.skipped += counts.skipped

@@ -6,6 +6,7 @@ runs on this machine and lets us in, else one that pifpaf starts for this proces
 """
 
 import atexit
+import datetime
 import functools
 import os
 import shutil
@@ -52,6 +53,13 @@ class Database(fixtures.Fixture):
         with self.database.writer() as conn:
             for table in reversed(tables.metadata.sorted_tables):
                 conn.execute(table.delete())
+
+
+def let_leases_run_out(database: engine.Database) -> None:
+    """By the database's clock, all claims of operations ended a second ago."""
+    with database.writer() as conn:
+        past = engine.now(conn) - datetime.timedelta(seconds=1)
+        conn.execute(sa.update(tables.operations).values(lease_expires_at=past))
 
 
 def configuration(connection: str) -> cfg.ConfigOpts:

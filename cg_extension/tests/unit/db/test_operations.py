@@ -59,11 +59,6 @@ class OperationsTestCase(testscenarios.WithScenarios, base.BaseTestCase):
         with self.database.reader() as conn:
             return operations.others(conn, [HOST], owner)
 
-    def let_leases_run_out(self) -> None:
-        with self.database.writer() as conn:
-            past = engine.now(conn) - datetime.timedelta(seconds=1)
-            conn.execute(sa.update(tables.operations).values(lease_expires_at=past))
-
     def due(self, **values: Any) -> float | None:
         with self.database.reader() as conn:
             return operations.next_due(conn, HOST, **values)
@@ -127,14 +122,14 @@ class OperationsTest(OperationsTestCase):
     def test_a_lease_that_ran_out_can_be_claimed_and_counts_as_an_attempt(self) -> None:
         self.enqueue()
         self.claim("a")
-        self.let_leases_run_out()
+        databases.let_leases_run_out(self.database)
         (claimed,) = self.take_over("b")
         self.assertEqual(2, claimed.attempts)
 
     def test_a_lease_that_ran_out_by_the_databases_clock_alone_is_not_taken(self) -> None:
         self.enqueue()
         self.claim("a")
-        self.let_leases_run_out()
+        databases.let_leases_run_out(self.database)
         self.assertEqual([], self.claim("b"))
 
     def test_a_lease_that_was_renewed_since_it_was_looked_at_is_not_taken(self) -> None:
@@ -143,7 +138,7 @@ class OperationsTest(OperationsTestCase):
         seen = self.others("b")
         self.assertEqual([operation_id], list(seen))
         self.assertEqual([], self.claim("b", overdue=seen))
-        self.let_leases_run_out()
+        databases.let_leases_run_out(self.database)
         self.assertEqual([], self.claim("b", overdue=seen))
 
     def test_leases_of_ones_own_and_of_other_hosts_are_not_anothers(self) -> None:
@@ -164,13 +159,13 @@ class OperationsTest(OperationsTestCase):
     def test_what_a_thread_of_ours_still_works_on_is_not_claimed_by_us(self) -> None:
         operation_id = self.enqueue()
         self.claim("a")
-        self.let_leases_run_out()
+        databases.let_leases_run_out(self.database)
         self.assertEqual([], self.claim("a", exclude={operation_id}))
 
     def test_only_the_owner_can_finish(self) -> None:
         operation_id = self.enqueue()
         self.claim("a")
-        self.let_leases_run_out()
+        databases.let_leases_run_out(self.database)
         self.take_over("b")
         with self.database.writer() as conn:
             self.assertFalse(operations.finish(conn, operation_id, "a"))
@@ -181,7 +176,7 @@ class OperationsTest(OperationsTestCase):
     def test_an_owner_renews_what_it_holds_and_learns_what_it_lost(self) -> None:
         kept, lost = self.enqueue(), self.enqueue()
         self.claim("a")
-        self.let_leases_run_out()
+        databases.let_leases_run_out(self.database)
         self.take_over("b", exclude={kept})
         with self.database.writer() as conn:
             found = operations.renew(

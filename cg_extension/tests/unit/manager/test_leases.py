@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a process knows of its claims."""
 
-import datetime
-
 import sqlalchemy as sa
 
-from cg_extension.db import engine, tables
+from cg_extension.db import tables
 from cg_extension.drivers import steps
 from cg_extension.manager import leases
+from cg_extension.tests import databases
 from cg_extension.tests.unit.manager import base
 
 LEASE = 0.6
@@ -61,18 +60,13 @@ class LeasesTest(base.ManagerTestCase):
         keeper.drop(lease)
         self.assertEqual(set(), keeper.held())
 
-    def let_leases_run_out(self) -> None:
-        with self.database.writer() as conn:
-            past = engine.now(conn) - datetime.timedelta(seconds=1)
-            conn.execute(sa.update(tables.operations).values(lease_expires_at=past))
-
     def test_a_step_of_the_databases_clock_takes_no_lease_from_its_owner(self) -> None:
         lease = self.claim(self.start(LEASE))
         other = self.start(LEASE, "another")
         self.eventually(other.not_to_be_claimed, "seen")
         for _step in range(3):
             (before,) = [row.lease_expires_at for row in self.queue()]
-            self.let_leases_run_out()
+            databases.let_leases_run_out(self.database)
             while self.queue()[0].lease_expires_at < before:
                 self.assertEqual([], other.claim(self.driver.host, 1))
             self.assertTrue(self.is_held(lease))
@@ -80,7 +74,7 @@ class LeasesTest(base.ManagerTestCase):
     def test_the_lease_of_a_dead_owner_is_taken_when_it_has_run_out(self) -> None:
         lease = self.claim(self.new_keeper(LEASE))
         other = self.new_keeper(LEASE, "another")
-        self.let_leases_run_out()
+        databases.let_leases_run_out(self.database)
         claimed: list[object] = []
         self.eventually(
             lambda: claimed.extend(other.claim(self.driver.host, 1)) or claimed, "taken over"
