@@ -82,7 +82,6 @@ class NotificationsTest(base.ManagerTestCase):
         begin = time.monotonic()
         for _ in range(20):
             notifier.start("volume.create", self.context, record)
-        self.assertLess(time.monotonic() - begin, 10)  # Each would wait a second.
-        begin = time.monotonic()
+        self.assertLess(time.monotonic() - begin, 0.5)
         notifier.stop()
-        self.assertLess(time.monotonic() - begin, 15)
+        self.assertLess(time.monotonic() - begin, 8)

@@ -133,7 +133,7 @@ class NoBrokerTest(RPCTestCase):
         begin = time.monotonic()
         for _ in range(50):
             self.waker.wake(self.driver.host)
-        self.assertLess(time.monotonic() - begin, 10)  # Each would wait a second.
+        self.assertLess(time.monotonic() - begin, 0.5)
 
     def test_a_connection_is_unavailable_soon(self) -> None:
         volume = self.create_volume()
