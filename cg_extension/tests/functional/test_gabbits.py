@@ -64,6 +64,8 @@ def load_tests(
                 loader,
                 host="127.0.0.1",
                 port=port,
+                # Nothing here is TLS, and each test would load the authorities' certificates.
+                cert_validate=False,
                 prefix=f"/{version}/{PROJECT}",
                 test_loader_name=f"{__name__}.{version}",
                 fixture_module=types.SimpleNamespace(ServiceFixture=_fixture(version, port)),
