@@ -9,9 +9,6 @@ import configparser
 import dataclasses
 import os
 import pathlib
-import shutil
-import subprocess
-import sys
 import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
@@ -22,7 +19,7 @@ import kombu
 
 from cg_extension.service import rpc
 from cg_extension.tests import databases
-from cg_extension.tests.deployment import client, processes, servers
+from cg_extension.tests.deployment import client, processes, servers, warm
 
 # Entry points that only deployments of tests have, as another vendor's package would bring them.
 _TEST_DRIVERS = """
@@ -154,13 +151,15 @@ class Deployment(fixtures.Fixture):
         return self.directory / f"volumes-{_backend_name(spec)}"
 
     def manage(self, *arguments: str) -> str:
-        """Run cg-manage to its end; gives what it printed."""
-        return subprocess.check_output(
-            [_program("cg-manage"), "--config-file", str(self.conf_file), *arguments],
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.STDOUT,
-            text=True,
+        """Run cg-manage to its end; gives what it printed.
+
+        :raises subprocess.CalledProcessError: it failed.
+        """
+        done = warm.run(
+            "cg_extension.cmd.manage:main", ["--config-file", str(self.conf_file), *arguments]
         )
+        done.check_returncode()
+        return done.stdout + done.stderr
 
     def wait_until_up(self, timeout: float = 60.0) -> None:
         """Wait until every API process answers and sees every backend up.
@@ -208,9 +207,9 @@ class Deployment(fixtures.Fixture):
             },
         }
         self._write_config(conf_file, options)
-        command = [_program("cg-manager"), "--config-file", str(self.conf_file)]
+        command = ["cg_extension.cmd.manager:main", "--config-file", str(self.conf_file)]
         command += ["--config-file", str(conf_file)]
-        return processes.Process(
+        return processes.PythonProcess(
             spec.name, command, self.directory / f"{spec.name}.log", self._environment
         )
 
@@ -218,16 +217,16 @@ class Deployment(fixtures.Fixture):
         port = processes.free_port()
         environment = self._environment
         if kind == "gunicorn":
-            command = [sys.executable, "-m", "gunicorn", "cg_extension.cmd.wsgi:application"]
+            command = ["gunicorn.app.wsgiapp:run", "cg_extension.cmd.wsgi:application"]
             command += ["--workers=2", "--threads=8", f"--bind=127.0.0.1:{port}"]
             command += ["--no-control-socket"]
             environment = environment | {"OS_CG_EXTENSION_CONFIG_FILE": str(self.conf_file)}
         else:
             conf_file = self.directory / f"{name}.conf"
             self._write_config(conf_file, {"DEFAULT": {"osapi_volume_listen_port": port}})
-            command = [_program(kind), "--config-file", str(self.conf_file)]
+            command = ["cg_extension.cmd.api:main", "--config-file", str(self.conf_file)]
             command += ["--config-file", str(conf_file)]
-        self.apis[name] = processes.Process(
+        self.apis[name] = processes.PythonProcess(
             name, command, self.directory / f"{name}.log", environment
         )
         self.endpoints.append(f"http://127.0.0.1:{port}")
@@ -269,9 +268,3 @@ class Deployment(fixtures.Fixture):
 
 def _backend_name(spec: ManagerSpec) -> str:
     return f"{spec.host}-{spec.backend}"
-
-
-def _program(name: str) -> str:
-    """A console script of the environment that this runs in, else from PATH."""
-    beside = pathlib.Path(sys.executable).parent / name
-    return str(beside) if beside.exists() else shutil.which(name) or name

@@ -11,6 +11,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import IO
+
+from cg_extension.tests.deployment import warm
 
 
 def free_port() -> int:
@@ -38,7 +41,7 @@ class Process:
         self.log = log
         self._command = command
         self._environment = {**os.environ, **(environment or {})}
-        self._popen: subprocess.Popen[bytes] | None = None
+        self._popen: warm.Program | subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
@@ -48,16 +51,21 @@ class Process:
 
     def start(self) -> None:
         with self.log.open("ab") as output:
-            self._popen = subprocess.Popen(
-                self._command,
-                # What it drops there when it crashes goes with its log.
-                cwd=self.log.parent,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            # What it drops there when it crashes goes with its log.
+            self._popen = self._launch(output, self.log.parent)
+
+    def _launch(
+        self, output: IO[bytes], directory: pathlib.Path
+    ) -> warm.Program | subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self._command,
+            cwd=directory,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def is_running(self) -> bool:
         return self._popen is not None and self._popen.poll() is None
@@ -119,6 +127,23 @@ class Process:
             self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
             self.kill()
+
+
+class PythonProcess(Process):
+    """One of our programs: ``package.module:function`` is the first word of its command."""
+
+    def _launch(
+        self, output: IO[bytes], directory: pathlib.Path
+    ) -> warm.Program | subprocess.Popen[bytes]:
+        program, *arguments = self._command
+        return warm.start(
+            *(program, arguments),
+            environment=self._environment,
+            directory=directory,
+            stdout=output,
+            stderr=output,
+            session=True,
+        )
 
 
 def end_cleanly_on_sigterm() -> None:

@@ -8,7 +8,6 @@ import pathlib
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,7 +17,9 @@ import requests
 from oslotest import base
 from testtools import content
 
-_COMMAND = "from cg_extension.cmd import standalone; standalone.main()"
+from cg_extension.tests.deployment import warm
+
+_PROGRAM = "cg_extension.cmd.standalone:main"
 _SERVING = re.compile(r"Serving the API on ([^\s:]+):(\d+)")
 # Seconds; a machine that is busy with other tests takes its time.
 _START_TIMEOUT = 60
@@ -49,7 +50,7 @@ class Standalone(fixtures.Fixture):
         self._config = config or {}
         self._environment = {**os.environ, **(environment or {})}
         self._arguments = arguments
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: warm.Program | subprocess.Popen[bytes] | None = None
 
     def _setUp(self) -> None:
         root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -76,17 +77,16 @@ class Standalone(fixtures.Fixture):
         """
         seen = self.log_file.stat().st_size if self.log_file.exists() else 0
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = warm.start(
+                _PROGRAM,
                 [
-                    *(sys.executable, "-c", _COMMAND),
                     *("--config-file", str(self._config_file)),
                     *("--state-path", str(self.state_path), "--port", "0"),
                     *self._arguments,
                 ],
-                stdin=subprocess.DEVNULL,
+                environment=self._environment,
                 stdout=log,
                 stderr=log,
-                env=self._environment,
             )
         deadline = time.monotonic() + _START_TIMEOUT
         while time.monotonic() < deadline and self._process.poll() is None:

@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the real ``openstack`` command of python-openstackclient."""
+"""Runs the real ``openstack`` command of python-openstackclient, a process for each call."""
 
 import dataclasses
 import json
 import os
-import pathlib
-import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any
 
+from cg_extension.tests.deployment import warm
 from cg_extension.tests.functional import base
-
-_TIMEOUT = 60
 
 
 class Failed(Exception):
@@ -42,13 +38,10 @@ class OpenStack:
         :raises Failed: its exit code is not 0.
         """
         others = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-        done = subprocess.run(
-            [str(pathlib.Path(sys.executable).parent / "openstack"), *words],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT,
-            env={**others, **self.environment},
+        done = warm.run(
+            *("openstackclient.shell:main", words),
+            modules=warm.CLIENT,
+            environment={**others, **self.environment},
         )
         if done.returncode:
             raise Failed(f"openstack {' '.join(words)}: {done.stdout}{done.stderr}")

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts Python programs without the second or two that they take to import what they build on.
+
+With CG_TEST_WARM set, a process that has imported that, and nothing of ours, forks for each. What
+comes of it is a process as any other: it has its own arguments, environment, directory, streams and
+session, imports our code itself, ends as Python ends, and can be killed. Without the variable, and
+so where coverage is measured, each program gets an interpreter of its own.
+"""
+
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+SERVICE = (
+    *("alembic.command", "alembic.config", "cheroot.wsgi", "futurist", "gunicorn.app.wsgiapp"),
+    *("jsonschema", "keystonemiddleware.auth_token", "oslo_config.cfg", "oslo_log.log"),
+    *("oslo_messaging", "oslo_middleware", "oslo_policy.policy", "oslo_upgradecheck.upgradecheck"),
+    *("oslo_db.sqlalchemy.enginefacade", "paste.deploy", "psycopg2", "pymysql", "routes"),
+    *("sqlalchemy.dialects.mysql", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"),
+    *("stevedore", "webob"),
+)
+"""What the commands of ``cg_extension.cmd`` import of others, all that is slow."""
+
+CLIENT = (
+    *("openstackclient.shell", "openstackclient.volume.client", "cinderclient.v3.client"),
+    *("openstackclient.identity.client", "openstack.block_storage.v3._proxy"),
+    *("openstackclient.volume.v3.volume", "openstackclient.volume.v3.volume_type"),
+    "openstackclient.volume.v3.volume_snapshot",
+)
+"""What the ``openstack`` command imports."""
+
+_LIMIT = 1 << 18
+"""Bytes of a request at most: arguments and environment."""
+
+_VARIABLE = "CG_TEST_WARM"
+_COLD = "import sys; from {} import {} as main; sys.exit(main())"
+_starting = threading.Lock()
+
+
+class Program:
+    """A running program; as much of ``subprocess.Popen`` as tests need."""
+
+    def __init__(self, status: int) -> None:
+        """:param status: a pipe from which come its process id and, at its end, its exit code."""
+        self._status = os.fdopen(status, "rb", buffering=0)
+        self._told = b""
+        self.returncode: int | None = None
+        self.pid = int(self._line(None) or 0)
+
+    def poll(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code once it has ended.
+
+        :raises subprocess.TimeoutExpired: it has not within ``timeout`` seconds.
+        """
+        if self.returncode is None:
+            self.returncode = int(self._line(timeout))
+            self._status.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _line(self, timeout: float | None) -> bytes:
+        """The next line of the pipe."""
+        while b"\n" not in self._told:
+            if not select.select([self._status], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("program", timeout or 0)
+            more = self._status.read(64)
+            if not more:
+                raise RuntimeError("the process that programs are forked from has gone")
+            self._told += more
+        line, _, self._told = self._told.partition(b"\n")
+        return line
+
+
+def start(
+    program: str,
+    arguments: Sequence[str],
+    *,
+    modules: Sequence[str] = SERVICE,
+    environment: Mapping[str, str] | None = None,
+    directory: str | os.PathLike[str] | None = None,
+    stdout: Any,
+    stderr: Any,
+    session: bool = False,
+) -> Program | subprocess.Popen[bytes]:
+    """Start ``program``, ``package.module:function``, with nothing at its standard input.
+
+    :param modules: what it builds on, such as ``SERVICE``.
+    :param environment: all of it; None: that of this process.
+    :param stdout: a file; ``stderr``, too.
+    :param session: whether it leads a session of its own.
+    """
+    environment = dict(os.environ if environment is None else environment)
+    if not os.environ.get(_VARIABLE):
+        return subprocess.Popen(
+            [sys.executable, "-c", _COLD.format(*program.split(":")), *arguments],
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=session,
+        )
+    request = {
+        "program": program,
+        "arguments": list(arguments),
+        "environment": environment,
+        "directory": os.fspath(directory or os.getcwd()),
+        "session": session,
+    }
+    with _starting:
+        connection = _forker(tuple(modules))
+    told, status = os.pipe()
+    with open(os.devnull, "rb") as stdin:
+        files = [stdin.fileno(), stdout.fileno(), stderr.fileno(), status]
+        socket.send_fds(connection, [json.dumps(request).encode()], files)
+    os.close(status)
+    return Program(told)
+
+
+def run(
+    program: str,
+    arguments: Sequence[str],
+    *,
+    modules: Sequence[str] = SERVICE,
+    environment: Mapping[str, str] | None = None,
+    timeout: float = 60,
+) -> subprocess.CompletedProcess[str]:
+    """Run ``program`` to its end; parameters as for ``start``.
+
+    :raises subprocess.TimeoutExpired: it takes longer than ``timeout`` seconds; it was killed.
+    """
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as complaints:
+        process = start(
+            *(program, arguments),
+            modules=modules,
+            environment=environment,
+            stdout=output,
+            stderr=complaints,
+        )
+        try:
+            code = process.wait(timeout)
+        finally:
+            process.kill()
+        output.seek(0)
+        complaints.seek(0)
+        command = [program, *arguments]
+        return subprocess.CompletedProcess(command, code, output.read(), complaints.read())
+
+
+@functools.cache
+def _forker(modules: tuple[str, ...]) -> socket.socket:
+    """A connection to a process that has imported ``modules``; it ends with this process."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        subprocess.Popen(
+            [sys.executable, "-m", __name__, str(theirs.fileno()), *modules],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+        )
+    return ours
+
+
+def _serve(connection: socket.socket) -> Callable[[], object] | None:
+    """Fork for each request; gives the program to run in each child, and None at the end."""
+    # Of an interrupt the tests' process decides what becomes. Nobody waits for the watchers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        message, files, _flags, _address = socket.recv_fds(connection, _LIMIT, 4)
+        if not message:
+            return None
+        if os.fork() == 0:
+            connection.close()
+            *streams, status = files
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            if pid := os.fork():
+                _watch(pid, streams, status)
+            os.close(status)
+            return _become(json.loads(message), streams)
+        for file in files:
+            os.close(file)
+
+
+def _watch(pid: int, streams: Sequence[int], status: int) -> None:
+    """Tell of the program's beginning and its end, and end as well."""
+    for stream in streams:
+        os.close(stream)
+    os.write(status, b"%d\n" % pid)
+    _pid, ended = os.waitpid(pid, 0)
+    os.write(status, b"%d\n" % os.waitstatus_to_exitcode(ended))
+    os._exit(0)
+
+
+def _become(request: Mapping[str, Any], streams: Sequence[int]) -> Callable[[], object]:
+    """Make this process the program's; gives what it is to run."""
+    if request["session"]:
+        os.setsid()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["directory"])
+    sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    module, _, function = request["program"].partition(":")
+    sys.argv = [module, *request["arguments"]]
+
+    def run() -> object:
+        return getattr(importlib.import_module(module), function)()
+
+    return run
+
+
+def main() -> None:
+    """``warm.py FD MODULE…``: import the modules, then fork as asked by the socket FD."""
+    number, *modules = sys.argv[1:]
+    connection = socket.socket(fileno=int(number))
+    for module in modules:
+        importlib.import_module(module)
+    gc.freeze()  # What is shared with the children stays shared.
+    program = _serve(connection)
+    if program is not None:
+        sys.exit(program())  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()
