@@ -21,7 +21,6 @@ from collections.abc import Sequence
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Seconds; the first run of an environment includes its installation.
 TIME_LIMITS = {"linters": 300, "unit": 900, "functional": 2400, "lvm": 2400, "cinder": 1800}
-MEASURED = ("unit", "functional")
 GRACE = 10
 # How much is repeated at the end of why a test failed; the whole is further up.
 CAUSE_LINES = 30
@@ -162,7 +161,6 @@ def main() -> int:
     unknown = set(environments) - set(TIME_LIMITS)
     if unknown:
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(TIME_LIMITS)}")
-    shutil.rmtree(ROOT / ".tox" / "measured", ignore_errors=True)
     total, report = Counts(), []
     for environment in environments:
         print(f"\n=== {environment}", flush=True)
@@ -176,11 +174,6 @@ def main() -> int:
         total.passed += counts.passed
         total.failed += counts.failed
         total.skipped += counts.skipped
-    if set(MEASURED) & set(environments):
-        print("\n=== coverage", flush=True)
-        if tox("coverage", 300) != 0:
-            report.append("coverage: no report")
-            total.failed += 1
     print("", *report, total, sep="\n", flush=True)
     return 1 if total.failed else 0
 
