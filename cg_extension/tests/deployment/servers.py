@@ -6,7 +6,9 @@ may be shared with others on this machine is found by ``tests.databases`` and ``
 """
 
 import abc
+import atexit
 import contextlib
+import functools
 import getpass
 import os
 import pathlib
@@ -201,8 +203,8 @@ class RabbitMQ(Server):
 class Broker(fixtures.Fixture):
     """A broker that may be shared; ``url`` is its transport URL.
 
-    The one that ``CG_TEST_RABBIT_URL`` names, else RabbitMQ on this machine's usual port, else a
-    private one.
+    The one that ``CG_TEST_RABBIT_URL`` names, else RabbitMQ on this machine's usual port, else one
+    that lasts as long as this process.
     """
 
     url: str
@@ -213,7 +215,15 @@ class Broker(fixtures.Fixture):
         elif _listens(_LOCAL_BROKER):
             self.url = "rabbit://guest:guest@{}:{}//".format(*_LOCAL_BROKER)
         else:
-            self.url = self.useFixture(RabbitMQ()).url
+            self.url = _own_broker()
+
+
+@functools.cache
+def _own_broker() -> str:
+    server = RabbitMQ()
+    server.setUp()
+    atexit.register(server.cleanUp)
+    return server.url
 
 
 DATABASE_SERVERS: dict[str, type[DatabaseServer]] = {"postgresql": PostgreSQL, "mysql": MariaDB}
