@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A part of the chaos suite: one seed for each database. All of it: ``tox -e chaos``."""
+"""A part of the chaos suite: one seed for each database, in a long run. All: ``tox -e chaos``."""
 
 import pathlib
 
@@ -7,6 +7,7 @@ import fixtures
 from oslotest import base
 
 from cg_extension.tests.chaos import run
+from cg_extension.tests.long import load_tests  # noqa: F401
 
 SECONDS = 20
 
