@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What only a long run has: a rule shown in place after place, and what waits for chance.
 
-``tools/run_tests.sh --long`` sets CG_TEST_LONG. Without it such tests are not loaded, so that nobody
-lists or counts them; CONTRIBUTING.md says which they are.
+``tools/run_tests.sh --long`` sets CG_TEST_LONG. Without it such tests are not loaded, so that
+nobody lists or counts them; CONTRIBUTING.md says which they are.
 """
 
 import os
