@@ -26,12 +26,13 @@ from typing import Any
 SERVICE = (
     *("alembic.command", "alembic.config", "cheroot.wsgi", "futurist", "gunicorn.app.wsgiapp"),
     *("jsonschema", "keystonemiddleware.auth_token", "oslo_config.cfg", "oslo_log.log"),
-    *("oslo_messaging", "oslo_middleware", "oslo_policy.policy", "oslo_upgradecheck.upgradecheck"),
+    *("oslo_messaging", "oslo_middleware", "oslo_policy.policy"),
     *("oslo_db.sqlalchemy.enginefacade", "paste.deploy", "psycopg2", "pymysql", "routes"),
     *("sqlalchemy.dialects.mysql", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"),
     *("stevedore", "webob"),
 )
-"""What the commands of ``cg_extension.cmd`` import of others, all that is slow."""
+"""What the commands of ``cg_extension.cmd`` import of others: what is slow, and does not look at
+arguments or environment meanwhile, as ``oslo_upgradecheck`` and ``prometheus_client`` do."""
 
 CLIENT = (
     *("openstackclient.shell", "openstackclient.volume.client", "cinderclient.v3.client"),
@@ -44,7 +45,7 @@ CLIENT = (
 _LIMIT = 1 << 18
 """Bytes of a request at most: arguments and environment."""
 
-_VARIABLE = "CG_TEST_WARM"
+VARIABLE = "CG_TEST_WARM"
 _COLD = "import sys; from {} import {} as main; sys.exit(main())"
 _starting = threading.Lock()
 
@@ -119,7 +120,7 @@ def start(
     :param session: whether it leads a session of its own.
     """
     environment = dict(os.environ if environment is None else environment)
-    if not os.environ.get(_VARIABLE):
+    if not os.environ.get(VARIABLE):
         return subprocess.Popen(
             [sys.executable, "-c", _COLD.format(*program.split(":")), *arguments],
             cwd=directory,

@@ -14,6 +14,7 @@ import sys
 import fixtures
 import requests
 
+from cg_extension.tests.deployment import warm
 from cg_extension.tests.functional import base
 
 _TIMEOUT = 60
@@ -42,12 +43,8 @@ class APIServersTest(base.FunctionalTest):
 
     def run_command(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one of our commands to its end."""
-        return subprocess.run(
-            [*self._command(module), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT,
-        )
+        arguments = ("--config-file", str(self.config), *arguments)
+        return warm.run(f"cg_extension.cmd.{module}:main", arguments)
 
     def _command(self, module: str) -> list[str]:
         run = _RUN.format(module)

@@ -4,12 +4,12 @@
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import fixtures
 
+from cg_extension.tests.deployment import warm
 from cg_extension.tests.functional import base
 
 
@@ -17,12 +17,8 @@ def run_command(
     module: str, arguments: Sequence[str], **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """A command of ``cg_extension.cmd`` that ends by itself."""
-    return subprocess.run(
-        [sys.executable, "-c", f"from cg_extension.cmd import {module} as m; m.main()", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, **environment},
+    return warm.run(
+        *(f"cg_extension.cmd.{module}:main", arguments), environment={**os.environ, **environment}
     )
 
 
@@ -39,6 +35,7 @@ class StandaloneTest(base.FunctionalTest):
             self.assertIn(word, ended.stderr.strip().splitlines()[-1])
 
     def test_it_needs_no_configuration_and_keeps_its_state_in_one_place(self) -> None:
+        self.useFixture(fixtures.EnvironmentVariable(warm.VARIABLE))  # As its user starts it.
         service = self.start()
         self.assertTrue(service.url.startswith("http://127.0.0.1:"))
         volume = service.client().create("/volumes", {"volume": {"size": 1}})

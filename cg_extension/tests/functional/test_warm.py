@@ -33,7 +33,7 @@ def sleep():
 class WarmTest(base.BaseTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.useFixture(fixtures.EnvironmentVariable("CG_TEST_WARM", "1"))
+        self.useFixture(fixtures.EnvironmentVariable(warm.VARIABLE, "1"))
         self.directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         (self.directory / "program.py").write_text(PROGRAM)
         self.environment = {"PYTHONPATH": str(self.directory), "A": "b"}
