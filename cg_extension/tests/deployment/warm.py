@@ -13,6 +13,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import socket
@@ -35,12 +36,13 @@ SERVICE = (
 arguments or environment meanwhile, as ``oslo_upgradecheck`` and ``prometheus_client`` do."""
 
 CLIENT = (
-    *("openstackclient.shell", "openstackclient.volume.client", "cinderclient.v3.client"),
-    *("openstackclient.identity.client", "openstack.block_storage.v3._proxy"),
-    *("openstackclient.volume.v3.volume", "openstackclient.volume.v3.volume_type"),
-    "openstackclient.volume.v3.volume_snapshot",
+    *("openstackclient.shell", "openstackclient.identity.client", "openstackclient.volume.client"),
+    *("cinderclient.v3.client", "openstack.block_storage.v3._proxy"),
+    # It loads all of its commands, whichever is meant.
+    *("openstackclient.common.*", "openstackclient.compute.v2.*", "openstackclient.identity.v3.*"),
+    *("openstackclient.image.v2.*", "openstackclient.network.v2.*", "openstackclient.volume.v3.*"),
 )
-"""What the ``openstack`` command imports."""
+"""What the ``openstack`` command imports; ``.*``: and the modules in that package."""
 
 _LIMIT = 1 << 18
 """Bytes of a request at most: arguments and environment."""
@@ -247,8 +249,11 @@ def main() -> None:
     """``warm.py FD MODULE…``: import the modules, then fork as asked by the socket FD."""
     number, *modules = sys.argv[1:]
     connection = socket.socket(fileno=int(number))
-    for module in modules:
-        importlib.import_module(module)
+    for name in modules:
+        module = importlib.import_module(name.removesuffix(".*"))
+        if name.endswith(".*"):
+            for found in pkgutil.iter_modules(module.__path__, f"{module.__name__}."):
+                importlib.import_module(found.name)
     gc.freeze()  # What is shared with the children stays shared.
     program = _serve(connection)
     if program is not None:
