@@ -11,7 +11,9 @@ import uuid
 
 import fixtures
 import sqlalchemy
-from pifpaf.drivers import mysql, rabbitmq
+from pifpaf.drivers import rabbitmq
+
+from cg_extension.tests import databases
 
 MYSQL_VARIABLE = "CG_TEST_MYSQL_URL"
 """SQLAlchemy URL of a MariaDB or MySQL server whose user may create databases."""
@@ -36,7 +38,7 @@ class Database(fixtures.Fixture):
         server = os.environ.get(MYSQL_VARIABLE)
         if server is None:
             # pifpaf gives a URL without a driver name.
-            server = self.useFixture(mysql.MySQLDriver()).url
+            server = self.useFixture(databases.MariaDB()).url
         base = sqlalchemy.make_url(server).set(drivername="mysql+pymysql")
         name = f"cg_cinder_{uuid.uuid4().hex[:12]}"
         engine = sqlalchemy.create_engine(
