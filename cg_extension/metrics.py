@@ -9,12 +9,14 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import prometheus_client
 from oslo_config import cfg
 from oslo_log import log as logging
 from prometheus_client import multiprocess, registry
+
+from cg_extension.conf import errors
 
 LOG = logging.getLogger(__name__)
 
@@ -56,14 +58,17 @@ def driver_call(kind: str) -> Iterator[None]:
         DRIVER_CALLS.labels(kind, outcome).observe(time.monotonic() - started)
 
 
-def serve(conf: cfg.ConfigOpts, *collectors: registry.Collector) -> None:
+def serve(conf: cfg.ConfigOpts, *collectors: registry.Collector) -> Callable[[], None]:
     """Serve the metrics if ``[metrics] port`` says so, from a thread of its own.
 
+    Gives what ends it.
+
     :param collectors: asked for more at each scrape.
-    :raises OSError: the port is taken, and not by another worker of the same WSGI server.
+    :raises errors.StartError: the port is taken, and not by another worker of the same WSGI
+        server.
     """
     if conf.metrics.port is None:
-        return
+        return _nothing
     served = prometheus_client.REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         served = prometheus_client.CollectorRegistry()
@@ -72,8 +77,13 @@ def serve(conf: cfg.ConfigOpts, *collectors: registry.Collector) -> None:
         served.register(collector)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         threading.Thread(target=_wait_and_listen, args=(conf, served), daemon=True).start()
-    else:
-        _listen(conf, served)
+        return _nothing
+    with errors.blaming(f"[metrics] listen = {conf.metrics.listen}, port = {conf.metrics.port}"):
+        return _listen(conf, served)
+
+
+def _nothing() -> None:
+    """What ends what has nothing to end, or goes on until the process ends."""
 
 
 def _wait_and_listen(conf: cfg.ConfigOpts, served: registry.CollectorRegistry) -> None:
@@ -85,7 +95,15 @@ def _wait_and_listen(conf: cfg.ConfigOpts, served: registry.CollectorRegistry) -
         time.sleep(_RETRY)
 
 
-def _listen(conf: cfg.ConfigOpts, served: registry.CollectorRegistry) -> None:
+def _listen(conf: cfg.ConfigOpts, served: registry.CollectorRegistry) -> Callable[[], None]:
     address = conf.metrics.listen, conf.metrics.port
-    prometheus_client.start_http_server(address[1], addr=address[0], registry=served)
+    server, _thread = prometheus_client.start_http_server(
+        address[1], addr=address[0], registry=served
+    )
     LOG.info("Serving metrics on %s:%s", *address)
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return stop

@@ -5,21 +5,29 @@ Managers run elsewhere (``cg-manager``) and are reached through the database and
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
 from cg_extension import metrics
-from cg_extension.cmd import config, deployment
-from cg_extension.db import engine
-from cg_extension.host import extensions, pipeline, server
+from cg_extension.cmd import config, deployment, lifecycle
+from cg_extension.conf import check
+from cg_extension.host import pipeline, server
 from cg_extension.service import reference, rpc
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 PROG = "cg-api"
 
 
-def build_service(conf: cfg.ConfigOpts) -> reference.ReferenceService:
-    """The service over the configured database and broker."""
-    return reference.ReferenceService(conf, engine.Database(conf), rpc.MessagingWaker(conf))
+def build_application(conf: cfg.ConfigOpts) -> "WSGIApplication":
+    """The API over the configured database and broker, with every option checked."""
+    database = deployment.open_migrated_database(conf)
+    service = reference.ReferenceService(conf, database, rpc.MessagingWaker(conf))
+    application = pipeline.load(conf, service)
+    check.check(conf)  # Those of the libraries that are set up now, too.
+    return application
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -27,14 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     :param arguments: of the command line; None: those of this process.
     """
-    conf = config.new_conf()
-    expected = (extensions.RequiredExtensionMissing, server.UnsafeListener)
-    with config.friendly_errors(PROG, *expected):
+    with lifecycle.command(PROG) as begun:
+        conf = config.new_conf()
         config.read(conf, PROG, arguments)
         server.check_listener(conf)
-        metrics.serve(conf)
-        http = server.Server(conf, pipeline.load(conf, build_service(conf)))
         stop = deployment.StopSignal()
-        http.start()
-        stop.wait()
-        http.stop()
+        http = server.Server(conf, build_application(conf))
+        begun.callback(metrics.serve(conf))
+        deployment.work(conf, begun, stop, http=http)

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all commands do first: options, configuration files, logs; and how they end in an error."""
+"""What all commands do first: options, configuration files, logs."""
 
-import contextlib
 import os
-import sys
-from collections.abc import Iterator, Sequence
-from typing import NoReturn
+from collections.abc import Sequence
 
 import oslo_messaging
 from oslo_config import cfg
 from oslo_log import log as logging
 
 from cg_extension import conf as cg_conf
+from cg_extension.conf import check, errors
 from cg_extension.db import engine
 
 PROJECT = "cg_extension"
@@ -34,31 +32,20 @@ def read(conf: cfg.ConfigOpts, prog: str, arguments: Sequence[str] | None = None
     as ``/etc/cg_extension/``.
 
     :param arguments: without the program's name; None: those of this process.
+    :raises errors.StartError: an option can't have the value that it has.
     """
-    conf(arguments, project=PROJECT, prog=prog)
+    with errors.blaming("Configuration files"):
+        conf(arguments, project=PROJECT, prog=prog)
+    check.check(conf)
     if not (conf.log_file or conf.log_dir):
         # Standard output is for what a command says.
         conf.set_default("use_stderr", True)
+    for level in conf.default_log_levels:
+        if level.count("=") != 1:
+            raise errors.StartError(f"default_log_levels: {level!r} is not LOGGER=LEVEL")
     conf.set_default("default_log_levels", [*conf.default_log_levels, "alembic=WARN"])
-    logging.setup(conf, PROJECT)
-
-
-@contextlib.contextmanager
-def friendly_errors(prog: str, *expected: type[Exception]) -> Iterator[None]:
-    """Turn errors that the user can mend into one line on standard error and exit code 1."""
-    try:
-        yield
-    except cfg.Error as error:
-        fail(prog, error)
-    except expected as error:
-        fail(prog, error)
-    except OSError as error:
-        fail(prog, f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
-
-
-def fail(prog: str, error: object) -> NoReturn:
-    """End with exit code 1 and a message: the first line of what the error says."""
-    sys.exit(f"{prog}: {str(error).strip().partition(chr(10))[0]}")
+    with errors.blaming("Options of the log"):
+        logging.setup(conf, PROJECT)
 
 
 def default_state_path() -> str:

@@ -1,36 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps that several commands share: the schema, a manager that stops on a signal."""
+"""Steps that several commands share: the database and its schema, work until a signal."""
 
-import logging as python_logging
 import os
+import select
 import signal
 import socket
+import time
 from collections.abc import Callable
 
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from cg_extension.cmd import lifecycle, readiness
+from cg_extension.conf import errors
 from cg_extension.db import engine, migration, volume_types
+from cg_extension.host import server
 from cg_extension.manager import service as manager_service
 
 LOG = logging.getLogger(__name__)
+
+# Seconds between two looks at backends that are still coming up, and seconds after which the API
+# answers without them.
+_LOOK_INTERVAL = 0.1
+_SETUP_PATIENCE = 60.0
 
 
 def open_database(conf: cfg.ConfigOpts) -> engine.Database:
     """The database of ``[database] connection``, or else the file in ``state_path``.
 
-    :raises OSError: ``state_path`` can't be made.
-    :raises oslo_db.exception.DBError: it can't be opened.
+    :raises errors.StartError: ``state_path`` can't be made, or the connection is no database's.
     """
     if not conf.database.connection:
-        os.makedirs(conf.state_path, mode=0o700, exist_ok=True)
+        with errors.blaming(f"state_path = {conf.state_path}"):
+            os.makedirs(conf.state_path, mode=0o700, exist_ok=True)
     return engine.Database(conf)
+
+
+def open_migrated_database(conf: cfg.ConfigOpts) -> engine.Database:
+    """The same, if its schema is this release's.
+
+    :raises errors.StartError: it is not; says what to do.
+    """
+    database = open_database(conf)
+    migration.check(database)
+    return database
 
 
 def sync(conf: cfg.ConfigOpts, database: engine.Database) -> None:
     """Bring the schema to the newest version, and make sure that the default type exists.
 
     A process that does it at the same time waits, and finds it done.
+
+    :raises errors.StartError: a newer release has been here.
     """
     with database.exclusive("cg_extension.schema"):
         migration.sync(database)
@@ -38,21 +59,40 @@ def sync(conf: cfg.ConfigOpts, database: engine.Database) -> None:
             volume_types.ensure(conn, conf.default_volume_type)
 
 
-def run(
-    conf: cfg.ConfigOpts, manager: manager_service.ManagerService, serve: Callable[[], None]
+def work(
+    conf: cfg.ConfigOpts,
+    begun: lifecycle.Begun,
+    stop: "StopSignal",
+    *,
+    manager: manager_service.ManagerService | None = None,
+    http: server.Server | None = None,
 ) -> None:
-    """Start the manager, serve until ``serve`` returns, and stop cleanly.
+    """Start what is given, and return when ``stop`` came; ``begun`` ends it cleanly then.
 
-    What is still under way after ``shutdown_timeout`` is left for the next start: the process
-    then ends without waiting for its threads.
+    The manager comes first, and the API does not answer until its backends have come up, or have
+    failed to: its first requests need them. The log says when all is ready for work.
     """
-    manager.start()
-    try:
-        serve()
-    finally:
-        if not manager.stop(conf.shutdown_timeout):
-            python_logging.shutdown()
-            os._exit(0)
+    if manager is not None:
+        begun.callback(_stop_manager, conf, begun, manager)
+        manager.start()
+        readiness.waiting("Waiting for backends")
+        if stop.wait(_SETUP_PATIENCE, until=manager.is_settled):
+            return
+    if http is not None:
+        begun.callback(http.stop)
+        http.start()
+    begun.callback(readiness.stopping)
+    if manager is not None and stop.wait(until=manager.is_ready):
+        return
+    readiness.ready(manager.summary() if manager is not None else "")
+    stop.wait()
+
+
+def _stop_manager(
+    conf: cfg.ConfigOpts, begun: lifecycle.Begun, manager: manager_service.ManagerService
+) -> None:
+    # What is still under way after the timeout is left for the next start.
+    begun.is_stuck = not manager.stop(conf.shutdown_timeout)
     LOG.info("Stopped")
 
 
@@ -65,11 +105,24 @@ class StopSignal:
         self._arrived, notify = socket.socketpair()
         notify.setblocking(False)
         self._notify = notify
+        self._came = False
         signal.set_wakeup_fd(notify.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: None)
 
-    def wait(self) -> None:
-        """Return when there was one."""
-        while not {signal.SIGTERM, signal.SIGINT}.intersection(self._arrived.recv(64)):
-            pass
+    def wait(self, timeout: float | None = None, until: Callable[[], bool] | None = None) -> bool:
+        """Wait for one, at most ``timeout`` seconds or until a condition holds.
+
+        Gives whether there was one.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._came and not (until and until()):
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                break
+            pause = left if until is None else min(_LOOK_INTERVAL, left or _LOOK_INTERVAL)
+            if select.select([self._arrived], [], [], pause)[0]:
+                self._came = bool(
+                    {signal.SIGTERM, signal.SIGINT}.intersection(self._arrived.recv(64))
+                )
+        return self._came

@@ -2,12 +2,12 @@
 """``cg-manage``: what an operator does with the database."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from oslo_config import cfg
-from oslo_db import exception as db_exception
 
-from cg_extension.cmd import config, deployment
+from cg_extension.cmd import config, deployment, lifecycle
 from cg_extension.db import engine, migration
 
 PROG = "cg-manage"
@@ -23,6 +23,7 @@ def _db_version(_conf: cfg.ConfigOpts, database: engine.Database) -> None:
 
 
 def _add_commands(subparsers: Any) -> None:
+    subparsers.required = True
     db = subparsers.add_parser("db", help="the database's schema").add_subparsers(
         dest="action", required=True
     )
@@ -32,9 +33,15 @@ def _add_commands(subparsers: Any) -> None:
     version.set_defaults(command=_db_version)
 
 
-def main() -> None:
-    conf = config.new_conf()
-    conf.register_cli_opt(cfg.SubCommandOpt("category", title="commands", handler=_add_commands))
-    with config.friendly_errors(PROG, db_exception.DBError):
-        config.read(conf, PROG)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Carry out one command.
+
+    :param arguments: of the command line; None: those of this process.
+    """
+    with lifecycle.command(PROG):
+        conf = config.new_conf()
+        conf.register_cli_opt(
+            cfg.SubCommandOpt("category", title="commands", handler=_add_commands)
+        )
+        config.read(conf, PROG, arguments)
         conf.category.command(conf, deployment.open_database(conf))

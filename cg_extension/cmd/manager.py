@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """``cg-manager``: carries out operations on the backends of ``enabled_backends``."""
 
-from oslo_db import exception as db_exception
+from collections.abc import Sequence
 
 from cg_extension import metrics
-from cg_extension.cmd import config, deployment
-from cg_extension.db import migration
-from cg_extension.manager import instance, operation_metrics, service
+from cg_extension.cmd import config, deployment, lifecycle
+from cg_extension.conf import check
+from cg_extension.manager import operation_metrics, service
 
 PROG = "cg-manager"
 
 
-def main() -> None:
-    conf = config.new_conf()
-    with config.friendly_errors(
-        PROG, db_exception.DBError, instance.AlreadyRunning, service.ConfigurationError
-    ):
-        config.read(conf, PROG)
-        database = deployment.open_database(conf)
-        if migration.version(database) is None:
-            config.fail(PROG, "The database has no schema yet: run cg-manage db sync.")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Work until SIGTERM or SIGINT.
+
+    :param arguments: of the command line; None: those of this process.
+    """
+    with lifecycle.command(PROG) as begun:
+        conf = config.new_conf()
+        config.read(conf, PROG, arguments)
+        stop = deployment.StopSignal()
+        database = deployment.open_migrated_database(conf)
         manager = service.ManagerService(conf, database)
-        metrics.serve(conf, operation_metrics.OperationCollector(database))
-        deployment.run(conf, manager, deployment.StopSignal().wait)
+        check.check(conf)  # The options of the drivers, and of libraries that are set up now, too.
+        begun.callback(metrics.serve(conf, operation_metrics.OperationCollector(database)))
+        deployment.work(conf, begun, stop, manager=manager)

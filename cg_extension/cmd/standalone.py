@@ -6,17 +6,14 @@ import os
 from collections.abc import Sequence
 
 from oslo_config import cfg
-from oslo_db import exception as db_exception
-from oslo_log import log as logging
 
 from cg_extension import conf as cg_conf
 from cg_extension import metrics
-from cg_extension.cmd import config, deployment
-from cg_extension.host import extensions, pipeline, server
+from cg_extension.cmd import config, deployment, lifecycle
+from cg_extension.conf import check, errors
+from cg_extension.host import pipeline, server
 from cg_extension.manager import instance, operation_metrics, service
 from cg_extension.service import reference, rpc
-
-LOG = logging.getLogger(__name__)
 
 PROG = "cg-standalone"
 _BACKEND = "file"
@@ -55,42 +52,33 @@ def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
         for path in getattr(options, name):
             arguments += [f"--{name.replace('_', '-')}", path]
     config.read(conf, PROG, arguments)
-    for name, value in (
-        ("osapi_volume_listen", options.host),
-        ("osapi_volume_listen_port", options.port),
-        ("state_path", options.state_path),
+    for argument, name, value in (
+        ("--host", "osapi_volume_listen", options.host),
+        ("--port", "osapi_volume_listen_port", options.port),
+        ("--state-path", "state_path", options.state_path),
     ):
         if value is not None:
-            conf.set_override(name, value)
+            with errors.blaming(f"{argument} {value}"):
+                conf.set_override(name, value)
     return conf
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    :param arguments: of the command line; None: those of this process.
+    """
     options = _parse(arguments)
-    with config.friendly_errors(
-        PROG,
-        db_exception.DBError,
-        extensions.RequiredExtensionMissing,
-        server.UnsafeListener,
-        instance.AlreadyRunning,
-        service.ConfigurationError,
-        ValueError,
-    ):
+    with lifecycle.command(PROG) as begun:
         conf = _configure(options)
+        stop = deployment.StopSignal()
         claimant = instance.Instance(conf.state_path, conf.host)
         database = deployment.open_database(conf)
         deployment.sync(conf, database)
         manager = service.ManagerService(conf, database, claimant)
         waker = manager.waker if rpc.is_local(conf) else rpc.MessagingWaker(conf)
         application = pipeline.load(conf, reference.ReferenceService(conf, database, waker))
+        check.check(conf)  # The options of the drivers, and of libraries that are set up now, too.
         http = server.Server(conf, application)
-        metrics.serve(conf, operation_metrics.OperationCollector(database))
-
-        stop = deployment.StopSignal()
-
-        def serve() -> None:
-            http.start()
-            stop.wait()
-            http.stop()
-
-        deployment.run(conf, manager, serve)
+        begun.callback(metrics.serve(conf, operation_metrics.OperationCollector(database)))
+        deployment.work(conf, begun, stop, manager=manager, http=http)

@@ -2,12 +2,13 @@
 """``cg-status upgrade check``: whether this release can be started on this deployment."""
 
 import sys
+from collections.abc import Callable, Sequence
 
 from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 
-from cg_extension.cmd import config
-from cg_extension.db import engine, migration
+from cg_extension.cmd import config, deployment, lifecycle
+from cg_extension.conf import check
 from cg_extension.manager import service
 
 PROG = "cg-status"
@@ -21,20 +22,7 @@ class Checks(upgradecheck.UpgradeCommands):
         super().__init__()
 
     def _check_schema(self) -> upgradecheck.Result:
-        try:
-            version = migration.version(engine.Database(self._conf))
-        except Exception as error:
-            return upgradecheck.Result(
-                upgradecheck.Code.FAILURE, f"The database can't be read: {error}"
-            )
-        newest = migration.newest_version()
-        if version != newest:
-            return upgradecheck.Result(
-                upgradecheck.Code.FAILURE,
-                f"The schema is at {version or 'nothing'}, this release needs {newest}: run "
-                "cg-manage db sync.",
-            )
-        return upgradecheck.Result(upgradecheck.Code.SUCCESS)
+        return self._try(lambda: deployment.open_migrated_database(self._conf))
 
     def _check_backends(self) -> upgradecheck.Result:
         if not self._conf.enabled_backends:
@@ -42,15 +30,34 @@ class Checks(upgradecheck.UpgradeCommands):
                 upgradecheck.Code.WARNING,
                 "enabled_backends is empty: no cg-manager can run with this configuration.",
             )
+        return self._try(self._load_backends)
+
+    def _load_backends(self) -> None:
+        service.ManagerService(self._conf, deployment.open_database(self._conf))
+        check.check(self._conf)
+
+    @staticmethod
+    def _try(step: Callable[[], object]) -> upgradecheck.Result:
+        """A step of a start; what would stop that is what to mend."""
         try:
-            service.ManagerService(self._conf, engine.Database(self._conf))
-        except service.ConfigurationError as error:
-            return upgradecheck.Result(upgradecheck.Code.FAILURE, str(error))
+            step()
+        except Exception as error:
+            reason = lifecycle.explain(error)
+            if reason is None:
+                raise
+            return upgradecheck.Result(upgradecheck.Code.FAILURE, reason)
         return upgradecheck.Result(upgradecheck.Code.SUCCESS)
 
     _upgrade_checks = (("Schema", _check_schema), ("Backends", _check_backends))
 
 
-def main() -> None:
-    conf = config.new_conf()
-    sys.exit(upgradecheck.main(conf, config.PROJECT, Checks(conf)))
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the checks; the exit status is oslo.upgradecheck's: 2 for what would stop a start.
+
+    :param arguments: of the command line; None: those of this process.
+    """
+    with lifecycle.command(PROG):
+        conf = config.new_conf()
+        upgradecheck.register_cli_options(conf, Checks(conf))
+        config.read(conf, PROG, arguments)
+        sys.exit(upgradecheck.run(conf))

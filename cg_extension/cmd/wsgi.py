@@ -6,16 +6,19 @@ file. Which address it listens on is the server's to say.
 """
 
 import os
+import sys
 
 from cg_extension import metrics
-from cg_extension.cmd import api, config
-from cg_extension.host import pipeline
+from cg_extension.cmd import api, config, lifecycle
 
 _CONFIG_FILE = os.environ.get("OS_CG_EXTENSION_CONFIG_FILE")
+# gunicorn ends, too, when a worker ends with 3 (WORKER_BOOT_ERROR). After any other status it
+# starts the next one, for ever.
+_FAILED = 3 if "gunicorn" in sys.modules else 1
 
-_conf = config.new_conf()
-# The command line is the server's own.
-config.read(_conf, api.PROG, ["--config-file", _CONFIG_FILE] if _CONFIG_FILE else [])
-
-application = pipeline.load(_conf, api.build_service(_conf))
-metrics.serve(_conf)
+with lifecycle.command(api.PROG, failed=_FAILED) as _begun:
+    _conf = config.new_conf()
+    # The command line is the server's own.
+    config.read(_conf, api.PROG, ["--config-file", _CONFIG_FILE] if _CONFIG_FILE else [])
+    application = api.build_application(_conf)
+    metrics.serve(_conf)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from oslo_config import cfg
 
-from cg_extension.conf import api, backend, host, manager, metrics, quota
+from cg_extension.conf import api, backend, errors, host, manager, metrics, quota
 
 _MODULES = (api, host, quota, manager, metrics)
 
@@ -22,7 +22,15 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
 def register_backend_opts(
     conf: cfg.ConfigOpts, section: str, driver_opts: Sequence[cfg.Opt] = ()
 ) -> None:
-    """Register, in the group ``section``, what every backend has and what its driver adds."""
+    """Register, in the group ``section``, what every backend has and what its driver adds.
+
+    :raises errors.StartError: the section is not a backend's, or the driver's options can't be.
+    """
+    if section in conf and "volume_driver" not in conf[section]:
+        raise errors.StartError(
+            f"enabled_backends: No backend can be called {section}, which is the name of other "
+            "options; call it something else"
+        )
     conf.register_opts([*backend.OPTS, *driver_opts], group=section)
 
 

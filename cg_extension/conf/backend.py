@@ -3,6 +3,8 @@
 
 from oslo_config import cfg
 
+from cg_extension.conf import kinds
+
 OPTS = [
     cfg.StrOpt(
         "volume_driver",
@@ -18,17 +20,18 @@ OPTS = [
         "backend_availability_zone",
         help="Zone of this backend, when it is not ``storage_availability_zone``.",
     ),
-    cfg.IntOpt(
+    kinds.IntOpt(
         "reserved_percentage",
         default=0,
         min=0,
         max=100,
         help="Percentage of the backend's capacity that is not given to volumes.",
     ),
-    cfg.FloatOpt(
+    kinds.FloatOpt(
         "max_over_subscription_ratio",
         default=20.0,
         min=1.0,
+        max=10_000.0,
         help="How many times its capacity a thin backend may promise.",
     ),
 ]

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options of the file driver, in its backend's section."""
 
-from oslo_config import cfg
+from cg_extension.conf import kinds
 
 OPTS = [
-    cfg.StrOpt(
+    kinds.TextOpt(
         "file_path",
+        max_length=4096,
         default="$state_path/volumes",
         help="Directory that holds the volumes and snapshots of the ``file`` driver, each a "
         "sparse file named by its id. It is made when missing, open to the service's user only; "

@@ -3,6 +3,8 @@
 
 from oslo_config import cfg
 
+from cg_extension.conf import kinds
+
 GROUP = None
 
 OPTS = [
@@ -12,11 +14,18 @@ OPTS = [
         help="Address that the API listens on. Anything but loopback needs an auth strategy that "
         "checks who asks (``keystone`` or ``http_basic``), or ``allow_noauth_on_network``.",
     ),
-    cfg.PortOpt("osapi_volume_listen_port", default=8776, help="TCP port of the API."),
-    cfg.IntOpt(
+    kinds.IntOpt(
+        "osapi_volume_listen_port",
+        default=8776,
+        min=0,
+        max=65_535,
+        help="TCP port of the API; 0: any that is free.",
+    ),
+    kinds.IntOpt(
         "osapi_volume_threads",
         default=16,
         min=1,
+        max=1024,
         help="Threads that serve API requests in one process of cg-api or cg-standalone.",
     ),
     cfg.StrOpt(
@@ -35,8 +44,9 @@ OPTS = [
         help="Let ``noauth`` listen on an address that is not loopback, and take requests from "
         "other machines. Anyone who reaches the port is then an administrator.",
     ),
-    cfg.StrOpt(
+    kinds.TextOpt(
         "http_basic_auth_user_file",
+        max_length=4096,
         default="$state_path/htpasswd",
         help="Users and bcrypt hashes for the ``http_basic`` strategy, in htpasswd format. Each "
         "user is an administrator; the project is the one in the request's path.",
@@ -46,12 +56,13 @@ OPTS = [
         help="Paste file with the API's pipelines. Default: api-paste.ini beside the "
         "configuration file if there is one, else the one that comes with the package.",
     ),
-    cfg.StrOpt(
+    kinds.TextOpt(
         "state_path",
+        max_length=4096,
         default="/var/lib/cg_extension",
         help="Directory for what the service keeps: SQLite database, file driver's volumes.",
     ),
-    cfg.StrOpt(
+    kinds.TextOpt(
         "storage_availability_zone",
         default="nova",
         help="Availability zone of this manager's backends that don't name one of their own.",
@@ -61,7 +72,7 @@ OPTS = [
         help="Zone of a volume or group whose request names none. Default: the value of "
         "``storage_availability_zone``.",
     ),
-    cfg.StrOpt(
+    kinds.TextOpt(
         "default_volume_type",
         default="__DEFAULT__",
         help="Name of the type of a volume whose request names none; created by "

@@ -3,9 +3,12 @@
 
 from oslo_config import cfg
 
+from cg_extension.conf import kinds
+
 OPTS = [
-    cfg.StrOpt(
+    kinds.TextOpt(
         "volume_group",
+        forbidden=" @/",
         default="cinder-volumes",
         help="LVM volume group that holds the volumes. It may hold others' volumes as well; those "
         "are left alone.",
@@ -36,17 +39,18 @@ OPTS = [
         help="What happens to the content of a thick volume or snapshot before it is removed. New "
         "volumes read as zeros in any case.",
     ),
-    cfg.IntOpt(
+    kinds.IntOpt(
         "volume_clear_size",
         default=0,
         min=0,
+        max=2**31 - 1,
         help="MiB to clear from the start of a deleted volume; 0 clears all of it.",
     ),
-    cfg.StrOpt(
+    kinds.CommandOpt(
         "volume_clear_ionice",
         help="Arguments of ionice(1) for clearing, such as ``-c3`` for the idle class.",
     ),
-    cfg.IntOpt(
+    kinds.IntOpt(
         "snapshot_cow_percent",
         default=100,
         min=1,
@@ -55,38 +59,39 @@ OPTS = [
         "100 it can overflow when much is written to the volume; the snapshot is then lost and "
         "can't be restored from.",
     ),
-    cfg.FloatOpt(
+    kinds.FloatOpt(
         "lvm_freeze_deadline",
         default=2.0,
         min=0.05,
+        max=60.0,
         help="Seconds for which a group snapshot may hold the writes of its volumes. It takes "
         "about a millisecond, longer where a volume's device is slow to flush. Past the deadline "
         "all volumes go on and the group snapshot fails.",
     ),
-    cfg.FloatOpt(
+    kinds.FloatOpt(
         "lvm_pool_data_limit",
         default=95.0,
-        min=0,
+        min=1,
         max=100,
         help="Percentage of the thin pool's data in use above which no group snapshot is taken.",
     ),
-    cfg.FloatOpt(
+    kinds.FloatOpt(
         "lvm_pool_metadata_limit",
         default=90.0,
-        min=0,
+        min=1,
         max=100,
         help="Percentage of the thin pool's metadata in use above which no group snapshot is "
         "taken. A pool without room for metadata stops all its volumes: extend it in time "
         "(``lvextend --poolmetadatasize``).",
     ),
-    cfg.IntOpt(
+    kinds.IntOpt(
         "lvm_copy_workers",
         default=2,
         min=1,
         max=16,
         help="How many pieces of thick volumes are copied at the same time, for each request.",
     ),
-    cfg.StrOpt(
+    kinds.CommandOpt(
         "lvm_privsep_helper",
         help="Command that starts oslo.privsep's ``privsep-helper`` as root, for a service that "
         "does not run as root. Default: with ``sudo``.",

@@ -8,6 +8,7 @@ GROUP = "metrics"
 OPTS = [
     cfg.PortOpt(
         "port",
+        min=1,
         help="TCP port of its own on which this process serves Prometheus metrics; not set: none "
         "are served. Each process on a machine needs a port of its own, except the workers of "
         "one WSGI server: with the environment variable ``PROMETHEUS_MULTIPROC_DIR``, which names "

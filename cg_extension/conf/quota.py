@@ -3,19 +3,33 @@
 
 from oslo_config import cfg
 
+from cg_extension.conf import kinds
+
+# What the database's columns hold.
+_MOST = 2**31 - 1
+
 GROUP = None
 
 OPTS = [
-    cfg.IntOpt("quota_volumes", default=10, min=-1, help="Volumes a project; -1: no limit."),
-    cfg.IntOpt("quota_snapshots", default=10, min=-1, help="Snapshots a project; -1: no limit."),
-    cfg.IntOpt(
+    kinds.IntOpt(
+        "quota_volumes", default=10, min=-1, max=_MOST, help="Volumes a project; -1: no limit."
+    ),
+    kinds.IntOpt(
+        "quota_snapshots", default=10, min=-1, max=_MOST, help="Snapshots a project; -1: no limit."
+    ),
+    kinds.IntOpt(
         "quota_gigabytes",
         default=1000,
         min=-1,
+        max=_MOST,
         help="GiB of volumes and snapshots together, a project; -1: no limit.",
     ),
-    cfg.IntOpt(
-        "quota_groups", default=10, min=-1, help="Consistency groups a project; -1: no limit."
+    kinds.IntOpt(
+        "quota_groups",
+        default=10,
+        min=-1,
+        max=_MOST,
+        help="Consistency groups a project; -1: no limit.",
     ),
     cfg.BoolOpt(
         "no_snapshot_gb_quota",

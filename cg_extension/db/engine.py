@@ -21,6 +21,8 @@ from oslo_db.sqlalchemy import engines, exc_filters
 from sqlalchemy.ext import compiler
 from sqlalchemy.sql import functions
 
+from cg_extension.conf import errors
+
 # Options of [database] that oslo.db's engine takes under the same name.
 _ENGINE_OPTIONS = (
     "connection_debug",
@@ -140,17 +142,20 @@ class Database:
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         """Connect as ``[database]`` says, waiting for the server as long as it says.
 
-        :raises oslo_db.exception.DBConnectionError: no server after ``max_retries``.
+        :raises errors.StartError: it names no database that can be used, or no server answers
+            after ``max_retries``.
         """
         register_opts(conf)
         options = conf.database
         url = options.connection or default_connection(conf)
-        self._writer_engine = _create_engine(options, url, "READ COMMITTED")
-        self._reader_engine = _create_engine(options, url, "REPEATABLE READ")
+        with errors.blaming(_subject("connection", url)):
+            self._writer_engine = _create_engine(options, url, "READ COMMITTED")
+            self._reader_engine = _create_engine(options, url, "REPEATABLE READ")
         self._replica_engine = self._reader_engine
         if options.slave_connection and not options.synchronous_reader:
             url = options.slave_connection
-            self._replica_engine = _create_engine(options, url, "REPEATABLE READ")
+            with errors.blaming(_subject("slave_connection", url)):
+                self._replica_engine = _create_engine(options, url, "REPEATABLE READ")
         self._writer_lock: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         if self.dialect == "sqlite":
             sa.event.listen(self._writer_engine, "begin", _begin_immediate)
@@ -223,6 +228,14 @@ class Database:
             each.dispose()
 
 
+def _subject(option: str, url: str) -> str:
+    """The option with its value, without what may be a password."""
+    try:
+        return f"[database] {option} = {sa.make_url(url).render_as_string(hide_password=True)}"
+    except sa.exc.ArgumentError:
+        return f"[database] {option}"
+
+
 def _connect(engine: sa.Engine) -> sa.Connection:
     """:raises oslo_db.exception.DBConnectionError: there is no connection to be had."""
     try:
@@ -266,6 +279,12 @@ def _create_engine(options: Any, connection: str, isolation: str) -> sa.Engine:
 
 def _create_sqlite_engine(options: Any, url: sa.URL) -> sa.Engine:
     """Not by oslo.db, which opens the file anew for each transaction: half of a request's time."""
+    directory = os.path.dirname(os.path.abspath(url.database or ""))
+    if not (os.path.isdir(directory) and os.access(directory, os.W_OK)):
+        # SQLite itself would find out with the first use, and not say what it is about.
+        raise errors.StartError(
+            f"[database] connection = {url}: {directory} is no directory that can be written to"
+        )
     engine = sa.create_engine(url, pool_size=options.max_pool_size)
     exc_filters.register_engine(engine)
 

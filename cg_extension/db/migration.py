@@ -7,7 +7,12 @@ import alembic.migration
 import alembic.script
 import sqlalchemy as sa
 
+from cg_extension.conf import errors
 from cg_extension.db import engine
+
+
+class WrongSchema(errors.StartError):
+    """The database's schema is not the one that this release works with; says what to do."""
 
 
 def _config(conn: sa.Connection | None = None) -> alembic.config.Config:
@@ -17,24 +22,60 @@ def _config(conn: sa.Connection | None = None) -> alembic.config.Config:
     return config
 
 
-def sync(database: engine.Database, version: str = "head") -> None:
-    """Apply the migrations that are missing up to ``version``; harmless when there are none.
+def sync(database: engine.Database, target: str = "head") -> None:
+    """Apply the migrations that are missing up to ``target``; harmless when there are none.
 
     One process at a time (``Database.exclusive``). After one that was killed it goes on: MariaDB
     has no transactions for changes of the schema.
+
+    :raises WrongSchema: a newer release has been here.
     """
+    _check_known(version(database))
     with database.writer() as conn:
-        alembic.command.upgrade(_config(conn), version)
+        alembic.command.upgrade(_config(conn), target)
 
 
 def version(database: engine.Database) -> str | None:
-    """The version that the database is at; None for an empty one."""
-    with database.reader() as conn:
+    """The version that the database is at; None for an empty one.
+
+    :raises errors.StartError: the database does not tell.
+    """
+    with errors.blaming("[database] connection"), database.reader() as conn:
         return alembic.migration.MigrationContext.configure(conn).get_current_revision()
+
+
+def check(database: engine.Database) -> None:
+    """See to it that the database is at the version that this code needs.
+
+    :raises WrongSchema: it is not; says what to do.
+    """
+    found, newest = version(database), newest_version()
+    _check_known(found)
+    if found is None:
+        raise WrongSchema("The database has no schema yet: run cg-manage db sync")
+    if found != newest:
+        raise WrongSchema(
+            f"The database's schema is at {found}, this release needs {newest}: run cg-manage db "
+            "sync"
+        )
 
 
 def newest_version() -> str:
     """The version that this code needs."""
-    head = alembic.script.ScriptDirectory.from_config(_config()).get_current_head()
+    head = _scripts().get_current_head()
     assert head is not None  # noqa: S101 (the package holds at least one migration)
     return head
+
+
+def _scripts() -> alembic.script.ScriptDirectory:
+    return alembic.script.ScriptDirectory.from_config(_config())
+
+
+def _check_known(found: str | None) -> None:
+    known = {script.revision for script in _scripts().walk_revisions()}
+    if found is not None and found not in known:
+        raise WrongSchema(
+            f"The database is newer than this release: its schema is at {found}, and this release "
+            f"knows those up to {newest_version()}. Install the release that it is of, or a later "
+            "one"
+        )

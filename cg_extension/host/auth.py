@@ -8,15 +8,14 @@ them as an administrator.
 import functools
 import ipaddress
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-import oslo_middleware
 import webob.exc
 from keystonemiddleware import auth_token
 from oslo_middleware import basic_auth, request_id
 
 from cg_extension.api import faults
-from cg_extension.host import pipeline
+from cg_extension.host import htpasswd, pipeline
 from cg_extension.service import context as cg_context
 from cg_extension.service import exceptions
 
@@ -144,17 +143,23 @@ class _PasswordRequired(exceptions.Unauthorized):
     headers = {"WWW-Authenticate": 'Basic realm="cg_extension"'}
 
 
-class _BasicAuth(oslo_middleware.BasicAuthMiddleware):
-    """oslo's filter, with this deployment's file of users instead of the global option."""
+class _BasicAuth:
+    """Lets in who has the password of a user of the file, under that user's name."""
 
-    def __init__(self, application: "WSGIApplication", auth_file: str) -> None:
-        oslo_middleware.base.ConfigurableMiddleware.__init__(self, application, {})
-        self.auth_file = auth_file
-        basic_auth.validate_auth_file(auth_file)
+    def __init__(self, application: "WSGIApplication", users: htpasswd.Users) -> None:
+        self._application = application
+        self._users = users
 
-    def format_exception(self, e: Exception) -> NoReturn:
-        """Leave errors of the application alone, and ask for a password where one is missing."""
-        raise _PasswordRequired() if isinstance(e, webob.exc.HTTPClientError) else e
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        try:
+            user, password = basic_auth.parse_token(basic_auth.parse_header(environ))
+        except webob.exc.HTTPClientError as error:
+            raise _PasswordRequired() from error
+        if not self._users.check(user, password):
+            raise _PasswordRequired()
+        # As a WSGI server would give the text of a header.
+        environ["HTTP_X_USER"] = environ["HTTP_X_USER_NAME"] = user.encode().decode("latin-1")
+        return self._application(environ, start_response)
 
 
 def noauth_factory(global_conf: dict[str, str], **local_conf: str) -> "Filter":
@@ -176,11 +181,13 @@ def keystone_factory(global_conf: dict[str, str], **local_conf: str) -> "Filter"
 
 
 def http_basic_factory(global_conf: dict[str, str], **local_conf: str) -> "Filter":
-    """Paste factory: oslo's basic auth with ``http_basic_auth_user_file``, then the context."""
+    """Paste factory: basic auth with ``http_basic_auth_user_file``, then the context."""
     deployment = pipeline.current()
+    users = htpasswd.Users(deployment.conf.http_basic_auth_user_file)
+    deployment.files.append(users.files)
 
     def wrap(application: "WSGIApplication") -> "WSGIApplication":
         context = HTTPBasicContext(application, deployment)
-        return _BasicAuth(context, deployment.conf.http_basic_auth_user_file)
+        return _BasicAuth(context, users)
 
     return wrap

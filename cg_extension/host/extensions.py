@@ -14,13 +14,14 @@ from oslo_log import log as logging
 from oslo_policy import policy
 
 from cg_extension.api import extensions
+from cg_extension.conf import errors
 from cg_extension.service import context as cg_context
 from cg_extension.service import exceptions, interface
 
 LOG = logging.getLogger(__name__)
 
 
-class RequiredExtensionMissing(Exception):
+class RequiredExtensionMissing(errors.StartError):
     """An extension of ``required_extensions`` is not there; the service must not start."""
 
 

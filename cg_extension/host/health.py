@@ -3,11 +3,14 @@
 
 Without the broker it still says 200, since requests are served, and tells what is missing: all API
 processes reach the same one, and a load balancer that took them out would make an outage of it.
+The same holds for a policy file, or file of users, that was changed to something unusable: it is
+named, while what was read before stays in force.
 
 oslo.middleware gives the answer's form and its options (``[healthcheck]``); the check itself is
 the service's own.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import oslo_middleware
@@ -28,15 +31,21 @@ class ServiceHealthcheck(pluginbase.HealthcheckBaseExtension):
 
     def __init__(self, oslo_conf: cfg.ConfigOpts, conf: dict[str, Any]) -> None:
         super().__init__(oslo_conf, conf)
-        self._service = pipeline.current().service
+        self._deployment = pipeline.current()
 
     def healthcheck(self, server_port: int) -> pluginbase.HealthcheckResult:
         """Ask the service; what it raises becomes the reason."""
         try:
-            impairment = self._service.check_health()
+            impairment = self._deployment.service.check_health()
         except exceptions.CGExtensionError as error:
             return pluginbase.HealthcheckResult(available=False, reason=error.msg)
-        return pluginbase.HealthcheckResult(available=True, reason=impairment or "OK")
+        problems = [problem for problem in (impairment, *self._file_problems()) if problem]
+        return pluginbase.HealthcheckResult(available=True, reason="; ".join(problems) or "OK")
+
+    def _file_problems(self) -> Iterator[str | None]:
+        for each in self._deployment.files:
+            each.get()  # Which looks whether they changed.
+            yield each.problem
 
 
 class HealthcheckFilter:

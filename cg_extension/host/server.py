@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Serves the API over HTTP by cheroot, in threads, with a clean stop.
 
-TLS and more processes are a proxy's or another WSGI server's (``host.wsgi``).
+TLS and more processes are a proxy's or another WSGI server's (``cmd.wsgi``).
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from oslo_log import log as logging
 from oslo_middleware import request_id
 
 from cg_extension.api import faults
+from cg_extension.conf import errors
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -28,7 +29,7 @@ LOG = logging.getLogger(__name__)
 _MAX_HEADER_SIZE = 64 * 1024
 
 
-class UnsafeListener(Exception):
+class UnsafeListener(errors.StartError):
     """The API would be open to the network without asking anyone who they are."""
 
 
@@ -93,15 +94,38 @@ class _Server(wsgi.Server):
 
     ConnectionClass = _Connection
 
+    def take_address(self) -> None:
+        """Bind the socket, and begin nothing yet: whoever connects is refused meanwhile.
+
+        :raises OSError: none of the addresses that the host stands for can be had.
+        """
+        host, port = self.bind_addr[:2]
+        kind = socket.SOCK_STREAM
+        *others, last = socket.getaddrinfo(host, port, 0, kind, 0, socket.AI_PASSIVE)
+        for family, _kind, protocol, _name, _address in others:
+            with contextlib.suppress(OSError):
+                self._taken = super().bind(family, kind, protocol)
+                return
+        self._taken = super().bind(last[0], kind, last[2])
+
+    def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:
+        """cheroot's ``prepare`` calls it, before it listens."""
+        self.socket = self._taken
+        return self._taken
+
+    def release_address(self) -> None:
+        """Undo ``take_address``."""
+        self._taken.close()
+
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         LOG.log(level, "HTTP server: %s", msg, exc_info=traceback)
 
 
 class Server:
-    """One HTTP server in threads of its own.
+    """One HTTP server in threads of its own, from ``start`` to ``stop``.
 
     :raises UnsafeListener: see :func:`check_listener`.
-    :raises OSError: the address can't be listened on.
+    :raises errors.StartError: the address can't be had.
     """
 
     def __init__(self, conf: cfg.ConfigOpts, application: "WSGIApplication") -> None:
@@ -116,7 +140,8 @@ class Server:
         )
         self._server.max_request_header_size = _MAX_HEADER_SIZE
         self._thread = threading.Thread(target=self._server.serve, name="http")
-        self._server.prepare()
+        with self._blaming():
+            self._server.take_address()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -125,12 +150,24 @@ class Server:
         return str(host), int(port)
 
     def start(self) -> None:
-        """Begin to accept requests."""
+        """Begin to accept requests.
+
+        :raises errors.StartError: the address is taken, by one who was faster.
+        """
+        with self._blaming():
+            self._server.prepare()
         self._thread.start()
         LOG.info("Serving the API on %s:%s", *self.address)
 
     def stop(self) -> None:
         """Accept no more requests, and wait for those that are being answered."""
+        if self._thread.ident is None:  # It did not start.
+            self._server.release_address()
+            return
         self._server.stop()
         self._thread.join()
         LOG.info("The API has stopped")
+
+    def _blaming(self) -> contextlib.AbstractContextManager[None]:
+        host, port = self._server.bind_addr[:2]
+        return errors.blaming(f"osapi_volume_listen = {host}, osapi_volume_listen_port = {port}")

@@ -64,9 +64,9 @@ class Backend:
         """Whether the driver is set up."""
         return self._ready.is_set()
 
-    def wait_for_report(self, timeout: float) -> None:
-        """Wait until the scheduler can know whether the driver came up; ``timeout`` in seconds."""
-        self._reported.wait(timeout)
+    def is_settled(self) -> bool:
+        """Whether the driver came up or failed to, and the scheduler knows which."""
+        return self._reported.is_set()
 
     def stop_claiming(self) -> None:
         """Begin no more operations; those under way go on."""

@@ -14,6 +14,8 @@ import time
 
 from oslo_utils import uuidutils
 
+from cg_extension.conf import errors
+
 _FILE = "manager.lock"
 # A child that the dead process left behind (privileged helper, watchdog) may hold the lock for a
 # moment: the work that it does is not over then.
@@ -21,7 +23,7 @@ _PATIENCE = 2.0
 _BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
 
 
-class AlreadyRunning(Exception):
+class AlreadyRunning(errors.StartError):
     """Another process has its state in the same ``state_path``."""
 
 
@@ -32,18 +34,19 @@ class Instance:
         """Take the lock.
 
         :raises AlreadyRunning: another process has it.
-        :raises OSError: ``state_path`` can't be made or written.
+        :raises errors.StartError: ``state_path`` can't be made or written.
         """
-        os.makedirs(state_path, mode=0o700, exist_ok=True)
         self.owner = f"{host}/{uuidutils.generate_uuid()}"
-        self._file = os.open(os.path.join(state_path, _FILE), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            self._lock(state_path)
-            self.predecessor = self._read()
-            self._write()
-        except BaseException:
-            os.close(self._file)
-            raise
+        with errors.blaming(f"state_path = {state_path}"):
+            os.makedirs(state_path, mode=0o700, exist_ok=True)
+            self._file = os.open(os.path.join(state_path, _FILE), os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                self._lock(state_path)
+                self.predecessor = self._read()
+                self._write()
+            except BaseException:
+                os.close(self._file)
+                raise
 
     def release(self) -> None:
         """Let another process have ``state_path``; nothing of ours may be at work any more."""

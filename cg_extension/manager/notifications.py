@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 from collections.abc import Mapping
 from concurrent import futures
+from importlib import metadata
 from typing import Any
 
 import futurist
@@ -17,6 +18,7 @@ import oslo_messaging
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from cg_extension.conf import errors
 from cg_extension.service import context as cg_context
 from cg_extension.service import records
 
@@ -60,6 +62,12 @@ def payload(resource: records.Resource, status: str, reason: str | None) -> dict
     return values
 
 
+def _installed_drivers() -> set[str]:
+    # oslo.messaging itself only logs that it does not know one.
+    entry_points = metadata.entry_points(group="oslo.messaging.notify.drivers")
+    return {entry_point.name for entry_point in entry_points}
+
+
 class _ContextSerializer(oslo_messaging.NoOpSerializer):
     """Sends what oslo.messaging lets through of a request's context."""
 
@@ -68,14 +76,22 @@ class _ContextSerializer(oslo_messaging.NoOpSerializer):
 
 
 class Notifications:
-    """Sends from a thread of its own, so that no operation waits for the broker."""
+    """Sends from a thread of its own, so that no operation waits for the broker.
+
+    :raises errors.StartError: ``[oslo_messaging_notifications]`` can't work.
+    """
 
     def __init__(self, conf: cfg.ConfigOpts, host: str) -> None:
+        with errors.blaming("[oslo_messaging_notifications] transport_url, or transport_url"):
+            transport = oslo_messaging.get_notification_transport(conf)
+        drivers = set(conf.oslo_messaging_notifications.driver)
+        if unknown := sorted(drivers - _installed_drivers()):
+            raise errors.StartError(
+                f"[oslo_messaging_notifications] driver = {', '.join(unknown)}: There is no such "
+                f"driver, only {', '.join(sorted(_installed_drivers()))}"
+            )
         self._notifier = oslo_messaging.Notifier(
-            oslo_messaging.get_notification_transport(conf),
-            f"cg-manager.{host}",
-            serializer=_ContextSerializer(),
-            retry=1,
+            transport, f"cg-manager.{host}", serializer=_ContextSerializer(), retry=1
         )
         self._executor = futurist.ThreadPoolExecutor(
             max_workers=1, check_and_reject=futurist.rejection.reject_when_reached(_BACKLOG)

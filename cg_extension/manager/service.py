@@ -9,6 +9,7 @@ from oslo_log import log as logging
 from stevedore import driver as stevedore_driver
 
 from cg_extension import conf as cg_conf
+from cg_extension.conf import errors
 from cg_extension.db import engine, operations
 from cg_extension.drivers import base as driver_base
 from cg_extension.manager import backend, instance, leases, notifications, rpc, runner
@@ -17,11 +18,9 @@ from cg_extension.service import rpc as service_rpc
 LOG = logging.getLogger(__name__)
 
 DRIVERS = "cg_extension.drivers"
-# Seconds for which a start waits for each backend; one that takes longer comes up later.
-_SETUP_PATIENCE = 10.0
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(errors.StartError):
     """The configuration does not describe a manager that can run; says what to change."""
 
 
@@ -37,10 +36,11 @@ class ManagerService:
         database: engine.Database,
         claimant: instance.Instance | None = None,
     ) -> None:
-        """Load the drivers; touch no backend yet.
+        """Load what the configuration names; touch no backend yet, and start no thread.
 
         :param claimant: the lock on ``state_path``, if the caller took it already.
         :raises ConfigurationError: no backend, or one without a driver that can be loaded.
+        :raises errors.StartError: an option of messaging that can't work.
         """
         if not conf.enabled_backends:
             raise ConfigurationError(
@@ -50,8 +50,12 @@ class ManagerService:
         self._conf = conf
         self._database = database
         self._drivers = [_load_driver(conf, name) for name in conf.enabled_backends]
+        self._notifier = notifications.Notifications(conf, conf.host)
+        service_rpc.check(conf)
         self._instance = claimant
-        self._started = False
+        self._begun = False
+        self._keeper: leases.LeaseKeeper | None = None
+        self._server: rpc.Server | None = None
         self._backends: dict[str, backend.Backend] = {}
         self._connections = rpc.Connections(database, self._backends)
         self.waker: service_rpc.Waker = rpc.LocalWaker(self._connections, self._backends)
@@ -59,32 +63,49 @@ class ManagerService:
     def start(self) -> None:
         """Take over what an earlier run left, then begin to work.
 
+        ``stop`` undoes it, also after an error.
+
         :raises instance.AlreadyRunning: another manager has the same ``state_path``.
-        :raises OSError: ``state_path`` can't be written.
+        :raises errors.StartError: ``state_path`` can't be written.
         """
+        self._begun = True
         conf, database = self._conf, self._database
         if self._instance is None:
             self._instance = instance.Instance(conf.state_path, conf.host)
         owner = self._instance.owner
         self._take_over(self._instance.predecessor)
         hosts = [driver.host for driver in self._drivers]
-        self._keeper = leases.LeaseKeeper(database, owner, conf.operation_lease, hosts)
-        self._notifier = notifications.Notifications(conf, conf.host)
+        keeper = leases.LeaseKeeper(database, owner, conf.operation_lease, hosts)
         for driver in self._drivers:
             run = runner.Runner(conf, database, owner, driver, self._notifier)
-            self._backends[driver.host] = backend.Backend(conf, database, driver, run, self._keeper)
-        self._server: rpc.Server | None = None
+            self._backends[driver.host] = backend.Backend(conf, database, driver, run, keeper)
         if not service_rpc.is_local(conf):
             self._server = rpc.Server(conf, self._connections, self._backends)
-        self._started = True
-        self._keeper.start()
+        keeper.start()
+        self._keeper = keeper
         for served in self._backends.values():
             served.start()
         if self._server is not None:
             self._server.start()
-        # The API of the same process should not answer its first requests with 503.
-        for served in self._backends.values():
-            served.wait_for_report(_SETUP_PATIENCE)
+
+    def is_settled(self) -> bool:
+        """Whether every backend came up, or failed to at its first try."""
+        return all(served.is_settled() for served in self._backends.values())
+
+    def is_ready(self) -> bool:
+        """Whether there is something to work on: all backends are settled, and one is up."""
+        ready = any(served.is_ready() for served in self._backends.values())
+        return ready and self.is_settled()
+
+    def summary(self) -> str:
+        """Which backends are up, and which are not, for the log."""
+        up = [host for host, served in self._backends.items() if served.is_ready()]
+        down = [host for host in self._backends if host not in up]
+        return "; ".join(
+            f"{word} {', '.join(hosts)}"
+            for word, hosts in (("up:", up), ("not up:", down))
+            if hosts
+        )
 
     def stop(self, timeout: float) -> bool:
         """Claim nothing more and wait up to ``timeout`` seconds for what is under way.
@@ -92,7 +113,7 @@ class ManagerService:
         False: something still is. It is left for recovery, and the process should end: until
         then it keeps its claims and ``state_path``.
         """
-        if not self._started:
+        if not self._begun:
             return True
         deadline = time.monotonic() + timeout
         if self._server is not None:
@@ -106,8 +127,9 @@ class ManagerService:
         if not ended:
             LOG.warning("Operations are still under way; the next start goes on with them")
             return False
-        self._keeper.stop()
-        self._started = False
+        if self._keeper is not None:
+            self._keeper.stop()
+        self._begun = False
         if self._instance is not None:
             self._instance.release()
             self._instance = None
@@ -133,12 +155,14 @@ def _load_driver(conf: cfg.ConfigOpts, name: str) -> driver_base.Driver:
         plugin: Any = stevedore_driver.DriverManager(
             DRIVERS, entry_point, on_load_failure_callback=_raise
         ).driver
-    except Exception as error:
+        cg_conf.register_backend_opts(conf, name, plugin.get_driver_options())
+        driver: driver_base.Driver = plugin(conf, name, f"{conf.host}@{name}")
+    except errors.StartError:
+        raise
+    except Exception as error:  # Another vendor's package may raise anything.
         raise ConfigurationError(
-            f"[{name}] volume_driver = {entry_point} can't be loaded: {error}"
+            f"[{name}] volume_driver = {entry_point} can't be loaded: {errors.describe(error)}"
         ) from error
-    cg_conf.register_backend_opts(conf, name, plugin.get_driver_options())
-    driver: driver_base.Driver = plugin(conf, name, f"{conf.host}@{name}")
     return driver
 
 

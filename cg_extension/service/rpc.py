@@ -19,6 +19,7 @@ import oslo_messaging
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from cg_extension.conf import errors
 from cg_extension.service import context as cg_context
 from cg_extension.service import exceptions
 
@@ -61,9 +62,23 @@ def transport(conf: cfg.ConfigOpts) -> Any:
     return oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=list(REMOTE_EXCEPTIONS))
 
 
+def check(conf: cfg.ConfigOpts) -> None:
+    """Find out whether there can be a transport, without a broker and without keeping it.
+
+    :raises errors.StartError: not with this ``transport_url``.
+    """
+    if not is_local(conf):
+        with errors.blaming("transport_url"):
+            transport(conf).cleanup()
+
+
 def is_local(conf: cfg.ConfigOpts) -> bool:
-    """Whether ``transport_url`` reaches this process only, so that no broker is needed."""
-    return bool(oslo_messaging.TransportURL.parse(conf).transport == "fake")
+    """Whether ``transport_url`` reaches this process only, so that no broker is needed.
+
+    :raises errors.StartError: it is not a URL of that kind.
+    """
+    with errors.blaming("transport_url"):
+        return bool(oslo_messaging.TransportURL.parse(conf).transport == "fake")
 
 
 class Waker(abc.ABC):
@@ -112,6 +127,8 @@ class MessagingWaker(Waker):
     # the process must be able to end.
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
+        """:raises errors.StartError: ``transport_url`` can't work."""
+        check(conf)
         self._conf = conf
         self._changed = threading.Condition()
         self._pending: set[str] = set()

@@ -8,8 +8,8 @@ from typing import Any
 import bcrypt
 import fixtures
 import webob
-from oslo_middleware import exceptions as middleware_exceptions
 
+from cg_extension.conf import errors
 from cg_extension.host import auth
 from cg_extension.service import context as cg_context
 from cg_extension.tests.unit.host import base
@@ -141,7 +141,7 @@ class HTTPBasicTest(base.HostTestCase):
 
     def test_a_missing_file_stops_the_start(self) -> None:
         self.conf.set_override("http_basic_auth_user_file", "/nowhere/htpasswd")
-        self.assertRaises(middleware_exceptions.ConfigInvalid, self.load)
+        self.assertRaises(errors.StartError, self.load)
 
 
 class KeystoneContextTest(base.HostTestCase):

@@ -14,6 +14,7 @@ from oslo_config import cfg
 from oslo_context import context as oslo_context
 from oslo_db import exception as db_exception
 
+from cg_extension.conf import errors
 from cg_extension.host import middleware, pipeline
 from cg_extension.tests.unit.host import base
 
@@ -130,7 +131,7 @@ class PasteFileTest(base.HostTestCase):
 
     def test_a_configured_one_must_exist(self) -> None:
         self.conf.set_override("api_paste_config", "/nowhere/paste.ini")
-        self.assertRaises(cfg.ConfigFilesNotFoundError, pipeline.paste_file, self.conf)
+        self.assertRaises(errors.StartError, pipeline.paste_file, self.conf)
 
     def test_the_copy_in_etc_is_the_packages_file(self) -> None:
         package = pathlib.Path(pipeline.__file__).parent

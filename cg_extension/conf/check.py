@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads every option once at the start, so that none is found to be wrong by the first client."""
+
+from collections.abc import Iterator
+
+from oslo_config import cfg
+
+from cg_extension.conf import errors
+
+# Least and most of libraries' options that are not bounded there, or not by what can work.
+_LIBRARY_BOUNDS = {
+    ("database", "max_pool_size"): (1, 10_000),
+    ("database", "max_overflow"): (0, 10_000),
+    ("database", "max_retries"): (-1, 1_000_000),
+    ("database", "retry_interval"): (0, 3600),
+    ("database", "connection_recycle_time"): (-1, 2**31 - 1),
+    ("database", "pool_timeout"): (0, 86_400),
+    ("oslo_middleware", "max_request_body_size"): (1024, 2**40),
+}
+
+
+def check(conf: cfg.ConfigOpts) -> None:
+    """Read all options that are registered, of all groups.
+
+    Libraries register some of theirs only when they are set up: call it again then.
+
+    :raises errors.StartError: one has no value that could work, or two don't go together.
+    """
+    for name in conf:
+        value = _read(conf, name)
+        if isinstance(value, cfg.ConfigOpts.GroupAttr):
+            for option in value:
+                _check_bounds(conf, option, name, _read(conf, option, name))
+    _check_pairs(conf)
+
+
+def describe(conf: cfg.ConfigOpts, name: str, group: str | None = None) -> str:
+    """``[group] name = value (file)`` as the operator wrote it; not for what is secret."""
+    shown = f"[{group}] {name}" if group else name
+    # The same files, read without types.
+    untyped = cfg.ConfigOpts()
+    untyped.register_opt(cfg.StrOpt(name), group=group)
+    untyped([], default_config_files=conf.config_file or [], default_config_dirs=conf.config_dir)
+    written = (untyped[group] if group else untyped)[name]
+    if written is None:
+        value = (conf[group] if group else conf)[name]
+        return f"{shown} = {value}"
+    location = untyped.get_location(name, group)
+    return f"{shown} = {written}" + (f" ({location.detail})" if location else "")
+
+
+def _read(conf: cfg.ConfigOpts, name: str, group: str | None = None) -> object:
+    try:
+        return (conf[group] if group else conf)[name]
+    except ValueError as error:
+        reason = str(error)
+        reason = reason.partition("is not valid: ")[2] or reason
+        raise errors.StartError(f"{describe(conf, name, group)}: {reason}") from error
+    except cfg.NoSuchOptError as error:  # What oslo.config makes of a reference that leads nowhere.
+        raise errors.StartError(
+            f"{describe(conf, name, group)}: It refers to an option that there is not; a dollar "
+            "sign is written $$"
+        ) from error
+
+
+def _check_bounds(conf: cfg.ConfigOpts, name: str, group: str, value: object) -> None:
+    least, most = _LIBRARY_BOUNDS.get((group, name), (0, 0))
+    if isinstance(value, int) and (least, most) != (0, 0) and not least <= value <= most:
+        raise errors.StartError(
+            f"{describe(conf, name, group)}: It must be a whole number from {least} to {most}"
+        )
+
+
+def _check_pairs(conf: cfg.ConfigOpts) -> None:
+    """See to it that options that are about the same thing can all be kept.
+
+    :raises errors.StartError: they can't.
+    """
+    if conf.service_down_time <= conf.report_interval:
+        raise errors.StartError(
+            f"{describe(conf, 'service_down_time')}: It must be more than report_interval, which "
+            f"is {conf.report_interval}, or backends count as down between two heartbeats"
+        )
+    for backend, deadline in _freeze_deadlines(conf):
+        if deadline >= conf.operation_lease:
+            raise errors.StartError(
+                f"{describe(conf, 'lvm_freeze_deadline', backend)}: It must be less than "
+                f"operation_lease, which is {conf.operation_lease}, or another manager could take "
+                "over while volumes are held"
+            )
+
+
+def _freeze_deadlines(conf: cfg.ConfigOpts) -> Iterator[tuple[str, float]]:
+    for backend in conf.enabled_backends:
+        # Registered when the backend's driver is loaded, if it is the one that has it.
+        if backend in conf and "lvm_freeze_deadline" in conf[backend]:
+            yield backend, conf[backend].lvm_freeze_deadline

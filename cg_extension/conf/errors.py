@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What whoever runs the service must mend, as one line that names the option, file or port."""
+
+import contextlib
+import pathlib
+import re
+import traceback
+from collections.abc import Iterator
+
+# oslo.config's words for a value that a library reads and can't take.
+_BAD_VALUE = re.compile(
+    r"Value for option (?P<name>\S+) from .*detail='(?P<file>.*)'\) is not valid: (?P<reason>.*)"
+)
+_OURS = pathlib.Path(__file__).parents[1]
+
+
+class StartError(Exception):
+    """The service can't start with this configuration, on this machine; says what to change."""
+
+
+@contextlib.contextmanager
+def blaming(subject: str) -> Iterator[None]:
+    """Take what a library raises in the block for a mistake in ``subject``, which the error names.
+
+    For blocks that hand an operator's words to a library. An error that a line of ours raises is
+    left alone: that is a fault of ours, unless the system refused something (OSError).
+
+    :param subject: an option, with its value unless that may hold a password, or a file.
+    :raises StartError: see there.
+    """
+    try:
+        yield
+    except StartError:
+        raise
+    except OSError as error:
+        raise StartError(f"{subject}: {describe(error)}") from error
+    except Exception as error:
+        if _is_ours(error):
+            raise
+        raise StartError(f"{subject}: {describe(error)}") from error
+
+
+def describe(error: BaseException) -> str:
+    """What an error says, in one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+    lines = [line.strip() for line in text.strip().splitlines()] or [type(error).__name__]
+    if bad := _BAD_VALUE.match(lines[0]):
+        return f"{bad['name']} ({bad['file']}): {bad['reason']}"
+    # Some have the cause below a heading; what else there is below are hints for programmers.
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether it comes from a line of this package."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return not frames or pathlib.Path(frames[-1].filename).is_relative_to(_OURS)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kinds of options that leave no value open which could not work: bounds on both sides, no blanks.
+
+oslo.config's own take an empty value for none at all, and ``nan`` for a number within any bounds.
+"""
+
+import math
+import shlex
+from typing import Any
+
+from oslo_config import cfg, types
+
+
+class _Bounded(types.Number):
+    """A number from ``min`` to ``max``; says so whatever else it is given."""
+
+    def __init__(self, num_type: type[int] | type[float], least: float, most: float) -> None:
+        kind, name = (
+            ("whole number", "integer") if num_type is int else ("number", "floating point")
+        )
+        super().__init__(num_type, f"{name} value", min=least, max=most)
+        self._least, self._most = least, most
+        self._wanted = f"It must be a {kind} from {least} to {most}"
+
+    def __call__(self, value: Any) -> int | float:
+        try:
+            number = self.num_type(value)
+        except ValueError as error:
+            raise ValueError(self._wanted) from error
+        if not (math.isfinite(number) and self._least <= number <= self._most):
+            raise ValueError(self._wanted)
+        return number
+
+
+class _Text(types.String):
+    def __init__(self, forbidden: str = "", max_length: int = 255) -> None:
+        super().__init__(max_length=max_length)
+        self._forbidden = forbidden
+
+    def __call__(self, value: Any) -> str:
+        text: str = super().__call__(value)
+        if not text.strip():
+            raise ValueError("It must not be empty; without the line the default holds")
+        if not text.isprintable():
+            raise ValueError("It must not hold control characters")
+        if wrong := sorted(set(self._forbidden).intersection(text)):
+            raise ValueError(f"It must not hold any of {self._forbidden!r}, but has {wrong}")
+        return text
+
+
+class _Names(types.List):
+    def __call__(self, value: Any) -> list[str]:
+        names: list[str] = super().__call__(value)
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"It must name each once, but has {', '.join(twice)} twice")
+        return names
+
+
+class _Words(types.String):
+    def __call__(self, value: Any) -> str:
+        text: str = super().__call__(value)
+        shlex.split(text)
+        return text
+
+
+class IntOpt(cfg.Opt):
+    """A whole number from ``min`` to ``max``."""
+
+    def __init__(self, name: str, *, min: int, max: int, **options: Any) -> None:
+        super().__init__(name, type=_Bounded(int, min, max), **options)
+
+
+class FloatOpt(cfg.Opt):
+    """A finite number from ``min`` to ``max``."""
+
+    def __init__(self, name: str, *, min: float, max: float, **options: Any) -> None:
+        super().__init__(name, type=_Bounded(float, min, max), **options)
+
+
+class TextOpt(cfg.Opt):
+    """Printable text that is not empty, and fits the database's columns.
+
+    :param forbidden: characters that it must not hold.
+    """
+
+    def __init__(
+        self, name: str, *, forbidden: str = "", max_length: int = 255, **options: Any
+    ) -> None:
+        super().__init__(name, type=_Text(forbidden, max_length), **options)
+
+
+class NamesOpt(cfg.Opt):
+    """A list of names, none of them empty or there twice.
+
+    :param forbidden: characters that no name may hold.
+    """
+
+    def __init__(self, name: str, *, forbidden: str = "", **options: Any) -> None:
+        super().__init__(name, type=_Names(_Text(forbidden)), **options)
+
+
+class CommandOpt(cfg.Opt):
+    """Words of a command line, quoted as for a shell."""
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, type=_Words(), **options)
