@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads every option once at the start, so that none is found to be wrong by the first client."""
 
+import glob
+import itertools
 from collections.abc import Iterator
 
 from oslo_config import cfg
@@ -37,30 +39,39 @@ def check(conf: cfg.ConfigOpts) -> None:
 def describe(conf: cfg.ConfigOpts, name: str, group: str | None = None) -> str:
     """``[group] name = value (file)`` as the operator wrote it; not for what is secret."""
     shown = f"[{group}] {name}" if group else name
-    # The same files, read without types.
-    untyped = cfg.ConfigOpts()
-    untyped.register_opt(cfg.StrOpt(name), group=group)
-    untyped([], default_config_files=conf.config_file or [], default_config_dirs=conf.config_dir)
-    written = (untyped[group] if group else untyped)[name]
-    if written is None:
-        value = (conf[group] if group else conf)[name]
-        return f"{shown} = {value}"
-    location = untyped.get_location(name, group)
-    return f"{shown} = {written}" + (f" ({location.detail})" if location else "")
+    written = _written(conf, name, group)
+    if written is None:  # A default, or from the environment.
+        return f"{shown} = {(conf[group] if group else conf).get(name)}"
+    value, path = written
+    return f"{shown} = {value} ({path})"
+
+
+def _written(conf: cfg.ConfigOpts, name: str, group: str | None) -> tuple[str, str] | None:
+    """The text of a value that stands in a file, and that file; the last one counts."""
+    directories = [glob.glob(f"{path}/*.conf") for path in conf.config_dir or ()]
+    paths = [*(conf.config_file or ()), *itertools.chain.from_iterable(map(sorted, directories))]
+    for path in reversed(paths):
+        sections: dict[str, dict[str, list[str]]] = {}
+        cfg.ConfigParser(path, sections).parse()
+        if values := sections.get(group or "DEFAULT", {}).get(name):
+            return values[-1], path
+    return None
 
 
 def _read(conf: cfg.ConfigOpts, name: str, group: str | None = None) -> object:
     try:
         return (conf[group] if group else conf)[name]
-    except ValueError as error:
-        reason = str(error)
-        reason = reason.partition("is not valid: ")[2] or reason
-        raise errors.StartError(f"{describe(conf, name, group)}: {reason}") from error
-    except cfg.NoSuchOptError as error:  # What oslo.config makes of a reference that leads nowhere.
+    except cfg.NoSuchOptError as error:  # What oslo.config makes of a reference to nowhere.
+        if _written(conf, name, group) is None:
+            return None  # A default that refers to such a value: that one is found, too.
         raise errors.StartError(
             f"{describe(conf, name, group)}: It refers to an option that there is not; a dollar "
             "sign is written $$"
         ) from error
+    except ValueError as error:
+        reason = str(error)
+        reason = reason.partition("is not valid: ")[2] or reason
+        raise errors.StartError(f"{describe(conf, name, group)}: {reason}") from error
 
 
 def _check_bounds(conf: cfg.ConfigOpts, name: str, group: str, value: object) -> None:

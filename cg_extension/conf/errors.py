@@ -33,7 +33,9 @@ def blaming(subject: str) -> Iterator[None]:
     except StartError:
         raise
     except OSError as error:
-        raise StartError(f"{subject}: {describe(error)}") from error
+        is_named = error.filename and str(error.filename) in subject
+        reason = error.strerror if is_named else describe(error)
+        raise StartError(f"{subject}: {reason}") from error
     except Exception as error:
         if _is_ours(error):
             raise

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The file of users of ``http_basic``: their names and the bcrypt hashes of their passwords."""
 
+import pathlib
 import re
 
 import bcrypt
@@ -33,8 +34,9 @@ class Users:
 
     def _read(self) -> dict[str, bytes]:
         users: dict[str, bytes] = {}
-        with errors.blaming("http_basic_auth_user_file"):
-            text = watched.read_text(self._path)
+        subject = f"http_basic_auth_user_file = {self._path}"
+        with errors.blaming(subject):
+            text = pathlib.Path(self._path).read_text("utf-8")
         for number, line in enumerate(text.splitlines(), 1):
             entry = line.strip()
             if not entry or entry.startswith("#"):
@@ -42,8 +44,7 @@ class Users:
             name, _, digest = entry.partition(":")
             if not name or not _HASH.fullmatch(digest):
                 raise errors.StartError(
-                    f"http_basic_auth_user_file: {self._path}: line {number} is not USER:HASH with "
-                    "a hash by bcrypt (htpasswd -B)"
+                    f"{subject}: Line {number} is not USER:HASH with a hash by bcrypt (htpasswd -B)"
                 )
             # The first of several lines counts, as it does for Apache.
             users.setdefault(name, digest.encode())

@@ -99,7 +99,7 @@ def _check_pipeline(path: pathlib.Path, name: str) -> None:
     """
     parser = configparser.RawConfigParser(strict=False)
     with errors.blaming(f"Paste file {path}"):
-        parser.read_string(watched.read_text(str(path)))
+        parser.read_string(path.read_text("utf-8"))
     if not any(section.partition(":")[2] == name for section in parser.sections()):
         raise errors.StartError(
             f"Paste file {path}: It has no [pipeline:{name}], which auth_strategy = {name} asks "

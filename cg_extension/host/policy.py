@@ -72,7 +72,7 @@ class Enforcer(policy.Enforcer):
         if path is not None:
             yield path
         elif self._had_file:
-            raise errors.StartError(f"{self.policy_file}: The policy file is gone")
+            raise errors.StartError(f"Policy file {self.policy_file}: It is gone")
         for directory in filter(None, map(self.conf.find_file, self.conf.oslo_policy.policy_dirs)):
             with errors.blaming("[oslo_policy] policy_dirs"):
                 names = sorted(os.listdir(directory))

@@ -6,6 +6,7 @@ rule for one that everybody passes.
 """
 
 import logging as python_logging
+import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -14,7 +15,6 @@ from oslo_log import log as logging
 from oslo_policy import _checks, policy
 
 from cg_extension.conf import errors
-from cg_extension.host import watched
 
 LOG = logging.getLogger(__name__)
 # What it could not parse it tells with a traceback; it is told here in a line.
@@ -26,22 +26,25 @@ def check_syntax(path: str) -> None:
 
     :raises errors.StartError: it does not; with the place in it.
     """
-    text = watched.read_text(path)
+    with errors.blaming(f"Policy file {path}"):
+        text = pathlib.Path(path).read_text("utf-8")
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}:" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise errors.StartError(f"{path}:{line} It is not YAML: {problem}") from error
+        raise errors.StartError(f"Policy file {path}:{line} It is not YAML: {problem}") from error
     if content is None:  # Nothing but comments.
         return
     if not isinstance(content, dict):
-        raise errors.StartError(f"{path}: It must hold lines NAME: RULE, not {content!r:.40}")
+        raise errors.StartError(
+            f"Policy file {path}: It must hold lines NAME: RULE, not {content!r:.40}"
+        )
     for name, rule in content.items():
         if not isinstance(name, str) or not _is_rule(rule):
             raise errors.StartError(
-                f"{path}: {name}: {rule!r:.80} is not a rule. A rule is text such as "
+                f"Policy file {path}: {name}: {rule!r:.80} is not a rule. A rule is text such as "
                 '"role:admin or project_id:%(project_id)s", "@" for all or "!" for nobody'
             )
 

@@ -81,17 +81,3 @@ def _state(path: str) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def read_text(path: str) -> str:
-    """The text of a file.
-
-    :raises errors.StartError: it can't be read, or is no text.
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except OSError as error:
-        raise errors.StartError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise errors.StartError(f"{path}: It is not text in UTF-8") from error

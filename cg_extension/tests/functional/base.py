@@ -20,7 +20,7 @@ from testtools import content
 from cg_extension.tests.deployment import warm
 
 _PROGRAM = "cg_extension.cmd.standalone:main"
-_SERVING = re.compile(r"Serving the API on ([^\s:]+):(\d+)")
+_SERVING = re.compile(r"Serving the API on ([^\s:]+):(\d+).*Ready for work", re.DOTALL)
 # Seconds; a machine that is busy with other tests takes its time.
 _START_TIMEOUT = 60
 _STOP_TIMEOUT = 30
@@ -71,7 +71,7 @@ class Standalone(fixtures.Fixture):
         return self._log_bytes().decode()
 
     def start(self) -> None:
-        """Start it and wait until it serves.
+        """Start it and wait until it is ready for work.
 
         :raises AssertionError: it did not come up; with its log.
         """

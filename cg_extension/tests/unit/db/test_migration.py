@@ -53,6 +53,30 @@ class MigrationTest(testscenarios.WithScenarios, base.BaseTestCase):
         self.addCleanup(database.dispose)
         self.assertIsNone(migration.version(database))
 
+    def test_a_database_of_a_newer_release_is_told_as_such_and_left_alone(self) -> None:
+        database = self.useFixture(databases.Database(self.dialect)).database
+        newest = migration.newest_version()
+        self.addCleanup(self._set_version, database, newest)
+        self._set_version(database, "9999")
+        for use in (migration.check, migration.sync):
+            error = self.assertRaises(migration.WrongSchema, use, database)
+            for word in ("newer", "9999", newest):
+                self.assertIn(word, str(error))
+        self.assertEqual("9999", migration.version(database))
+
+    def test_a_database_of_an_older_release_is_to_be_synced(self) -> None:
+        database = self.useFixture(databases.Database(self.dialect)).database
+        migration.check(database)
+        self.addCleanup(self._set_version, database, migration.newest_version())
+        self._set_version(database, "0001")
+        error = self.assertRaises(migration.WrongSchema, migration.check, database)
+        self.assertIn("cg-manage db sync", str(error))
+
+    @staticmethod
+    def _set_version(database: engine.Database, version: str) -> None:
+        with database.writer() as conn:
+            conn.execute(sa.text("UPDATE alembic_version SET version_num = :v"), {"v": version})
+
     def test_a_sync_that_was_killed_is_gone_on_with(self) -> None:
         database = engine.Database(databases.configuration(databases.new(self.dialect)))
         self.addCleanup(database.dispose)

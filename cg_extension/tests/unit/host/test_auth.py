@@ -98,7 +98,7 @@ class NoAuthTest(base.HostTestCase):
 class HTTPBasicTest(base.HostTestCase):
     def setUp(self) -> None:
         super().setUp()
-        path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, "htpasswd")
+        self.path = path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, "htpasswd")
         path.write_bytes(b"ann:" + bcrypt.hashpw(b"secret", bcrypt.gensalt(4)) + b"\n")
         self.conf.set_override("auth_strategy", "http_basic")
         self.conf.set_override("http_basic_auth_user_file", str(path))
@@ -138,6 +138,44 @@ class HTTPBasicTest(base.HostTestCase):
         headers = {"Authorization": f"Basic {token}"}
         answer = self.send("GET", "/v3/any/volumes/none", headers=headers)
         self.assert_fault(answer, 404, "itemNotFound")
+
+    def test_the_first_line_of_a_user_counts_and_comments_do_not(self) -> None:
+        other = bcrypt.hashpw(b"other", bcrypt.gensalt(4))
+        self.path.write_bytes(b"# people\n\n" + self.path.read_bytes() + b"ann:" + other + b"\n")
+        self.application = self.load()
+        self.assertEqual(202, self._call("ann:secret").status_int)
+        self.assertEqual(401, self._call("ann:other").status_int)
+
+    def test_a_changed_file_counts_and_a_broken_one_changes_nothing(self) -> None:
+        self.useFixture(fixtures.MonkeyPatch("cg_extension.host.watched._LOOK_INTERVAL", 0))
+        self.application = self.load()
+        hashed = bcrypt.hashpw(b"new", bcrypt.gensalt(4))
+        self.path.write_bytes(b"bob:" + hashed + b"\n")
+        self.assertEqual(401, self._call("ann:secret").status_int)
+        self.assertEqual(202, self._call("bob:new").status_int)
+        log = self.useFixture(fixtures.FakeLogger(level=40))
+        for broken in (b"bob:new\n", b"bob\n", b":" + hashed, b"bob:" + hashed[:-1], b"\xff\xfe"):
+            told = log.output.count(str(self.path))
+            self.path.write_bytes(broken)
+            for credentials, status in (("bob:new", 202), ("ann:secret", 401)):
+                self.assertEqual(status, self._call(credentials).status_int)
+            self.assertEqual(told + 1, log.output.count(str(self.path)), log.output)
+            health = self.send("GET", "/healthcheck")
+            self.assertEqual(200, health.status_int)
+            self.assertIn(str(self.path), health.text)
+            self.assertNotIn(hashed.decode()[:-1], health.text)
+        self.path.unlink()
+        self.assertEqual(202, self._call("bob:new").status_int)
+        self.path.write_bytes(b"ann:" + hashed + b"\n")
+        self.assertEqual(401, self._call("bob:new").status_int)
+        self.assertEqual("OK", self.send("GET", "/healthcheck").text)
+
+    def test_a_file_that_names_no_users_as_it_should_stops_the_start(self) -> None:
+        for broken in (b"ann\n", b"ann:secret\n", b"ann:$apr1$x$y\n", b"\xff"):
+            self.path.write_bytes(broken)
+            error = self.assertRaises(errors.StartError, self.load)
+            self.assertIn("http_basic_auth_user_file", str(error))
+            self.assertNotIn("secret", str(error))
 
     def test_a_missing_file_stops_the_start(self) -> None:
         self.conf.set_override("http_basic_auth_user_file", "/nowhere/htpasswd")

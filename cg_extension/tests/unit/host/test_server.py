@@ -12,6 +12,7 @@ from oslo_config import cfg
 from oslotest import base
 
 from cg_extension import conf as cg_conf
+from cg_extension.conf import errors
 from cg_extension.host import server
 
 
@@ -44,6 +45,27 @@ class ServerTest(base.BaseTestCase):
             self.conf.set_override(option, value)
             server.check_listener(self.conf)
             self.conf.clear_override(option)
+
+    def test_nobody_is_let_in_before_the_start_and_the_address_is_taken(self) -> None:
+        http_server = server.Server(self.conf, None)
+        self.assertRaises(ConnectionRefusedError, socket.create_connection, http_server.address)
+        http_server.stop()
+        with socket.create_server(http_server.address) as other:
+            self.conf.set_override("osapi_volume_listen_port", other.getsockname()[1])
+            error = self.assertRaises(errors.StartError, server.Server, self.conf, None)
+        self.assertIn(f"osapi_volume_listen_port = {http_server.address[1]}", str(error))
+
+    def test_one_who_was_faster_at_the_start_is_told_of_and_no_thread_is_left(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.conf.set_override("osapi_volume_listen_port", probe.getsockname()[1])
+        slow = server.Server(self.conf, None)
+        fast = server.Server(self.conf, None)
+        fast.start()
+        self.addCleanup(fast.stop)
+        before = threading.active_count()
+        self.assertRaises(errors.StartError, slow.start)
+        slow.stop()
+        self.assertEqual(before, threading.active_count())
 
     def test_a_stop_lets_requests_end(self) -> None:
         began, may_end = threading.Event(), threading.Event()

@@ -3,12 +3,15 @@
 
 import subprocess
 import sys
+import threading
 from unittest import mock
 
 import sqlalchemy as sa
 
+from cg_extension import conf as cg_conf
 from cg_extension.db import tables
-from cg_extension.manager import instance, service
+from cg_extension.drivers import file
+from cg_extension.manager import backend, instance, service
 from cg_extension.service import rpc
 from cg_extension.tests.unit.manager import base
 
@@ -52,6 +55,47 @@ class ManagerServiceTest(base.ManagerTestCase):
         self.eventually(lambda: not self.queue(), "done")
         self.assertEqual("available", self.row(tables.volumes, volume).status)
         self.assertTrue(manager.stop(10))
+
+    def test_it_is_ready_when_each_backend_had_its_first_try_and_one_is_up(self) -> None:
+        self.conf.set_override("enabled_backends", [base.BACKEND, "bad"])
+        cg_conf.register_backend_opts(self.conf, "bad")
+        self.conf.set_override("volume_driver", "file", group="bad")
+        manager = service.ManagerService(self.conf, self.database)
+        self.addCleanup(manager.stop, 10)
+        tries, may_go_on = threading.Event(), threading.Event()
+
+        def hang(driver: file.FileDriver, context: object) -> None:
+            if driver.backend == "bad":
+                tries.set()
+                may_go_on.wait(30)
+                raise OSError("not this one")
+
+        with mock.patch.object(file.FileDriver, "do_setup", hang):
+            with mock.patch.object(file.FileDriver, "check_for_setup_error"):
+                self.assertFalse(manager.is_ready())
+                manager.start()
+                self.assertTrue(tries.wait(10))
+                self.assertFalse(manager.is_settled() or manager.is_ready())
+                may_go_on.set()
+                self.eventually(manager.is_ready, "ready")
+        self.assertTrue(manager.is_settled())
+        self.assertRegex(manager.summary(), f"up: .*@{base.BACKEND}; not up: .*@bad")
+
+    def test_without_a_backend_that_is_up_it_is_settled_and_not_ready(self) -> None:
+        with mock.patch.object(file.FileDriver, "do_setup", side_effect=OSError):
+            manager = self.start()
+            self.eventually(manager.is_settled, "settled")
+            self.assertFalse(manager.is_ready())
+
+    def test_a_start_that_fails_half_way_leaves_nothing_at_work(self) -> None:
+        before = set(threading.enumerate())
+        for place in ("start", "_start_thread"):
+            manager = service.ManagerService(self.conf, self.database)
+            with mock.patch.object(backend.Backend, place, side_effect=OSError):
+                self.assertRaises(OSError, manager.start)
+            self.assertTrue(manager.stop(10))
+            self.eventually(lambda: before.issuperset(threading.enumerate()), "all have ended")
+        self.start()  # Nor is the lock on state_path.
 
     def test_it_can_be_stopped_without_having_started(self) -> None:
         self.assertTrue(service.ManagerService(self.conf, self.database).stop(0))

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which errors are an operator's to mend, and how they read."""
+
+import json
+import os
+
+from oslotest import base
+
+from cg_extension.conf import errors, kinds
+
+
+class BlamingTest(base.BaseTestCase):
+    def test_what_a_library_raises_is_put_on_the_subject(self) -> None:
+        with self.assertRaisesRegex(errors.StartError, "^the file: Expecting value"):
+            with errors.blaming("the file"):
+                json.loads("nonsense")
+
+    def test_what_the_system_refuses_is_too(self) -> None:
+        with self.assertRaisesRegex(errors.StartError, "^log: /nowhere/x: No such file"):
+            with errors.blaming("log"):
+                os.stat("/nowhere/x")
+
+    def test_a_fault_of_ours_stays_one(self) -> None:
+        with self.assertRaises(AttributeError):
+            with errors.blaming("the file"):
+                kinds.IntOpt("x", min=0, max=1).type(Broken())
+
+    def test_what_was_named_already_is_not_named_again(self) -> None:
+        with self.assertRaisesRegex(errors.StartError, "^named$"):
+            with errors.blaming("the file"):
+                raise errors.StartError("named")
+
+
+class Broken:
+    def __int__(self) -> int:
+        return self.nothing  # type: ignore[attr-defined, no-any-return]
+
+
+class DescribeTest(base.BaseTestCase):
+    def test_it_is_one_line(self) -> None:
+        for error, text in (
+            (ValueError("one\n[SQL: two]"), "one"),
+            (ValueError("heading:\n  cause\nmore"), "heading: cause"),
+            (KeyError("'name'"), "'name'"),
+            (ValueError(), "ValueError"),
+            (OSError(2, "No such file", "/x"), "/x: No such file"),
+        ):
+            self.assertEqual(text, errors.describe(error))

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No option of ours leaves a value open that could not work, whichever group it is in."""
+
+import math
+from collections.abc import Iterator
+
+from oslo_config import cfg, types
+from oslotest import base
+
+from cg_extension import conf as cg_conf
+from cg_extension.conf import check, errors
+
+
+def options() -> Iterator[tuple[str, cfg.Opt]]:
+    for group, listed in cg_conf.list_opts():
+        for option in listed:
+            yield group, option
+
+
+class OptionsTest(base.BaseTestCase):
+    def numbers(self) -> Iterator[cfg.Opt]:
+        found = [option for _, option in options() if isinstance(option.type, types.Number)]
+        self.assertGreater(len(found), 20)
+        yield from found
+
+    def assert_refused(self, option: cfg.Opt, *values: str) -> None:
+        for value in values:
+            self.assertRaises(ValueError, option.type, value)
+
+    def test_every_number_is_bounded_on_both_sides(self) -> None:
+        for option in self.numbers():
+            with self.subTest(option=option.name):
+                least, most = option.type.min, option.type.max
+                self.assertTrue(math.isfinite(least) and math.isfinite(most))
+                self.assert_refused(option, str(least - 1), str(most + 1), "1e400", "-inf", "nan")
+                self.assertEqual((least, most), (option.type(least), option.type(str(most))))
+
+    def test_no_number_is_empty_but_one_that_may_be_missing(self) -> None:
+        for option in self.numbers():
+            with self.subTest(option=option.name):
+                if option.default is None:
+                    self.assertIsNone(option.type(""))
+                else:
+                    self.assert_refused(option, "", "  ", "many")
+
+    def test_no_text_is_empty_where_there_is_a_default(self) -> None:
+        for group, option in options():
+            if isinstance(option.type, types.String) and option.default:
+                with self.subTest(group=group, option=option.name):
+                    self.assert_refused(option, "")
+
+    def test_every_default_is_a_value_that_can_be_given(self) -> None:
+        for group, option in options():
+            if option.default is not None:
+                with self.subTest(group=group, option=option.name):
+                    option.type(option.default)
+
+    def test_an_error_tells_what_would_be_right(self) -> None:
+        for option in self.numbers():
+            if option.default is not None:
+                error = self.assertRaises(ValueError, option.type, "1e9999")
+                self.assertIn(f"from {option.type.min} to {option.type.max}", str(error))
+
+
+class CheckTest(base.BaseTestCase):
+    def configured(self, text: str) -> cfg.ConfigOpts:
+        self.path = self.create_tempfiles([("cg", text)], ext=".conf")[0]
+        conf = cfg.ConfigOpts()
+        cg_conf.register_opts(conf)
+        conf(["--config-file", self.path], project="cg_extension")
+        return conf
+
+    def assert_refused(self, text: str, *words: str) -> None:
+        error = self.assertRaises(errors.StartError, check.check, self.configured(text))
+        for word in words:
+            self.assertIn(word, str(error))
+
+    def test_the_defaults_hold(self) -> None:
+        check.check(self.configured(""))
+
+    def test_option_value_file_and_what_is_right_are_named(self) -> None:
+        self.assert_refused("[metrics]\nport = 0\n", "[metrics] port = 0 (", "equal to 1")
+        self.assert_refused("[DEFAULT]\noperation_workers = no\n", "operation_workers = no (")
+        conf = self.configured("[DEFAULT]\nquota_groups = -2\n")
+        error = self.assertRaises(errors.StartError, check.check, conf)
+        self.assertIn(f"quota_groups = -2 ({self.path}): ", str(error))
+
+    def test_a_reference_to_an_option_that_there_is_not_is_named(self) -> None:
+        self.assert_refused("[DEFAULT]\nstate_path = $nowhere/x\n", "state_path", "there is not")
+
+    def test_a_backend_is_down_only_after_it_missed_a_heartbeat(self) -> None:
+        for down, report in ((10, 10), (5, 20)):
+            text = f"[DEFAULT]\nservice_down_time = {down}\nreport_interval = {report}\n"
+            self.assert_refused(text, "service_down_time", "report_interval")
+
+    def test_a_backend_can_not_have_the_name_of_other_options(self) -> None:
+        conf = self.configured("")
+        for name in ("metrics", "host"):
+            self.assertRaises(errors.StartError, cg_conf.register_backend_opts, conf, name)
