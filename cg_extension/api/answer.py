@@ -4,12 +4,8 @@
 import dataclasses
 import http
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-
-# A client's wish for a microversion. Our calls are the same in all, so it is granted.
-_VERSION = re.compile(r"\bvolume (\d{1,9}\.\d{1,9})\b")
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in http.HTTPStatus}
 
@@ -32,9 +28,5 @@ class Answer:
             body = json.dumps(self.document).encode()
             headers.append(("Content-Type", "application/json"))
         headers.append(("Content-Length", str(len(body))))
-        version = _VERSION.search(environ.get("HTTP_OPENSTACK_API_VERSION", ""))
-        if version:
-            headers.append(("OpenStack-API-Version", f"volume {version[1]}"))
-            headers.append(("Vary", "OpenStack-API-Version"))
         start_response(_STATUS_LINES.get(self.status, f"{self.status} Unknown"), headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Paths below ``/{project_id}`` to the WSGI applications behind them, by Routes.
+"""Paths, with a project before them or without, to the WSGI applications behind them, by Routes.
 
-Only the path counts here; which methods a path has is settled by ``wsgi.Resource``.
+Only the path counts here, and the version that a client asks for; which methods a path has is
+settled by ``wsgi.Resource``.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -9,7 +10,8 @@ from typing import Any
 
 import routes
 
-from cg_extension.api import extensions, faults, wsgi
+from cg_extension.api import extensions, faults, microversions, wsgi
+from cg_extension.service import exceptions
 
 WSGIApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -43,11 +45,21 @@ def not_found(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 class Router:
     """A WSGI application made of others, chosen by path in the order in which they were added.
 
+    A path begins with the caller's project or, as in Cinder, at once with a collection; so no
+    project that has the name of a collection can stand in a path.
+
     :param otherwise: the application for all other paths.
+    :param versions: those that clients may ask for.
     """
 
-    def __init__(self, otherwise: WSGIApplication = not_found) -> None:
+    def __init__(
+        self,
+        otherwise: WSGIApplication = not_found,
+        versions: microversions.Range = microversions.FIRST,
+    ) -> None:
         self._otherwise = otherwise
+        self._versions = versions
+        self.collections: set[str] = set()
         self._mapper = routes.Mapper(controller_scan=None, register=False, explicit=True)
         self._mapper.minimization = False
         self._mapper.create_regs([])
@@ -55,9 +67,8 @@ class Router:
     def add(self, controller: Any, table: Table) -> None:
         """Mount a controller's functions at the paths of a table."""
         for path, functions in table.items():
-            self._mapper.connect(
-                None, f"/{{project_id}}{path}", controller=wsgi.Resource(controller, functions)
-            )
+            self.collections.add(path.split("/")[1])
+            self._mapper.connect(None, path, controller=wsgi.Resource(controller, functions))
         self._mapper.create_regs([])
 
     def add_extension(self, extension: extensions.ResourceExtension) -> None:
@@ -73,9 +84,21 @@ class Router:
         if "\0" in path:
             # It names nothing, and PostgreSQL could not even look for it.
             return not_found(environ, start_response)
-        arguments = self._mapper.match(path, environ)
+        project_id, path = self._split(path)
+        arguments = None if project_id == "" else self._mapper.match(path, environ)
         if arguments is None:
             return self._otherwise(environ, start_response)
+        try:
+            version = self._versions.granted(environ)
+        except exceptions.NotAcceptable as error:
+            return faults.from_exception(error, environ)(environ, start_response)
+        if version is not None:
+            start_response = microversions.told(version, start_response)
         application = arguments.pop("controller")
-        environ["wsgiorg.routing_args"] = ((), arguments)
+        environ["wsgiorg.routing_args"] = ((), {**arguments, "project_id": project_id})
         return application(environ, start_response)
+
+    def _split(self, path: str) -> tuple[str | None, str]:
+        """The project that a path begins with, None if it begins with a collection; the rest."""
+        first, slash, rest = path.removeprefix("/").partition("/")
+        return (None, path) if first in self.collections else (first, f"{slash}{rest}")

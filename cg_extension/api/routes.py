@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every path of the two collections, below ``/v2/{project_id}`` and ``/v3/{project_id}`` alike."""
+"""Every path of the two collections, below ``/v2`` and ``/v3`` alike, with or without a project."""
 
 from typing import Any
 

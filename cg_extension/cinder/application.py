@@ -5,14 +5,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cinder import policy
+from cinder.api.openstack import api_version_request
 from oslo_config import cfg
 
 from cg_extension import policies
-from cg_extension.api import cgsnapshots, consistencygroups, extensions, router
+from cg_extension.api import cgsnapshots, consistencygroups, extensions, microversions, router
 from cg_extension.cinder import convert, errors, nulls, service
 from cg_extension.service import context as cg_context
 
 DESCRIPTORS = (consistencygroups.Consistencygroups, cgsnapshots.Cgsnapshots)
+
+# Those that Cinder's version discovery names.
+_VERSIONS = microversions.Range(
+    api_version_request.min_api_version().get_string(),
+    api_version_request.max_api_version().get_string(),
+)
 
 CINDER_CONTEXT = "cinder.context"
 """The WSGI environ key under which Cinder's auth filters leave its context."""
@@ -38,7 +45,7 @@ class ExtensionManager:
         :raises Forbidden: the rule does not allow it.
         """
         with errors.translated():
-            policy.enforce(context.cinder, rule, dict(target))
+            policy.enforce(context.cinder, rule, cg_context.policy_target(target))
 
 
 def _register_policies() -> None:
@@ -58,23 +65,15 @@ class ConsistencyGroups:
     """
 
     def __init__(self, application: router.WSGIApplication) -> None:
-        self._router = router.Router(otherwise=application)
+        self._router = router.Router(application, _VERSIONS)
         manager = ExtensionManager()
-        collections = [
-            resource
-            for descriptor in DESCRIPTORS
-            for resource in descriptor(manager).get_resources()
-        ]
-        for resource in collections:
-            self._router.add_extension(resource)
-        self._collections = frozenset(resource.collection for resource in collections)
+        for descriptor in DESCRIPTORS:
+            for resource in descriptor(manager).get_resources():
+                self._router.add_extension(resource)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         context = environ.get(CINDER_CONTEXT)
         if context is not None:
             environ[cg_context.ENVIRON_KEY] = convert.request_context(context)
-            if environ["PATH_INFO"].partition("/")[2].split("/")[0] in self._collections:
-                # Newer clients leave out the project, which the token tells anyway.
-                environ["PATH_INFO"] = f"/{context.project_id}{environ['PATH_INFO']}"
         nulls.drop(environ)
         return self._router(environ, start_response)

@@ -5,19 +5,19 @@ from oslo_config import cfg
 from oslo_policy import policy
 
 from cg_extension.api import router
-from cg_extension.host import extensions, pipeline, routes
+from cg_extension.host import extensions, pipeline, routes, versions
 from cg_extension.service import reference
 
 
 def build(
     conf: cfg.ConfigOpts, service: reference.ReferenceService, enforcer: policy.Enforcer
 ) -> router.Router:
-    """Load the extensions, and route every call below ``/{project_id}``.
+    """Load the extensions, and route every call below ``/v2`` and ``/v3``.
 
     :raises extensions.RequiredExtensionMissing: the service must not start without it.
     """
     manager = extensions.ExtensionManager(conf, service, enforcer, routes.COLLECTIONS)
-    application = router.Router()
+    application = router.Router(versions=versions.MICROVERSIONS)
     for make_controller, table in routes.ROUTES.items():
         application.add(make_controller(manager), table)
     for resource in manager.resources.values():
@@ -28,4 +28,6 @@ def build(
 def app_factory(global_conf: dict[str, str], **local_conf: str) -> router.Router:
     """Paste factory of the application."""
     deployment = pipeline.current()
-    return build(deployment.conf, deployment.service, deployment.enforcer)
+    application = build(deployment.conf, deployment.service, deployment.enforcer)
+    deployment.collections.update(application.collections)
+    return application

@@ -32,12 +32,14 @@ class Deployment:
     """One running API: its options, the service behind it, and who may do what.
 
     ``files`` are those that are read again while it runs; filters add theirs.
+    ``collections`` are those that paths may begin with, once the application is built.
     """
 
     conf: cfg.ConfigOpts
     service: reference.ReferenceService
     enforcer: policy.Enforcer
     files: list[watched.Watched[Any]] = dataclasses.field(default_factory=list)
+    collections: set[str] = dataclasses.field(default_factory=set)
 
 
 _current: contextvars.ContextVar[Deployment] = contextvars.ContextVar("deployment")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every path of the host's own resources, below ``/v2/{project_id}`` and ``/v3/{project_id}``.
+"""Every path of the host's own resources, below ``/v2`` and ``/v3``, with or without a project.
 
 HEAD goes where GET goes; any other method is answered with 405.
 """

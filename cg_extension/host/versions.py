@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import webob
 from oslo_config import cfg
 
-from cg_extension.api import answer, faults, pagination
+from cg_extension.api import answer, faults, microversions, pagination
 from cg_extension.host import pipeline
 
 if TYPE_CHECKING:
@@ -19,10 +19,17 @@ if TYPE_CHECKING:
 
     Filter = Callable[[WSGIApplication], WSGIApplication]
 
-# No microversions in v2; in v3 just the first, whose calls are v2's.
+# The microversions that there are. Those of v2 are not named, since its clients know of none.
+MICROVERSIONS = microversions.FIRST
+
 VERSIONS: dict[str, dict[str, str]] = {
     "v2": {"id": "v2.0", "status": "SUPPORTED", "version": "", "min_version": ""},
-    "v3": {"id": "v3.0", "status": "CURRENT", "version": "3.0", "min_version": "3.0"},
+    "v3": {
+        "id": "v3.0",
+        "status": "CURRENT",
+        "version": MICROVERSIONS.newest,
+        "min_version": MICROVERSIONS.oldest,
+    },
 }
 _UPDATED = "2026-11-01T00:00:00Z"
 

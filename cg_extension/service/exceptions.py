@@ -73,6 +73,13 @@ class ServiceNotFound(NotFound):
     message = "Service %(binary)s on host %(host)s could not be found."
 
 
+class NotAcceptable(CGExtensionError):
+    """The request asks for an answer in a version that there is not."""
+
+    message = "%(reason)s"
+    code = 406
+
+
 class Conflict(CGExtensionError):
     message = "%(reason)s"
     code = 409

@@ -31,10 +31,11 @@ class Controller(controller.Controller):
         self._authorize(context, rule, {"project_id": project_id})
 
     def url(self, req: webob.Request, collection: str, id: str) -> str:
-        """Where clients find a resource of the caller's project."""
-        project_id = urllib.parse.quote(wsgi.context_of(req).project_id or "")
+        """Where clients find a resource, with the project if the request's path has it."""
+        project_id = req.urlvars["project_id"]
+        project = "" if project_id is None else f"/{urllib.parse.quote(project_id)}"
         base = pagination.base_url(req, self.conf) + req.script_name
-        return f"{base}/{project_id}/{collection}/{id}"
+        return f"{base}{project}/{collection}/{id}"
 
 
 def action_of(req: webob.Request, body: Document, names: Mapping[str, str]) -> tuple[str, Document]:

@@ -14,7 +14,7 @@ from oslotest import base
 
 from cg_extension import conf as cg_conf
 from cg_extension import policies
-from cg_extension.api import cgsnapshots, consistencygroups, extensions, router
+from cg_extension.api import cgsnapshots, consistencygroups, extensions, microversions, router
 from cg_extension.service import context as cg_context
 from cg_extension.service import exceptions, interface, records
 
@@ -71,6 +71,8 @@ class ExtensionManager:
 class APITestCase(base.BaseTestCase):
     """Sends requests to the collections; ``self.service`` is a mock of seam 1."""
 
+    versions = microversions.FIRST
+
     def setUp(self) -> None:
         super().setUp()
         self.service = mock.create_autospec(interface.GroupService, instance=True)
@@ -82,7 +84,7 @@ class APITestCase(base.BaseTestCase):
             getattr(self.service, f"list_{kind}_names").return_value = page
         self.service.create_group_from_src.return_value = GROUP
         self.manager = ExtensionManager(self.service)
-        self.application = router.Router()
+        self.application = router.Router(versions=self.versions)
         for descriptor in (consistencygroups.Consistencygroups, cgsnapshots.Cgsnapshots):
             for resource in descriptor(self.manager).get_resources():
                 self.application.add_extension(resource)
@@ -96,11 +98,12 @@ class APITestCase(base.BaseTestCase):
         raw: bytes | None = None,
         role: str = "member",
         project: str = PROJECT,
-        path_project: str = PROJECT,
+        path_project: str | None = PROJECT,
         headers: Mapping[str, str] | None = None,
     ) -> webob.Response:
-        """The answer to a request of a user of ``project``."""
-        req = webob.Request.blank(f"/{path_project}{path}", method=method, headers=headers or {})
+        """The answer to a request of a user of ``project``; ``path_project`` None: not in it."""
+        before = "" if path_project is None else f"/{path_project}"
+        req = webob.Request.blank(f"{before}{path}", method=method, headers=headers or {})
         if body is not None:
             raw = json.dumps(body).encode()
         if raw is not None:

@@ -19,13 +19,3 @@ class AnswerTest(base.BaseTestCase):
         response = self._send(answer.Answer(202))
         self.assertEqual(("202 Accepted", b"", 0), (response.status, response.body, 0))
         self.assertEqual("0", response.headers["Content-Length"])
-
-    def test_the_microversion_that_a_client_asks_for_is_granted(self) -> None:
-        for asked in ("volume 3.59", "compute 2.1, volume 3.59"):
-            response = self._send(answer.Answer(200, {}), **{"OpenStack-API-Version": asked})
-            self.assertEqual("volume 3.59", response.headers["OpenStack-API-Version"])
-            self.assertEqual("OpenStack-API-Version", response.headers["Vary"])
-
-    def test_nonsense_for_a_microversion_is_not_repeated(self) -> None:
-        response = self._send(answer.Answer(200, {}), **{"OpenStack-API-Version": "volume <x>"})
-        self.assertNotIn("OpenStack-API-Version", response.headers)

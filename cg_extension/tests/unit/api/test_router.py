@@ -4,9 +4,12 @@ from typing import Any
 
 import webob
 
-from cg_extension.api import answer, router
+from cg_extension.api import answer, router, routes
 from cg_extension.service import context as cg_context
+from cg_extension.service import records
 from cg_extension.tests.unit.api import base
+
+SNAPSHOT = {"consistencygroup_id": base.GROUP_ID}
 
 
 class RouterTest(base.APITestCase):
@@ -43,6 +46,33 @@ class RouterTest(base.APITestCase):
     def test_an_administrator_may_name_any_project_in_the_path(self) -> None:
         answer = self.call("GET", "/consistencygroups", path_project="other", role="admin")
         self.assertEqual(200, answer.status_int)
+
+    def test_without_a_project_in_the_path_it_is_the_tokens(self) -> None:
+        for path in ("/consistencygroups", "/consistencygroups/detail", "/cgsnapshots"):
+            expected = self.call("GET", path).json
+            self.assertEqual(expected, self.call("GET", path, path_project=None).json)
+        self.call("POST", "/cgsnapshots", {"cgsnapshot": SNAPSHOT}, path_project=None)
+        [context] = self.service.create_cgsnapshot.call_args.args
+        self.assertEqual(base.PROJECT, context.project_id)
+
+    def test_every_path_is_there_without_a_project(self) -> None:
+        for path in routes.ROUTES:
+            answer = self.call("PATCH", path.format(id="x"), path_project=None)
+            self.assert_fault(answer, 405, "badMethod")
+
+    def test_a_collections_name_is_no_project(self) -> None:
+        answer = self.call("GET", "/cgsnapshots", path_project="consistencygroups")
+        self.assert_fault(answer, 404, "itemNotFound", "cgsnapshots")
+
+    def test_links_lead_on_without_a_project(self) -> None:
+        page = records.Page((base.GROUP,), has_more=True)
+        self.service.list_group_names.return_value = self.service.list_groups.return_value = page
+        for project, expected in ((None, ""), (base.PROJECT, f"/{base.PROJECT}")):
+            answer = self.call("GET", "/consistencygroups?limit=1", path_project=project)
+            href = answer.json["consistencygroup_links"][0]["href"]
+            self.assertEqual(
+                f"http://localhost{expected}/consistencygroups", href.partition("?")[0]
+            )
 
     def test_without_a_context_it_is_401(self) -> None:
         req = webob.Request.blank(f"/{base.PROJECT}/consistencygroups")

@@ -23,3 +23,27 @@ class RoutesTest(base.HostTestCase):
         answer = self.call("GET", "/volumes", roles="member", path_project="q")
         self.assert_fault(answer, 400, "badRequest", "Malformed request url")
         self.ok("GET", "/volumes", path_project="q")
+
+    def test_every_path_is_there_without_a_project_at_both_versions(self) -> None:
+        for table in routes.ROUTES.values():
+            for path in table:
+                for version in ("v2", "v3"):
+                    answer = self.send(
+                        "PATCH",
+                        f"/{version}{path.format(id='x', key='k', alias='a')}",
+                        headers={"X-Auth-Token": "u:p"},
+                    )
+                    self.assert_fault(answer, 405, "badMethod")
+
+    def test_links_have_the_project_if_the_path_has(self) -> None:
+        for path in ("", "/p"):
+            answer = self.send(
+                "POST",
+                f"/v3{path}/volumes",
+                {"volume": {"size": 1}},
+                headers={"X-Auth-Token": "u:p"},
+            )
+            volume = answer.json["volume"]
+            self.assertEqual("p", volume["os-vol-tenant-attr:tenant_id"])
+            links = {link["href"] for link in volume["links"]}
+            self.assertIn(f"http://localhost/v3{path}/volumes/{volume['id']}", links)

@@ -40,3 +40,19 @@ class VersionsTest(base.HostTestCase):
                 "GET", f"/{version}/p/consistencygroups", headers={"X-Auth-Token": "u:p"}
             )
             self.assertEqual({"consistencygroups": []}, answer.json)
+
+    def test_the_microversions_that_discovery_names_are_granted(self) -> None:
+        [document] = self.send("GET", "/v3").json["versions"]
+        for wish, granted in (
+            (document["version"], document["version"]),
+            (document["min_version"], document["min_version"]),
+            ("latest", document["version"]),
+        ):
+            headers = {"X-Auth-Token": "u:p", "OpenStack-API-Version": f"volume {wish}"}
+            for path in ("/v3/p/volumes", "/v2/p/types", "/v3/consistencygroups"):
+                answer = self.send("GET", path, headers=headers)
+                self.assertEqual(200, answer.status_int)
+                self.assertEqual(f"volume {granted}", answer.headers["OpenStack-API-Version"])
+        headers = {"X-Auth-Token": "u:p", "OpenStack-API-Version": "volume 3.59"}
+        answer = self.send("GET", "/v3/p/volumes", headers=headers)
+        self.assert_fault(answer, 406, "notAcceptable", document["min_version"])
