@@ -60,11 +60,11 @@ def from_response(response: webob.Response, environ: dict[str, Any]) -> answer.A
     headers = {
         name: value
         for name, value in response.headers.items()
-        if name not in ("Content-Type", "Content-Length")
+        if name.lower() not in ("content-type", "content-length")
     }
     # webob's exceptions keep apart what went wrong here and what their kind means.
     message = getattr(response, "detail", None) or getattr(response, "explanation", None)
-    if message is None and response.content_type == "text/plain":
+    if message is None and (response.content_type or "").lower() == "text/plain":
         message = response.body.decode(errors="replace").strip()
     return fault(response.status_int, message or response.status, headers)
 

@@ -5,6 +5,7 @@ Schemas are compiled once, when a controller's module is loaded. What is wrong c
 InvalidInput whose message says what would be right.
 """
 
+import email.message
 import json
 import math
 import re
@@ -22,6 +23,12 @@ from cg_extension.service import exceptions
 MAX_DEPTH = 16
 # Parameters in one query string.
 MAX_PARAMETERS = 100
+
+MEDIA_TYPES = ("application/json", "application/vnd.openstack.volume+json")
+"""What a body may be; version discovery names the second, with a version."""
+
+# JSON is UTF-8 (RFC 8259), of which ASCII is a part.
+_CHARSETS = ("utf-8", "utf8", "us-ascii")
 
 # A character that no database keeps alike, and halves of surrogate pairs, which are no text.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -105,8 +112,7 @@ class Body:
             if self._optional:
                 return {}
             invalid("a request body is needed, a JSON object.")
-        if req.content_type not in ("", "application/json"):
-            invalid(f"the Content-Type must be application/json, not {shown(req.content_type)}.")
+        _check_content_type(req.environ.get("CONTENT_TYPE", ""))
         document = parse(raw)
         if not isinstance(document, dict):
             invalid("the body must be a JSON object.")
@@ -136,6 +142,19 @@ class Query:
         if values:
             _check(self._validator, values, "the query string", "parameters")
         return values
+
+
+def _check_content_type(header: str) -> None:
+    """:raises InvalidInput: the body is said to be something else than JSON in UTF-8."""
+    if not header.strip():
+        return
+    # Knows HTTP's rules for such a header, too: names in any case, quotes, blanks.
+    message = email.message.Message()
+    message["Content-Type"] = header
+    if message.get_content_type() not in MEDIA_TYPES:
+        invalid(f"the Content-Type must be application/json, not {shown(header)}.")
+    if message.get_content_charset("utf-8") not in _CHARSETS:
+        invalid(f"the charset of the Content-Type must be UTF-8; it is {shown(header)}.")
 
 
 def query_pairs(req: webob.Request) -> list[tuple[str, str]]:

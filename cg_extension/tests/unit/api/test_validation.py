@@ -132,6 +132,39 @@ class BodyTest(RefusalTestCase):
         for raw in (b"null", b"[]", b"1", b'"thing"', b"true"):
             self.assert_refused(self.body.load, _request(raw), words=("JSON object",))
 
+    def test_media_types_and_charsets_are_compared_as_http_has_it(self) -> None:
+        raw = b'{"thing": {"name": "x"}}'
+        for good in (
+            "",
+            "APPLICATION/JSON",
+            "application/Json;charset=utf-8",
+            'application/JSON; Charset="UTF-8"',
+            "application/json ; charset = utf-8",
+            "application/json; charset=UTF8; x=y",
+            "application/json; x=y",
+            "application/json;",
+            "application/json; charset=us-ascii",
+            "Application/Vnd.OpenStack.Volume+JSON;version=3",
+        ):
+            with self.subTest(content_type=good):
+                request = _request(raw)
+                request.environ["CONTENT_TYPE"] = good
+                self.assertEqual({"thing": {"name": "x"}}, self.body.load(request))
+        for bad in (
+            "application/json; charset=latin-1",
+            'application/json; charset="UTF-16"',
+            "application/jsonp",
+            "application/xml; a=application/json",
+            "text/json",
+            "json",
+            "/",
+            ";",
+        ):
+            with self.subTest(content_type=bad):
+                request = _request(raw)
+                request.environ["CONTENT_TYPE"] = bad
+                self.assert_refused(self.body.load, request, words=("Content-Type",))
+
     def test_the_content_type_must_be_json_when_it_is_given(self) -> None:
         raw = b'{"thing": {"name": "x"}}'
         for good in ("application/json", "application/json; charset=utf-8", ""):
