@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import webob.exc
-from keystonemiddleware import auth_token
-from oslo_middleware import basic_auth, request_id
+from oslo_config import cfg
+from oslo_middleware import basic_auth, http_proxy_to_wsgi, request_id
 
 from cg_extension.api import faults
-from cg_extension.host import htpasswd, pipeline
+from cg_extension.host import htpasswd, identity, pipeline
 from cg_extension.service import context as cg_context
 from cg_extension.service import exceptions
 
@@ -48,8 +48,10 @@ class ContextFilter:
         except exceptions.Unauthorized as error:
             # An answer, so that filters on its way back can say how to do better.
             return faults.from_exception(error, environ)(environ, start_response)
+        # The target is the caller, as in Cinder.
+        target = context.to_policy_values()
         context.is_admin = bool(
-            self._deployment.enforcer.authorize("context_is_admin", {}, context)
+            self._deployment.enforcer.authorize("context_is_admin", target, context)
         )
         environ[cg_context.ENVIRON_KEY] = context
         return self._application(environ, start_response)
@@ -77,9 +79,10 @@ def _name(raw: str) -> str:
         text = raw.encode("latin-1").decode()
     except UnicodeDecodeError:
         text = ""
-    if not text or not text.isprintable() or len(text) > _MAX_NAME:
+    if not text.strip() or not text.isprintable() or len(text) > _MAX_NAME:
         raise exceptions.Unauthorized(
-            f"User and project must each be named by 1 to {_MAX_NAME} printable characters."
+            f"User and project must each be named by 1 to {_MAX_NAME} printable characters, not "
+            "by blanks alone."
         )
     return text
 
@@ -102,7 +105,20 @@ class NoAuth(ContextFilter):
 
     Serves this machine only, unless ``allow_noauth_on_network`` is set: whatever server it runs
     in, and whatever that one listens on.
+
+    :raises cfg.Error: on construction, if a proxy's word for who is this machine would be taken.
     """
+
+    def __init__(self, application: "WSGIApplication", deployment: pipeline.Deployment) -> None:
+        super().__init__(application, deployment)
+        conf = deployment.conf
+        conf.register_opts(http_proxy_to_wsgi.OPTS, group="oslo_middleware")
+        if conf.oslo_middleware.enable_proxy_headers_parsing and not conf.allow_noauth_on_network:
+            raise cfg.Error(
+                "[oslo_middleware] enable_proxy_headers_parsing would let everyone who reaches "
+                "the proxy do everything under auth_strategy noauth. Switch it off, choose "
+                "auth_strategy keystone or http_basic, or set allow_noauth_on_network."
+            )
 
     def make_context(self, environ: dict[str, Any]) -> cg_context.RequestContext:
         remote = environ.get("REMOTE_ADDR", "")
@@ -110,14 +126,16 @@ class NoAuth(ContextFilter):
             raise exceptions.Unauthorized(
                 "This service takes requests from its own machine only (auth_strategy noauth)."
             )
-        user, _, rest = environ.get("HTTP_X_AUTH_TOKEN", "").partition(":")
-        project, _, names = rest.partition(":")
-        roles = [name.strip() for name in names.split(",") if name.strip()]
-        if not user or not project:
+        user, *rest = environ.get("HTTP_X_AUTH_TOKEN", "").split(":", 2)
+        project, *names = rest or [""]
+        # Only the form without a second colon is an administrator's, not one with nothing behind.
+        roles = [role.strip() for role in names[0].split(",")] if names else ["admin"]
+        if not user or not project or not all(roles):
             raise exceptions.Unauthorized(
-                "A token USER:PROJECT[:ROLE[,ROLE...]] is required in the X-Auth-Token header."
+                "A token USER:PROJECT or USER:PROJECT:ROLE[,ROLE...] is required in the "
+                "X-Auth-Token header, no part of it empty."
             )
-        return _context(environ, user, project, roles or ["admin"])
+        return _context(environ, user, project, roles)
 
 
 class KeystoneContext(ContextFilter):
@@ -134,7 +152,12 @@ class HTTPBasicContext(ContextFilter):
     """``http_basic``: every user of the file is an administrator of the project in the path."""
 
     def make_context(self, environ: dict[str, Any]) -> cg_context.RequestContext:
-        project = environ.get("PATH_INFO", "").lstrip("/").partition("/")[0]
+        project = environ.get("PATH_INFO", "").removeprefix("/").partition("/")[0]
+        if project in self._deployment.collections:
+            raise exceptions.InvalidInput(
+                reason="the path must name the project, such as /v3/PROJECT/volumes: there is no "
+                "token that does."
+            )
         return _context(environ, environ["HTTP_X_USER"], project, ["admin"])
 
 
@@ -173,9 +196,7 @@ def keystone_factory(global_conf: dict[str, str], **local_conf: str) -> "Filter"
 
     def wrap(application: "WSGIApplication") -> "WSGIApplication":
         context = KeystoneContext(application, deployment)
-        # The context refuses what auth_token could not verify, with the API's own fault.
-        conf = {"oslo_config_config": deployment.conf, "delay_auth_decision": True}
-        return auth_token.AuthProtocol(context, conf)
+        return identity.AuthToken(context, deployment.conf)
 
     return wrap
 

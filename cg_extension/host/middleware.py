@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The filters of the pipeline that know nothing of groups or volumes.
 
-Most are oslo.middleware's, made here only because its own paste factories read the global
-configuration; ours are the JSON faults and the log of requests.
+Most are oslo.middleware's, made here because its own paste factories read the global configuration,
+and stricter where a client could gain by it; ours are the JSON faults and the log of requests.
 """
 
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,13 @@ LOG = logging.getLogger(__name__)
 # Labels of metrics must not be the client's to invent.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
+# What links are made of: its name for messages, its place in the environ, its form (RFC 3986).
+_LINK_PARTS = (
+    ("scheme", "wsgi.url_scheme", re.compile("https?")),
+    ("host", "HTTP_HOST", re.compile(r"(([\w.~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(:\d*)?)?", re.A)),
+    ("path's prefix", "SCRIPT_NAME", re.compile(r"(/[^/\s\\<>\"?#][^\s\\<>\"?#]*)?")),
+)
+
 
 def _from_oslo(middleware: Any) -> "Callable[..., Filter]":
     """A paste factory for one of oslo's filters, configured by the deployment's options."""
@@ -52,8 +60,30 @@ class SizeLimit(oslo_middleware.RequestBodySizeLimiter):
         return super().__call__(environ, start_response)
 
 
+class ProxyHeaders(oslo_middleware.HTTPProxyToWSGI):
+    """oslo's, for the ``X-Forwarded`` headers alone, and for what a link can be made of.
+
+    ``Forwarded`` would win over them, and a proxy that sets those lets a client's own through. Of a
+    list in one of them the last counts: the nearest proxy's own word, which others only lengthen.
+    """
+
+    def process_request(self, req: webob.Request) -> Any:
+        """Work the headers in; a fault if scheme, host or prefix are none."""
+        environ = req.environ
+        environ.pop("HTTP_FORWARDED", None)
+        for name in ("FOR", "PROTO", "HOST", "PREFIX"):
+            if (value := environ.get(f"HTTP_X_FORWARDED_{name}")) is not None:
+                last = value.rpartition(",")[2].strip()
+                environ[f"HTTP_X_FORWARDED_{name}"] = last.rstrip("/") if name == "PREFIX" else last
+        super().process_request(req)
+        for header, key, form in _LINK_PARTS:
+            if not form.fullmatch(environ.get(key, "")):
+                return faults.fault(400, f"The {header} of the request is none.")
+        return None
+
+
 request_id_factory = _from_oslo(oslo_middleware.RequestId)
-http_proxy_to_wsgi_factory = _from_oslo(oslo_middleware.HTTPProxyToWSGI)
+http_proxy_to_wsgi_factory = _from_oslo(ProxyHeaders)
 cors_factory = _from_oslo(oslo_middleware.CORS)
 sizelimit_factory = _from_oslo(SizeLimit)
 
@@ -84,7 +114,7 @@ def faults_factory(global_conf: dict[str, str], **local_conf: str) -> "Filter":
 
 def _is_fault(response: webob.Response) -> bool:
     """Whether an error answer has the API's form already (an answer to HEAD has no body)."""
-    if response.content_type != "application/json":
+    if (response.content_type or "").lower() != "application/json":
         return False
     return not response.body or set(response.json) <= set(faults.NAMES.values())
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Keystone in the small: gives and checks tokens, and has a catalog and projects to look up.
 
-Any password is right. The role of a user is the user's name.
+Any password is right. The role of a user is the user's name. A token is ``user:project``, or
+``user:`` without a project: then it is of the whole system if the user is ``system``, of no scope
+if it is anyone else's.
 """
 
 import json
@@ -19,11 +21,15 @@ _DOMAIN = {"id": "default", "name": "Default"}
 
 
 class Keystone(fixtures.Fixture):
-    """``url`` is where it is; ``block_storage`` is to be set to the endpoint in its catalog."""
+    """``url`` is where it is; ``block_storage`` is to be set to the endpoint in its catalog.
+
+    ``failures`` is to be set to what it answers instead: (method, path) to (status, body).
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.block_storage = ""
+        self.failures: dict[tuple[str, str], tuple[int, str]] = {}
 
     def _setUp(self) -> None:
         keystone = self
@@ -33,11 +39,15 @@ class Keystone(fixtures.Fixture):
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        thread.start()
-        self.addCleanup(thread.join)
-        self.addCleanup(self._server.server_close)
-        self.addCleanup(self._server.shutdown)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        self.addCleanup(self.stop)
+
+    def stop(self) -> None:
+        """Be away from now on."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
 
     def middleware_options(self) -> dict[str, str]:
         """What ``[keystone_authtoken]`` needs to check tokens here."""
@@ -70,9 +80,18 @@ class _Handler(BaseHTTPRequestHandler):
     fixture: Keystone
     protocol_version = "HTTP/1.1"
 
+    def _fails(self) -> bool:
+        path = urllib.parse.urlsplit(self.path).path
+        failure = self.fixture.failures.get((self.command, path))
+        if failure is not None:
+            self._send(failure[0], failure[1].encode(), {})
+        return failure is not None
+
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         asked = json.loads(self.rfile.read(length))["auth"]
+        if self._fails():
+            return
         user = asked["identity"]["password"]["user"]["name"]
         scope = asked["scope"]["project"]
         project = scope.get("name") or scope["id"]
@@ -81,6 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urllib.parse.urlsplit(self.path)
+        if self._fails():
+            return
         if path.path == "/v3/auth/tokens":
             token = self.headers["X-Subject-Token"]
             if ":" not in token:
@@ -103,13 +124,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _token(self, token: str) -> dict[str, Any]:
         user, _, project = token.partition(":")
-        return {
+        document: dict[str, Any] = {
             "methods": ["password"],
             "expires_at": _EXPIRES,
             "issued_at": "2026-01-01T00:00:00.000000Z",
             "user": self._named(user),
-            "project": self._named(project),
-            "roles": [{"id": user, "name": user}],
+        }
+        if not project and user != "system":
+            return document
+        scope: dict[str, Any] = {"project": self._named(project)}
+        roles = [user]
+        if not project:
+            scope = {"system": {"all": True}}
+            roles = ["admin", "member", "reader"]
+        return {
+            **document,
+            **scope,
+            "roles": [{"id": role, "name": role} for role in roles],
             "catalog": [
                 _service("identity", f"{self.fixture.url}/v3"),
                 _service("block-storage", f"{self.fixture.block_storage}/v3/{project}"),
@@ -121,13 +152,15 @@ class _Handler(BaseHTTPRequestHandler):
         return {"id": name, "name": name, "domain": _DOMAIN, "domain_id": "default"}
 
     def _answer(self, status: int, document: Any, headers: dict[str, str] | None = None) -> None:
-        body = json.dumps(document).encode()
+        self._send(
+            status,
+            json.dumps(document).encode(),
+            {"Content-Type": "application/json", **(headers or {})},
+        )
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
-        for name, value in {
-            "Content-Type": "application/json",
-            "Content-Length": str(len(body)),
-            **(headers or {}),
-        }.items():
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)

@@ -2,10 +2,13 @@
 """The whole API of the host, from the first filter on, over a real service and SQLite."""
 
 import json
+import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+import fixtures
 import webob
+from oslo_policy import opts
 
 from cg_extension.host import pipeline
 from cg_extension.tests.unit.service import base
@@ -26,6 +29,13 @@ class HostTestCase(base.ServiceTestCase):
     def load(self) -> Any:
         """The pipeline under the options of now."""
         return pipeline.load(self.conf, self.service)
+
+    def set_rules(self, rules: Mapping[str, str]) -> None:
+        """Let a deployer's policy file have these rules; before :meth:`load`."""
+        path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, "policy.yaml")
+        path.write_text(json.dumps(dict(rules)))
+        opts.set_defaults(self.conf)
+        self.conf.set_override("policy_file", str(path), group="oslo_policy")
 
     def call(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 import bcrypt
 import fixtures
 import webob
+from oslo_config import cfg
 
 from cg_extension.conf import errors
 from cg_extension.host import auth
@@ -43,14 +44,28 @@ class NoAuthTest(base.HostTestCase):
         )
 
     def test_a_token_without_user_or_project_is_refused(self) -> None:
-        for token in (None, "", "user", "user:", ":project", "::admin"):
+        for token in (None, "", " ", "user", "user:", ":project", ":", "::", "::admin", ":p:admin"):
             with self.subTest(token=token):
                 self._refused(token)
 
-    def test_a_token_without_role_is_an_administrators(self) -> None:
-        for token in ("u:p", "u:p:", "u:p: ,"):
-            answer = self.send("GET", "/v3/p/os-services", headers={"X-Auth-Token": token})
-            self.assertEqual(200, answer.status_int)
+    def test_a_token_of_user_and_project_alone_is_an_administrators(self) -> None:
+        answer = self.send("GET", "/v3/p/os-services", headers={"X-Auth-Token": "u:p"})
+        self.assertEqual(200, answer.status_int)
+
+    def test_a_token_with_an_empty_part_for_roles_is_nobodys(self) -> None:
+        for roles in ("", " ", "\t", ",", " ,", ",,", "admin,", ",admin", "member, ,reader"):
+            with self.subTest(roles=roles):
+                self._refused(f"u:p:{roles}")
+
+    def test_blanks_are_no_name(self) -> None:
+        for token in (" :p", "u: ", "u: :member", "\t:p:admin"):
+            answer = self.send("GET", "/v3/p/volumes", headers={"X-Auth-Token": token})
+            self.assert_fault(answer, 401, "unauthorized")
+
+    def test_more_colons_make_no_more_roles(self) -> None:
+        for token in ("u:p:member:admin", "u:p::admin", "u:p:admin:"):
+            headers = {"X-Auth-Token": token}
+            self.assertEqual(403, self.send("GET", "/v3/p/os-services", headers=headers).status_int)
 
     def test_a_token_with_roles_has_those(self) -> None:
         answer = self.call("GET", "/os-services", roles="member, reader")
@@ -74,7 +89,18 @@ class NoAuthTest(base.HostTestCase):
         self.assertEqual(("ü", "žluť"), (volume["user_id"], volume["os-vol-tenant-attr:tenant_id"]))
 
     def test_other_identity_headers_are_not_believed(self) -> None:
-        headers = {"X-Roles": "admin", "X-Project-Id": "q", "X-User-Id": "x", "X-Domain-Id": "d"}
+        headers = {
+            "X-Roles": "admin",
+            "X-Role": "admin",
+            "X-Service-Roles": "admin",
+            "X-Is-Admin": "True",
+            "X-Is-Admin-Project": "True",
+            "OpenStack-System-Scope": "all",
+            "X-Project-Id": "q",
+            "X-Tenant-Id": "q",
+            "X-User-Id": "x",
+            "X-Domain-Id": "d",
+        }
         self.assertEqual(
             403, self.call("GET", "/os-services", roles="member", headers=headers).status_int
         )
@@ -93,6 +119,17 @@ class NoAuthTest(base.HostTestCase):
     def test_others_are_served_if_the_deployer_says_so(self) -> None:
         self.conf.set_override("allow_noauth_on_network", True)
         self.ok("GET", "/volumes", environ={"REMOTE_ADDR": "192.0.2.1"})
+
+    def test_with_a_proxys_headers_it_does_not_start(self) -> None:
+        name = "enable_proxy_headers_parsing"
+        self.conf.set_override(name, True, group="oslo_middleware")
+        error = self.assertRaises(cfg.Error, self.load)
+        self.assertIn(name, str(error))
+        self.conf.set_override("allow_noauth_on_network", True)
+        self.load()
+        self.conf.clear_override("allow_noauth_on_network")
+        self.conf.clear_override(name, group="oslo_middleware")
+        self.load()
 
 
 class HTTPBasicTest(base.HostTestCase):
@@ -132,6 +169,23 @@ class HTTPBasicTest(base.HostTestCase):
                 "GET", f"/v3/{project}/volumes", headers={"Authorization": f"Basic {token}"}
             )
             self.assert_fault(answer, 401, "unauthorized", "printable")
+
+    def test_a_path_without_a_project_says_so(self) -> None:
+        token = base64.b64encode(b"ann:secret").decode()
+        for path in (
+            "/v3/volumes",
+            "/v3/consistencygroups/detail",
+            "/v2/types/x",
+            "/v3/cgsnapshots",
+        ):
+            answer = self.send("GET", path, headers={"Authorization": f"Basic {token}"})
+            self.assert_fault(answer, 400, "badRequest", "/v3/PROJECT/")
+
+    def test_the_scheme_is_named_in_any_case(self) -> None:
+        token = base64.b64encode(b"ann:secret").decode()
+        for scheme in ("basic", "BASIC"):
+            headers = {"Authorization": f"{scheme} {token}"}
+            self.assertEqual(200, self.send("GET", "/v3/any/volumes", headers=headers).status_int)
 
     def test_errors_of_the_application_stay_what_they_are(self) -> None:
         token = base64.b64encode(b"ann:secret").decode()

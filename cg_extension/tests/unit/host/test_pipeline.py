@@ -80,16 +80,6 @@ class PipelineTest(base.HostTestCase):
         answer = self.send("OPTIONS", "/v3/p/volumes", headers=headers)
         self.assertNotIn("Access-Control-Allow-Origin", answer.headers)
 
-    def test_a_proxys_headers_count_only_if_the_deployer_says_so(self) -> None:
-        headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "cloud.example.org"}
-        for trusted, expected in (
-            (False, "http://localhost/v3/"),
-            (True, "https://cloud.example.org/v3/"),
-        ):
-            self.conf.set_override("enable_proxy_headers_parsing", trusted, group="oslo_middleware")
-            answer = self.send("GET", "/v3", headers=headers)
-            self.assertEqual(expected, answer.json["versions"][0]["links"][0]["href"])
-
     def test_changes_are_logged_and_reads_are_not(self) -> None:
         log = self.useFixture(fixtures.FakeLogger(level=20))
         self.call("GET", "/volumes")
