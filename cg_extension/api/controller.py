@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the controllers of both collections do alike: policy, a member by its id, a list's page."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -27,10 +28,16 @@ class Controller:
     ) -> None:
         """Check a rule about a resource, or about the caller's own project.
 
+        Rules may name the fields of the resource's record, such as ``%(status)s``.
+
         :raises Forbidden: the rule does not allow it.
         """
-        owner = context if resource is None else resource
-        self._authorize(context, rule, {"project_id": owner.project_id, "user_id": owner.user_id})
+        if resource is None:
+            target = {"project_id": context.project_id, "user_id": context.user_id}
+        else:
+            names = (field.name for field in dataclasses.fields(resource))
+            target = {name: getattr(resource, name) for name in names}
+        self._authorize(context, rule, target)
 
     def find(
         self,

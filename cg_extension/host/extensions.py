@@ -60,7 +60,7 @@ class ExtensionManager:
         self, context: cg_context.RequestContext, rule: str, target: Mapping[str, Any]
     ) -> None:
         """Check a rule, see ``api.extensions.ExtensionManager``."""
-        if not self._enforcer.authorize(rule, dict(target), context):
+        if not self._enforcer.authorize(rule, cg_context.policy_target(target), context):
             raise exceptions.Forbidden(action=rule)
 
     def _load(self) -> None:

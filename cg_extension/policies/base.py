@@ -3,11 +3,12 @@
 
 Keystone gives an administrator the member role, too, and a member the reader role. A token that
 is believed as it stands (``noauth``) may name the higher role alone, so the rules name both.
+
+No rule has scope types, as in Cinder: with them oslo.policy would refuse every token but a
+project's, also where a deployer's rule asks for another (``system_scope:all``).
 """
 
 from oslo_policy import policy
-
-SCOPE_TYPES = ["project"]
 
 ADMIN = "rule:context_is_admin"
 PROJECT_MEMBER = f"{ADMIN} or (role:member and project_id:%(project_id)s)"
@@ -18,7 +19,6 @@ RULES = [
         name="context_is_admin",
         check_str="role:admin",
         description="Who counts as an administrator: sees and changes every project's resources.",
-        scope_types=SCOPE_TYPES,
     ),
 ]
 
@@ -33,5 +33,4 @@ def rule(
         check_str=check_str,
         description=description,
         operations=[{"method": method, "path": path} for method, path in calls],
-        scope_types=SCOPE_TYPES,
     )

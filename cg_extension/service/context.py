@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who asks: the request context that goes from the API through an operation to the driver."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from oslo_context import context as oslo_context
@@ -12,11 +13,24 @@ ENVIRON_KEY = "cg_extension.context"
 class RequestContext(oslo_context.RequestContext):
     """oslo's context; ``is_admin`` is settled once, by the auth middleware, through policy."""
 
+    def to_policy_values(self) -> dict[str, Any]:
+        """What policy rules may say of the caller: oslo's attributes and ``is_admin``.
+
+        Not what the caller has none of: a rule compares text, and would take two that are None,
+        or one and a project that is called None, for the same.
+        """
+        return policy_target({**super().to_policy_values(), "is_admin": bool(self.is_admin)})
+
     def to_dict(self) -> dict[str, Any]:
         """For work that goes on elsewhere and later, so without the user's token."""
         values: dict[str, Any] = super().to_dict()
         del values["auth_token"]
         return values
+
+
+def policy_target(target: Mapping[str, Any]) -> dict[str, Any]:
+    """What a rule may compare the caller with: as for the caller, nothing that is None."""
+    return {name: value for name, value in target.items() if value is not None}
 
 
 def from_dict(values: dict[str, Any]) -> RequestContext:
