@@ -37,6 +37,10 @@ def translated() -> Iterator[None]:
         raise exceptions.Conflict(reason=error.msg) from error
     except exception.Invalid as error:
         raise exceptions.InvalidState(reason=error.msg) from error
+    except (db_exception.DBConnectionError, db_exception.DBDeadlock) as error:
+        raise exceptions.ServiceUnavailable(
+            reason="Cinder's database can't be reached or is too busy now; try again later."
+        ) from error
     except db_exception.DBError as error:
         if not isinstance(error.inner_exception, sqlalchemy.exc.DataError):
             raise
@@ -47,4 +51,8 @@ def translated() -> Iterator[None]:
     except oslo_messaging.MessagingTimeout as error:
         raise exceptions.ServiceUnavailable(
             reason="Cinder's scheduler did not answer in time; try again later."
+        ) from error
+    except oslo_messaging.MessageDeliveryFailure as error:
+        raise exceptions.ServiceUnavailable(
+            reason="Cinder's message broker can't be reached now; try again later."
         ) from error

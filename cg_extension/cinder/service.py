@@ -37,6 +37,12 @@ def _translated(method: Method) -> Method:
     return call  # type: ignore[return-value]
 
 
+def _need_project(context: Context) -> None:
+    """:raises Forbidden: the caller's token has no project, so that nothing new can be in it."""
+    if not context.project_id:
+        raise exceptions.Forbidden(action="a request without a project")
+
+
 class CinderService(interface.GroupService):
     """The service interface over ``cinder.group.api``."""
 
@@ -67,6 +73,7 @@ class CinderService(interface.GroupService):
         volume_types: Sequence[str],
         availability_zone: str | None,
     ) -> records.Group:
+        _need_project(context)
         types = self._resolve_volume_types(context.cinder, volume_types)
         group = self._api.create(
             context.cinder,
@@ -88,6 +95,7 @@ class CinderService(interface.GroupService):
         cgsnapshot_id: str | None = None,
         source_cgid: str | None = None,
     ) -> records.Group:
+        _need_project(context)
         if (cgsnapshot_id is None) == (source_cgid is None):
             raise exceptions.InvalidInput(
                 reason="give exactly one of cgsnapshot_id and source_cgid."
@@ -166,6 +174,7 @@ class CinderService(interface.GroupService):
         name: str | None,
         description: str | None,
     ) -> records.CGSnapshot:
+        _need_project(context)
         group = self._group(context, group_id)
         return convert.cgsnapshot(
             self._api.create_group_snapshot(context.cinder, group, name, description)

@@ -37,6 +37,7 @@ def _fixtures_for(version: str, project: str) -> type:
                 CG_OTHER_ADMIN_TOKEN=shared.token(other, "admin", "member", "reader"),
                 CG_OTHER_TOKEN=shared.token(other, "member", "reader"),
                 CG_OTHER_PROJECT=other,
+                CG_VERSION_URL=f"{running.endpoint}/{version}",
                 CG_OTHER_URL=f"{running.endpoint}/{version}/{other}",
                 CG_VOLUME_TYPE=shared.TYPES[0],
                 CG_OTHER_VOLUME_TYPE=shared.TYPES[1],

@@ -37,6 +37,7 @@ def _fixture(version: str, port: int) -> type[fixture.GabbiFixture]:
                 "CG_ADMIN_TOKEN": f"admin:{ADMIN_PROJECT}:admin",
                 "CG_OTHER_TOKEN": f"other:{OTHER_PROJECT}:member",
                 "CG_OTHER_PROJECT": OTHER_PROJECT,
+                "CG_VERSION_URL": f"{service.url}/{version}",
                 "CG_OTHER_URL": f"{service.url}/{version}/{OTHER_PROJECT}",
                 "CG_VOLUME_TYPE": "__DEFAULT__",
                 "CG_OTHER_VOLUME_TYPE": OTHER_TYPE,
