@@ -27,7 +27,7 @@ _AT_WORK = "/run/cg_extension-lvm.lock"
 # Fields that cost no status query: asked for its status, a thin pool commits, and I/O waits.
 _FIELDS = (
     *("lv_name", "lv_size", "lv_tags", "segtype", "origin", "origin_size", "pool_lv", "thin_id"),
-    *("lv_dm_path", "lv_kernel_major", "lv_kernel_minor", "lv_active"),
+    *("lv_dm_path", "lv_kernel_major", "lv_kernel_minor"),
 )
 
 
@@ -240,7 +240,9 @@ def _gist(complaint: str) -> str:
 
 
 def _volume(row: Mapping[str, str]) -> LogicalVolume:
-    active = row["lv_active"] == "active"
+    # Not lv_active, whose words differ between LVM's releases: no device, no number.
+    major, minor = int(row["lv_kernel_major"]), int(row["lv_kernel_minor"])
+    active = major >= 0 and minor >= 0
     return LogicalVolume(
         name=row["lv_name"],
         size=int(row["origin_size"] or row["lv_size"]),
@@ -251,7 +253,7 @@ def _volume(row: Mapping[str, str]) -> LogicalVolume:
         pool=row["pool_lv"] or None,
         thin_id=int(row["thin_id"]) if row["thin_id"] else None,
         device_name=os.path.basename(row["lv_dm_path"]),
-        number=f"{row['lv_kernel_major']}:{row['lv_kernel_minor']}" if active else None,
+        number=f"{major}:{minor}" if active else None,
         active=active,
         invalid=row.get("lv_snapshot_invalid") == "1",
     )

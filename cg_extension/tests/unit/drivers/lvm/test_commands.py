@@ -22,7 +22,6 @@ ROW = {
     "lv_dm_path": "/dev/mapper/vg--a-s",
     "lv_kernel_major": "254",
     "lv_kernel_minor": "8",
-    "lv_active": "active",
 }
 
 
@@ -34,7 +33,8 @@ class ReportTest(base.BaseTestCase):
         self.assertEqual({"cg_ext", "cg=1"}, volume.tags)
 
     def test_an_inactive_volume_has_no_device_number(self) -> None:
-        self.assertIsNone(commands._volume({**ROW, "lv_active": ""}).number)
+        volume = commands._volume({**ROW, "lv_kernel_major": "-1", "lv_kernel_minor": "-1"})
+        self.assertEqual((None, False), (volume.number, volume.active))
 
     def test_hyphens_in_names_are_doubled_for_device_mapper(self) -> None:
         self.assertEqual("vg--a-p--1-tpool", commands.device_name("vg-a", "p-1", "tpool"))
