@@ -21,6 +21,12 @@ _SNAPSHOT = "cg-lvm.snapshot="
 _CLONE = "cg-lvm.clone="
 _SOURCE = "cg-lvm.source="
 _MEMBERS = "cg-lvm.members="
+# Of clones, which are copies to the last block.
+_IDENTIFIERS = (
+    "A clone has its original's UUIDs and labels, of file systems, swap, LUKS, partitions and what "
+    "else is in it: /dev/disk/by-uuid may point to either. Mount by /dev/mapper path, or give it "
+    "others before anything uses it; never mount a btrfs beside its original. See docs/clones.md."
+)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*")
 
 
@@ -81,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         "clone",
         parents=[common, making],
         help="make new volumes of volumes, of one instant, or of a group snapshot",
+        epilog=_IDENTIFIERS,
     )
     clone.add_argument(
         "members", nargs="+", metavar="VG/LV", help="volumes; with --from just the VG"
@@ -176,7 +183,7 @@ def _engine(
     group: str, member: str, options: argparse.Namespace
 ) -> tuple[engine.Engine, dict[str, commands.LogicalVolume]]:
     """An engine for the kind of volume that ``member`` is, and the group's volumes."""
-    volumes = commands.VolumeGroup(group).volumes()
+    volumes = commands.VolumeGroup(group).volumes(hidden=True)  # those the engine refuses
     if member not in volumes:
         raise UsageError(f"there is no volume {member} in volume group {group}")
     settings = engine.Settings(
@@ -266,7 +273,8 @@ def _text(answer: dict[str, Any]) -> str:
     rows = [
         "  ".join(f"{key}={value}" for key, value in volume.items()) for volume in answer["volumes"]
     ]
-    return "\n".join([*lines, *rows])
+    notes = [_IDENTIFIERS] if "clone" in answer else []
+    return "\n".join([*lines, *rows, *notes])
 
 
 if __name__ == "__main__":

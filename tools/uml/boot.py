@@ -26,6 +26,9 @@ MODULES = pathlib.Path("/usr/lib/uml/modules")
 WANTED_MODULES = (
     *("dax", "dm-mod", "dm-bufio", "dm-snapshot", "dm-bio-prison", "dm-persistent-data"),
     *("dm-thin-pool", "dm-delay", "dm-flakey", "loop"),
+    *("async_tx", "async_memcpy", "async_xor", "async_pq", "async_raid6_recov", "md-mod"),
+    *("raid0", "raid1", "raid10", "raid456", "dm-raid", "dm-log", "dm-region-hash", "dm-mirror"),
+    *("dm-cache", "dm-cache-smq", "dm-writecache", "dm-integrity"),
 )
 GUEST_FAILED = 98
 

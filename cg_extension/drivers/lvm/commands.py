@@ -28,7 +28,19 @@ _AT_WORK = "/run/cg_extension-lvm.lock"
 _FIELDS = (
     *("lv_name", "lv_size", "lv_tags", "segtype", "origin", "origin_size", "pool_lv", "thin_id"),
     *("lv_dm_path", "lv_kernel_major", "lv_kernel_minor"),
+    *("lv_layout", "lv_role", "lv_modules"),
 )
+
+# Fields that say yes or no, by the trait that yes means (``LogicalVolume.traits``).
+TRAITS = {
+    "merging": "lv_merging",
+    "converting": "lv_converting",
+    "locked": "lv_allocation_locked",
+    "partial": "vg_partial",
+    "exported": "vg_exported",
+    "shared": "vg_shared",
+    "clustered": "vg_clustered",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +50,9 @@ class LogicalVolume:
     ``size`` is in bytes, of a thick snapshot that of its origin (``allocated`` is then that of
     its copy-on-write store, otherwise the same); ``device_name`` is
     device-mapper's name of it; ``number`` is its ``major:minor``, None unless ``active``.
+    ``origin`` is that of a snapshot, ``pool`` the thin pool of a thin volume: neither is what
+    LVM calls so of a cached volume. ``traits`` are the words for what it is, LVM's own for its
+    layout and role and those of ``TRAITS``; ``kinds`` tells what they mean.
     ``invalid``: a thick snapshot whose copy-on-write store overflowed; its content is lost. Known
     only when asked for with the status.
     """
@@ -53,6 +68,7 @@ class LogicalVolume:
     device_name: str
     number: str | None
     active: bool
+    traits: frozenset[str] = frozenset()
     invalid: bool = False
 
     @property
@@ -180,15 +196,19 @@ class VolumeGroup:
                 *self.qualified(names),
             )
 
-    def volumes(self, locking: bool = True, status: bool = False) -> dict[str, LogicalVolume]:
-        """All visible logical volumes by name.
+    def volumes(
+        self, locking: bool = True, status: bool = False, hidden: bool = False
+    ) -> dict[str, LogicalVolume]:
+        """All logical volumes by name.
 
         :param locking: False when this process holds the lock of the volume group.
         :param status: find out as well which snapshots are ``invalid``.
+        :param hidden: also those that LVM keeps for itself, as parts of others.
         """
-        fields = [*_FIELDS, "lv_snapshot_invalid"] if status else _FIELDS
-        rows = self._report("lvs", fields, [*([] if locking else ["--nolocking"]), self.name])
-        return {row["lv_name"]: _volume(row) for row in rows}
+        fields = [*_FIELDS, *TRAITS.values(), *(["lv_snapshot_invalid"] if status else [])]
+        how = [*([] if locking else ["--nolocking"]), *(["--all"] if hidden else [])]
+        rows = self._report("lvs", fields, [*how, self.name])
+        return {volume.name: volume for volume in map(_volume, rows)}
 
     def pool_usage(self, pool: str) -> PoolUsage:
         """Size and usage of a thin pool."""
@@ -243,17 +263,37 @@ def _volume(row: Mapping[str, str]) -> LogicalVolume:
     # Not lv_active, whose words differ between LVM's releases: no device, no number.
     major, minor = int(row["lv_kernel_major"]), int(row["lv_kernel_minor"])
     active = major >= 0 and minor >= 0
+    layout, role, modules = (
+        frozenset(filter(None, row[field].split(",")))
+        for field in ("lv_layout", "lv_role", "lv_modules")
+    )
+    traits = layout | role | (modules & {"integrity"})
+    traits |= {trait for trait, field in TRAITS.items() if _yes(row, field)}
+    if row["pool_lv"].endswith("_cvol]"):
+        traits |= {"cachevol"}
+    is_thick_snapshot = "thicksnapshot" in role
     return LogicalVolume(
-        name=row["lv_name"],
-        size=int(row["origin_size"] or row["lv_size"]),
+        name=row["lv_name"].strip("[]"),
+        size=int(row["origin_size"] if is_thick_snapshot else row["lv_size"]),
         allocated=int(row["lv_size"]),
         tags=frozenset(filter(None, row["lv_tags"].split(","))),
         is_pool=row["segtype"] == "thin-pool",
-        origin=row["origin"] or None,
-        pool=row["pool_lv"] or None,
+        origin=row["origin"] if is_thick_snapshot or "thinsnapshot" in role else None,
+        pool=row["pool_lv"] if "thin" in layout and row["pool_lv"] else None,
         thin_id=int(row["thin_id"]) if row["thin_id"] else None,
         device_name=os.path.basename(row["lv_dm_path"]),
         number=f"{major}:{minor}" if active else None,
         active=active,
+        traits=traits,
         invalid=row.get("lv_snapshot_invalid") == "1",
     )
+
+
+def _yes(row: Mapping[str, str], field: str) -> bool:
+    """Whether a field of ``--binary`` says yes.
+
+    :raises LVMError: it says neither yes nor no.
+    """
+    if row[field] not in ("0", "1"):
+        raise errors.LVMError(f"LVM says {field} is {row[field]!r}, neither 0 nor 1")
+    return row[field] == "1"

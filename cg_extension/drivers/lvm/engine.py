@@ -30,7 +30,7 @@ import contextlib
 import dataclasses
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from oslo_log import log as logging
 
@@ -126,9 +126,9 @@ class Engine:
         targets = [copy.target for copy in copies]
         if self._is_done(targets):
             return 0.0
-        self._check_sources(copies)
+        arguments = self._check_sources(copies)
         with self._all_or_nothing(targets):
-            return self._snapshot(copies, volumes_to_be=False)
+            return self._snapshot(copies, arguments, volumes_to_be=False)
 
     def clone_group(
         self, copies: Sequence[Copy], progress: contents.Progress | None = None
@@ -143,9 +143,9 @@ class Engine:
             return 0.0
         if self.settings.pool is None:
             return self._clone_thick(copies, progress)
-        self._check_sources(copies)
+        arguments = self._check_sources(copies)
         with self._all_or_nothing(targets):
-            held = self._snapshot(copies, volumes_to_be=True)
+            held = self._snapshot(copies, arguments, volumes_to_be=True)
             self._extend(copies)
             self.activate(targets)
             return held
@@ -240,15 +240,24 @@ class Engine:
             mark=leftovers.unfinished_tag(),
         )
 
-    def _check_sources(self, copies: Sequence[Copy]) -> None:
-        """Refuse what can't be frozen, and activate sources: an inactive one can't be held."""
-        inactive = retake.check(self._retake_request(copies))
-        self.activate(inactive)
+    def _check_sources(self, copies: Sequence[Copy]) -> Mapping[str, Sequence[str]]:
+        """Refuse what can't be frozen, and activate sources: an inactive one can't be held.
 
-    def _snapshot(self, copies: Sequence[Copy], volumes_to_be: bool) -> float:
+        Gives back the arguments of ``lvcreate`` that the kind of each source needs.
+        """
+        sources = retake.check(self._retake_request(copies))
+        self.activate(sources.inactive)
+        return sources.arguments
+
+    def _snapshot(
+        self, copies: Sequence[Copy], arguments: Mapping[str, Sequence[str]], volumes_to_be: bool
+    ) -> float:
         """Have LVM make the snapshots, each at its own moment, then set them to one."""
         self.group.make(
-            [self._snapshot_command(copy, volumes_to_be) for copy in copies],
+            [
+                self._snapshot_command(copy, volumes_to_be, arguments[copy.source])
+                for copy in copies
+            ],
             [copy.target for copy in copies],
         )
         steps.reached("lvm.snapshots_made")
@@ -256,8 +265,11 @@ class Engine:
         steps.reached("lvm.retaken")
         return held
 
-    def _snapshot_command(self, copy: Copy, volume_to_be: bool) -> list[str]:
+    def _snapshot_command(
+        self, copy: Copy, volume_to_be: bool, arguments: Sequence[str] = ()
+    ) -> list[str]:
         command = ["lvcreate", "--yes", "--snapshot", "--name", copy.target, *_tags(copy.tags)]
+        command += arguments
         if self.settings.pool is None:
             command += ["--extents", f"{self.settings.cow_percent}%ORIGIN"]
         else:
@@ -284,9 +296,9 @@ class Engine:
             Copy(source=copy.source, target=f"{_TEMPORARY}{uuid.uuid4()}") for copy in copies
         ]
         targets = [copy.target for copy in copies]
-        self._check_sources(through)
+        arguments = self._check_sources(through)
         with self._removed_at_last([copy.target for copy in through]):
-            held = self._snapshot(through, volumes_to_be=False)
+            held = self._snapshot(through, arguments, volumes_to_be=False)
             with self._all_or_nothing(targets):
                 self._copy_thick(
                     [

@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from cg_extension.drivers.lvm import commands, errors
+from cg_extension.drivers.lvm import commands, errors, kinds
 
 _BLOCK_DEVICES = "/sys/class/block"
 _FILE_SYSTEMS = "/sys/fs"
@@ -55,7 +55,8 @@ class Machine:
 def check_members(
     volumes: Mapping[str, commands.LogicalVolume], volume_group: str, names: Iterable[str]
 ) -> None:
-    """See to it that all sources are volumes of this group, in one pool or all thick.
+    """See to it that all sources are volumes of this group, of kinds that can be members, in one
+    pool or all thick.
 
     :raises Refusal: one is not.
     """
@@ -65,18 +66,15 @@ def check_members(
             f"not in volume group {volume_group}: {', '.join(sorted(missing))}; all members of "
             "a group snapshot must be in one volume group"
         )
+    obstacles = {name: kinds.obstacle(volumes[name].traits) for name in names}
+    if refused := [f"{name} {reason}" for name, reason in sorted(obstacles.items()) if reason]:
+        raise errors.Refusal("; ".join(refused))
     pools = {volumes[name].pool for name in names}
     if len(pools) > 1:
         raise errors.Refusal(
             "members are in different thin pools, or some thin and some thick: "
             + ", ".join(sorted(f"{name} in {volumes[name].pool or 'none'}" for name in names))
         )
-    if pools == {None}:
-        chained = [name for name in names if volumes[name].origin]
-        if chained:
-            raise errors.Refusal(
-                "LVM takes no snapshot of a thick snapshot: " + ", ".join(sorted(chained))
-            )
 
 
 def check_own_files(machine: Machine, members: Mapping[str, str], own_paths: Iterable[str]) -> None:

@@ -10,7 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from oslo_log import log as logging
 
-from cg_extension.drivers.lvm import commands, contents, errors, leftovers, model, retake
+from cg_extension.drivers.lvm import (
+    commands,
+    contents,
+    errors,
+    kinds,
+    leftovers,
+    model,
+    retake,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -32,7 +40,8 @@ class Removal:
     def delete(self, names: Iterable[str]) -> None:
         """Wipe, if thick, and remove volumes and snapshots; those not there count as removed.
 
-        :raises Refusal: a thick volume has snapshots that are not among ``names``.
+        :raises Refusal: a thick volume has snapshots that are not among ``names``, or is to be
+            wiped and has a cache.
         :raises LVMError: one is in use, or LVM failed; others may be gone.
         """
         self._discard_left()
@@ -43,6 +52,12 @@ class Removal:
         for volume in volumes.values():
             if volume.origin in thick and volume.pool is None and volume.name not in wanted:
                 raise errors.Refusal(f"{volume.origin} has a snapshot: {volume.name}")
+        # Zeros would end in the cache; what it and the volume below it hold would stay.
+        if cached := [v.name for v in gone if self._is_wiped(v) and v.traits & kinds.CACHED]:
+            raise errors.Refusal(
+                f"{', '.join(sorted(cached))} has a cache, which would not be wiped: take it off "
+                "(lvconvert --splitcache) and wipe it"
+            )
         split = self._split(gone)
         for volume in split:
             self._wipe(volume)

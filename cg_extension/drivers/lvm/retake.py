@@ -23,6 +23,7 @@ from cg_extension.drivers.lvm import (
     errors,
     freeze,
     freeze_plan,
+    kinds,
     preflight,
     privileged,
     thick,
@@ -59,15 +60,26 @@ class Request:
     mark: str
 
 
-def check(request: Request) -> list[str]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sources:
+    """What was found of sources of which a group snapshot can be taken.
+
+    :param inactive: names of those that are not active.
+    :param arguments: by name, arguments of ``lvcreate`` that their kind needs.
+    """
+
+    inactive: Sequence[str]
+    arguments: Mapping[str, Sequence[str]]
+
+
+def check(request: Request) -> Sources:
     """See to it, before anything is made, that a group snapshot can be taken of the sources.
 
-    Writes out what is cached for them: LVM suspends each to make its snapshot. Gives back the
-    names of sources that are not active.
+    Writes out what is cached for them: LVM suspends each to make its snapshot.
 
     :raises Refusal: it can't; says why.
     """
-    return list(_check(dataclasses.asdict(request)))
+    return Sources(*_check(dataclasses.asdict(request)))
 
 
 def retake(request: Request) -> float:
@@ -95,14 +107,18 @@ def let_go(
 
 
 @privileged.context.entrypoint
-def _check(arguments: dict[str, Any]) -> list[str]:
+def _check(arguments: dict[str, Any]) -> tuple[list[str], dict[str, list[str]]]:
     request = Request(**arguments)
-    volumes = commands.VolumeGroup(request.volume_group, request.system_dir).volumes()
+    group = commands.VolumeGroup(request.volume_group, request.system_dir)
+    volumes = group.volumes(hidden=True)  # those are refused for what they are
     with device_mapper.Control() as control:
         _checked_order(request, volumes, control)
     sources = [volumes[source] for source, _snapshot in request.pairs]
     _flush(request.volume_group, [source.name for source in sources if source.active])
-    return [source.name for source in sources if not source.active]
+    return (
+        [source.name for source in sources if not source.active],
+        {source.name: kinds.snapshot_arguments(source.traits) for source in sources},
+    )
 
 
 @privileged.context.entrypoint

@@ -28,10 +28,19 @@ class VolumeGroupFixture(fixtures.Fixture):
     """A volume group on a loop device, with a thin pool if ``pool_size`` is set; sizes in MiB."""
 
     def __init__(
-        self, size: int = 1500, pool_size: int = 0, metadata_size: int = 8, odd_size: int = 0
+        self,
+        size: int = 1500,
+        pool_size: int = 0,
+        metadata_size: int = 8,
+        odd_size: int = 0,
+        devices: int = 1,
     ) -> None:
-        """Say how large; ``odd_size`` adds an ``odd`` device that can be made slow or faulty."""
+        """Say how large and on how many devices of that size.
+
+        ``odd_size`` adds an ``odd`` device that can be made slow or faulty.
+        """
         self.size = size
+        self.device_count = devices
         self.odd_size = odd_size
         self.pool_size = pool_size
         self.metadata_size = metadata_size
@@ -41,8 +50,9 @@ class VolumeGroupFixture(fixtures.Fixture):
         directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.name = f"cg-test-{uuid.uuid4().hex[:8]}"
         self.device_prefix = self.name.replace("-", "--") + "-"
-        self.loop = self._loop(directory / "pv", self.size)
-        devices = [self.loop]
+        self.loops = [self._loop(directory / f"pv{n}", self.size) for n in range(self.device_count)]
+        self.loop = self.loops[0]
+        devices = list(self.loops)
         if self.odd_size:
             self.odd_loop = self._loop(directory / "odd", self.odd_size)
             self.odd = f"odd-{self.name}"
@@ -51,20 +61,13 @@ class VolumeGroupFixture(fixtures.Fixture):
             devices.append(f"/dev/mapper/{self.odd}")
         self.system_dir = directory / "lvm"
         self.system_dir.mkdir()
-        udev = int(os.path.exists("/run/udev/control"))
-        accepted = ", ".join(f'"a|^{device}$|"' for device in devices)
-        (self.system_dir / "lvm.conf").write_text(
-            f'devices {{ use_devicesfile=0 filter=[{accepted}, "r|.*|"] }}\n'
-            f"activation {{ udev_sync={udev} udev_rules={udev} monitoring=0\n"
-            "thin_pool_autoextend_threshold=100 }\n"
-            "backup { backup=0 archive=0 }\n"
-        )
+        self.configure(devices)
         self.useFixture(fixtures.EnvironmentVariable("LVM_SYSTEM_DIR", str(self.system_dir)))
         self.useFixture(fixtures.EnvironmentVariable("LVM_SUPPRESS_FD_WARNINGS", "1"))
-        run("vgcreate", self.name, self.loop)
+        run("vgcreate", self.name, *self.loops)
         if self.odd_size:  # LVM's own data stays on the other one
-            run("pvcreate", "--metadatacopies", "0", devices[1])
-            run("vgextend", self.name, devices[1])
+            run("pvcreate", "--metadatacopies", "0", devices[-1])
+            run("vgextend", self.name, devices[-1])
         self.addCleanup(self._remove)
         if self.pool_size:
             self.pool = "pool"
@@ -72,6 +75,17 @@ class VolumeGroupFixture(fixtures.Fixture):
                 *("lvcreate", "--type", "thin-pool", "--size", f"{self.pool_size}M"),
                 *("--poolmetadatasize", f"{self.metadata_size}M", "--name", "pool", self.name),
             )
+
+    def configure(self, devices: Sequence[str], more: str = "") -> None:
+        """Write the ``lvm.conf`` with which LVM sees these devices, and ``more``."""
+        udev = int(os.path.exists("/run/udev/control"))
+        accepted = ", ".join(f'"a|^{device}$|"' for device in devices)
+        (self.system_dir / "lvm.conf").write_text(
+            f'devices {{ use_devicesfile=0 filter=[{accepted}, "r|.*|"] }}\n'
+            f"activation {{ udev_sync={udev} udev_rules={udev} monitoring=0\n"
+            "thin_pool_autoextend_threshold=100 }\n"
+            f"backup {{ backup=0 archive=0 }}\n{more}\n"
+        )
 
     def _loop(self, image: pathlib.Path, size: int) -> str:
         with open(image, "wb") as file:
@@ -116,11 +130,12 @@ class LVMTestCase(base.BaseTestCase):
         pool_size: int = 600,
         metadata_size: int = 8,
         odd_size: int = 0,
+        devices: int = 1,
         **settings: Any,
     ) -> engine.Engine:
         """An engine on a new volume group; a pool's sizes, in MiB, count for thin ones."""
         self.vg = self.useFixture(
-            VolumeGroupFixture(size, pool_size if thin else 0, metadata_size, odd_size)
+            VolumeGroupFixture(size, pool_size if thin else 0, metadata_size, odd_size, devices)
         )
         return engine.Engine(
             engine.Settings(

@@ -22,19 +22,20 @@ def _machine(
     )
 
 
-def _volume(name: str, pool: str | None = "pool", origin: str | None = None) -> tuple:
+def _volume(name: str, pool: str | None = "pool", *traits: str) -> tuple:
     volume = commands.LogicalVolume(
         name=name,
         size=1,
         allocated=1,
         tags=frozenset(),
         is_pool=False,
-        origin=origin,
+        origin=None,
         pool=pool,
         thin_id=1 if pool else None,
         device_name=f"vg-{name}",
         number="254:1",
         active=True,
+        traits=frozenset(["public", *traits]),
     )
     return name, volume
 
@@ -55,9 +56,14 @@ class MembersTest(base.BaseTestCase):
     def test_thin_and_thick_together_are_refused(self) -> None:
         self.assertIn("thick", self._refusal(dict([_volume("a"), _volume("b", None)]), ["a", "b"]))
 
-    def test_a_thick_snapshot_is_refused_as_a_member(self) -> None:
-        volumes = dict([_volume("a", None, "o")])
-        self.assertIn("snapshot of a thick snapshot", self._refusal(volumes, ["a"]))
+    def test_all_of_kinds_that_can_t_be_members_are_named_with_the_reason(self) -> None:
+        volumes = dict(
+            [_volume("a", None, "thicksnapshot"), _volume("b"), _volume("c", None, "pool")]
+        )
+        refusal = self._refusal(volumes, ["a", "b", "c"])
+        self.assertIn("a is a thick snapshot", refusal)
+        self.assertIn("c is a pool", refusal)
+        self.assertNotIn("b ", refusal)
 
 
 class OwnFilesTest(base.BaseTestCase):

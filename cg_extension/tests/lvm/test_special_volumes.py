@@ -1,0 +1,413 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes that are not plain: each kind works, or is refused by name before anything is changed.
+
+The rules are ``drivers/lvm/kinds.py``; what this machine's kernel does not have (VDO, lvmlockd) is
+in the unit tests of that.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+from cg_extension.drivers.lvm import engine, errors
+from cg_extension.tests.lvm import base, writer
+
+SIZE = "8M"
+
+
+class SpecialVolumesTestCase(base.LVMTestCase):
+    """A volume group on three devices; the volume to look at is called ``special``."""
+
+    thin = False
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.eng = self.use_engine(self.thin, size=400, pool_size=64, devices=3)
+        self.eng.create_volume("plain", 8 * base.MIB)
+
+    def make(self, *arguments: str, name: str = "special") -> None:
+        base.run("lvcreate", "--yes", "--name", name, *arguments)
+
+    def make_thick(self, *arguments: str, name: str = "special", size: str = SIZE) -> None:
+        self.make("--size", size, *arguments, self.vg.name, name=name)
+
+    def convert(self, *arguments: str, name: str = "special") -> None:
+        base.run("lvconvert", "--yes", *arguments, f"{self.vg.name}/{name}")
+
+    def assert_works(self, *others: str) -> None:
+        """Group snapshots and clones of ``plain`` and ``special`` are of one instant.
+
+        :param others: what else there is in the volume group.
+        """
+        names = ["plain", "special"]
+        self.eng.activate(names)
+        with writer.Writer([self.eng.device_path(name) for name in names]):
+            for prefix, make in (("s-", self.eng.snapshot_group), ("c-", self.eng.clone_group)):
+                copies = self.copies(names, prefix)
+                targets = [copy.target for copy in copies]
+                time.sleep(0.05)
+                self.assertGreater(make(copies), 0)
+                self.assertEqual(0, writer.gap(self.readable(self.eng, targets)), prefix)
+        self.eng.restore_group(
+            [engine.Copy(source=f"s-{name}", target=f"r-{name}") for name in names]
+        )
+        restored = [f"r-{name}" for name in names]
+        self.assertEqual(0, writer.gap([self.eng.device_path(name) for name in restored]))
+        self.eng.delete(f"{prefix}-{name}" for prefix in "src" for name in names)
+        self.assert_sound(self.eng, [*names, *others])
+
+    def assert_refused(self, reason: str, name: str = "special") -> None:
+        """Group snapshots and clones with ``name`` are refused, and nothing has changed."""
+        before = self._state()
+        for make in (self.eng.snapshot_group, self.eng.clone_group):
+            refusal = self.assertRaises(errors.Refusal, make, self.copies(["plain", name], "s-"))
+            self.assertIn(f"{name} ", str(refusal))
+            self.assertIn(reason, str(refusal))
+        self.assertEqual(before, self._state())
+
+    def _state(self) -> tuple[str, str]:
+        """LVM's metadata, by its number, and the devices."""
+        return (
+            base.run("vgs", "--noheadings", "-o", "vg_seqno", self.vg.name),
+            base.run("dmsetup", "info", "-c", "--noheadings", "-o", "name,suspended"),
+        )
+
+
+class ThickTest(SpecialVolumesTestCase):
+    """Thick volumes that work."""
+
+    def test_of_several_segments_works(self) -> None:
+        self.make_thick(size="4M")
+        base.run(
+            *("lvextend", "--type", "striped", "--stripes", "2", "--size", "+8M"),
+            f"{self.vg.name}/special",
+        )
+        self.assert_works()
+
+    def test_striped_works(self) -> None:
+        self.make_thick("--type", "striped", "--stripes", "2")
+        self.assert_works()
+
+    def test_mirror_works(self) -> None:
+        self.make_thick("--type", "mirror", "--mirrors", "1", "--mirrorlog", "core")
+        self.assert_works()
+
+    def test_raid1_works(self) -> None:
+        self.make_thick("--type", "raid1", "--mirrors", "1")
+        self.assert_works()
+
+    def test_raid1_that_is_being_synced_works(self) -> None:
+        self.make_thick("--type", "raid1", "--mirrors", "1", "--maxrecoveryrate", "4k", size="64M")
+        self.assert_works()
+        synced = base.run("lvs", "--noheadings", "-o", "sync_percent", f"{self.vg.name}/special")
+        self.assertLess(float(synced), 100)
+
+    def test_raid5_works(self) -> None:
+        self.make_thick("--type", "raid5", "--stripes", "2")
+        self.assert_works()
+
+    def test_raid10_works(self) -> None:
+        self.make_thick("--type", "raid10", "--mirrors", "1")
+        self.assert_works()
+
+    def test_a_cached_one_with_a_cache_volume_works(self) -> None:
+        self.make_thick()
+        self.make_thick(name="fast", size="12M")
+        self.convert("--type", "cache", "--cachevol", "fast", "--cachemode", "writeback")
+        self.assert_works()
+
+    def test_a_cached_one_with_a_cache_pool_works(self) -> None:
+        self.make_thick()
+        self.make_thick("--type", "cache-pool", name="fast", size="12M")
+        self.convert("--type", "cache", "--cachepool", "fast")
+        self.assert_works()
+
+    def test_writecache_works(self) -> None:
+        self.make_thick()
+        self.make_thick("--activate", "n", "--zero", "n", name="fast")
+        self.convert("--type", "writecache", "--cachevol", "fast")
+        self.assert_works()
+
+    def test_an_external_origin_works(self) -> None:
+        self._make_read_only()
+        self.make("--type", "thin-pool", "--size", "16M", self.vg.name, name="pool")
+        base.run("lvcreate", "-s", "--name", "thin", "--thinpool", "pool", self._path)
+        self.eng.activate(["special"])
+        self._assert_read_only_works()
+
+    def test_a_read_only_one_works(self) -> None:
+        self._make_read_only()
+        self._assert_read_only_works()
+
+    @property
+    def _path(self) -> str:
+        return f"{self.vg.name}/special"
+
+    def _make_read_only(self) -> None:
+        self.make_thick()
+        with open(self.eng.device_path("special"), "r+b") as device:
+            device.write(b"kept")
+        base.run("lvchange", "--activate", "n", self._path)
+        base.run("lvchange", "--permission", "r", self._path)
+
+    def _assert_read_only_works(self) -> None:
+        names = ["plain", "special"]
+        self.eng.snapshot_group(self.copies(names, "s-"))
+        self.eng.clone_group(self.copies(names, "c-"))
+        for name in self.readable(self.eng, ["s-special", "c-special"]):
+            with open(name, "rb") as device:
+                self.assertEqual(b"kept", device.read(4))
+        with open(self.eng.device_path("c-special"), "r+b", buffering=0) as device:
+            self.assertEqual(4, device.write(b"more"))
+
+    def test_a_cached_one_that_is_to_be_wiped_is_not_deleted(self) -> None:
+        self.make_thick()
+        self.make_thick("--type", "cache-pool", name="fast", size="12M")
+        self.convert("--type", "cache", "--cachepool", "fast")
+        before = self._state()
+        refusal = self.assertRaises(errors.Refusal, self.eng.delete, ["special"])
+        self.assertIn("special has a cache", str(refusal))
+        self.assertEqual(before, self._state())
+        self.convert("--splitcache")
+        self.eng.delete(["special"])
+        self.assert_sound(self.eng, ["plain", "fast"])
+
+
+class ThinTest(SpecialVolumesTestCase):
+    """Thin volumes that work: what is below the pool or above the volume makes no difference."""
+
+    thin = True
+
+    def _use_pool(self) -> None:
+        """Have ``plain`` and ``special`` in the pool ``other``."""
+        settings = engine.Settings(
+            volume_group=self.vg.name, pool="other", system_dir=str(self.vg.system_dir)
+        )
+        self.eng.delete(["plain"])
+        self.eng = engine.Engine(settings)
+        for name in ("plain", "special"):
+            self.eng.create_volume(name, 8 * base.MIB)
+
+    def _assert_pool_works(self) -> None:
+        """``assert_works`` in a pool of ``other`` as data and ``meta`` as metadata."""
+        self.convert("--type", "thin-pool", "--poolmetadata", "meta", name="other")
+        self._use_pool()
+        self.assert_works()
+
+    def test_a_pool_on_raid_works(self) -> None:
+        self.make_thick("--type", "raid1", "--mirrors", "1", name="meta")
+        self.make_thick("--type", "raid5", "--stripes", "2", name="other", size="48M")
+        self._assert_pool_works()
+
+    def test_a_striped_pool_works(self) -> None:
+        self.make_thick(name="meta")
+        self.make_thick("--type", "striped", "--stripes", "2", name="other", size="48M")
+        self._assert_pool_works()
+
+    def test_a_cached_pool_works(self) -> None:
+        self.make_thick(name="meta")
+        self.make_thick(name="other", size="48M")
+        self.make_thick("--type", "cache-pool", name="fast", size="12M")
+        self.convert("--type", "cache", "--cachepool", "fast", name="other")
+        self._assert_pool_works()
+
+    def test_a_pool_with_writecache_works(self) -> None:
+        self.make_thick(name="meta")
+        self.make_thick(name="other", size="48M")
+        self.make_thick("--activate", "n", "--zero", "n", name="fast")
+        self.convert("--type", "writecache", "--cachevol", "fast", name="other")
+        self._assert_pool_works()
+
+    def test_a_pool_with_integrity_works(self) -> None:
+        self.make_thick(name="meta")
+        self.make_thick(
+            *("--type", "raid1", "--mirrors", "1", "--raidintegrity", "y"), name="other", size="48M"
+        )
+        self._assert_pool_works()
+
+    def test_one_with_an_external_origin_works(self) -> None:
+        """Its size is its own, not its origin's."""
+        vg = self.vg.name
+        self.make_thick(name="old", size="4M")
+        base.run("lvchange", "--activate", "n", f"{vg}/old")
+        base.run("lvchange", "--permission", "r", f"{vg}/old")
+        base.run("lvcreate", "-s", "--name", "special", "--thinpool", "pool", f"{vg}/old")
+        base.run("lvextend", "--size", SIZE, f"{vg}/special")
+        self.assertEqual(8 * base.MIB, self.eng.volumes()["special"].size)
+        self.assert_works("old")
+
+    def test_one_with_a_thick_snapshot_works(self) -> None:
+        self.eng.create_volume("special", 8 * base.MIB)
+        base.run("lvcreate", "-s", "--size", SIZE, "--name", "cow", f"{self.vg.name}/special")
+        self.assert_works("cow")
+
+    def test_a_read_only_one_works(self) -> None:
+        """A clone of it can be written to."""
+        self.make("--virtualsize", SIZE, "--permission", "r", "--thin", f"{self.vg.name}/pool")
+        names = ["plain", "special"]
+        self.eng.snapshot_group(self.copies(names, "s-"))
+        self.eng.clone_group(self.copies(names, "c-"))
+        self.readable(self.eng, ["s-special"])
+        with open(self.eng.device_path("c-special"), "r+b", buffering=0) as device:
+            self.assertEqual(4, device.write(b"more"))
+
+    def test_a_pool_that_is_being_moved_works(self) -> None:
+        self.eng.create_volume("special", 8 * base.MIB)
+        with _moved(self.vg):
+            self.assert_works()
+
+
+class RefusedTest(SpecialVolumesTestCase):
+    """Thick volumes, and whatever else is a name in the volume group."""
+
+    def test_raid_with_integrity_is_refused(self) -> None:
+        self.make_thick("--type", "raid1", "--mirrors", "1", "--raidintegrity", "y")
+        self.assert_refused("data integrity")
+
+    def test_a_thick_snapshot_is_refused(self) -> None:
+        self.eng.snapshot_group([engine.Copy(source="plain", target="special")])
+        self.assert_refused("no snapshot of a snapshot")
+
+    def test_a_pool_is_refused(self) -> None:
+        for kind in ("thin-pool", "cache-pool"):
+            self.make_thick("--type", kind, name=kind, size="12M")
+            self.assert_refused("is a pool", kind)
+
+    def test_a_part_of_a_volume_is_refused(self) -> None:
+        self.make_thick("--type", "raid1", "--mirrors", "1", name="whole")
+        for name in ("whole_rimage_0", "whole_rmeta_1"):
+            self.assert_refused("part of another volume", name)
+        self.make_thick("--type", "thin-pool", name="pool")
+        for name in ("pool_tdata", "pool_tmeta", "lvol0_pmspare"):
+            self.assert_refused("part of another volume", name)
+
+    def test_a_part_that_is_tracked_is_refused(self) -> None:
+        self.make_thick("--type", "raid1", "--mirrors", "1", "--nosync", name="whole")
+        self.convert("--splitmirrors", "1", "--trackchanges", name="whole")
+        self.assert_refused("part of another volume", "whole_rimage_1")
+
+    def test_one_that_holds_no_data_is_refused(self) -> None:
+        self.make_thick("--type", "error")
+        self.assert_refused("holds no data")
+
+    def test_one_with_a_snapshot_that_is_to_be_merged_is_refused(self) -> None:
+        self.make_thick()
+        base.run("lvcreate", "-s", "--size", SIZE, "--name", "cow", f"{self.vg.name}/special")
+        with open(self.eng.device_path("special"), "rb"):
+            self.convert("--merge", name="cow")
+        self.assert_refused("being merged")
+        self.assert_refused("being merged", "cow")
+
+    def test_one_that_is_being_moved_is_refused(self) -> None:
+        self.make_thick()
+        with _moved(self.vg):
+            self.assert_refused("being moved")
+
+    def test_one_that_was_removed_is_refused(self) -> None:
+        history = "metadata { record_lvs_history=1 }"
+        self.vg.configure(self.vg.loops, history)
+        self.make("--type", "thin-pool", "--size", "16M", self.vg.name, name="pool")
+        self.make("--virtualsize", SIZE, "--thin", f"{self.vg.name}/pool")
+        base.run("lvcreate", "-s", "--name", "later", f"{self.vg.name}/special")
+        base.run("lvremove", "--yes", f"{self.vg.name}/special")
+        self.assert_refused("not in volume group")
+
+    def test_one_of_a_volume_group_without_all_its_devices_is_refused(self) -> None:
+        self.make_thick()
+        self.vg.configure(self.vg.loops[:2])
+        self.assert_refused("lacks a physical volume")
+        self.vg.configure(self.vg.loops)
+
+    def test_one_of_an_exported_volume_group_is_refused(self) -> None:
+        self.make_thick()
+        base.run("vgchange", "--activate", "n", self.vg.name)
+        base.run("vgexport", self.vg.name)
+        self.addCleanup(base.run, "vgimport", self.vg.name)
+        self.assert_refused("exported")
+
+    def test_one_of_another_machine_s_volume_group_is_refused(self) -> None:
+        self.make_thick()
+        base.run("vgchange", "--activate", "n", self.vg.name)
+        base.run("vgchange", "--yes", "--systemid", "elsewhere", self.vg.name)
+        self.addCleanup(
+            self.vg.configure, self.vg.loops, 'local { extra_system_ids=["elsewhere"] }'
+        )
+        complaint = self._call_command("snapshot", f"{self.vg.name}/special", "--name", "x")
+        self.assertIn("elsewhere", complaint)
+
+    def test_one_of_a_shared_volume_group_is_refused(self) -> None:
+        """As metadata tells of it: no lvmlockd runs here."""
+        self.make_thick()
+        base.run("vgchange", "--activate", "n", self.vg.name)
+        saved = self.vg.system_dir / "saved"
+        base.run("vgcfgbackup", "--file", str(saved), self.vg.name)
+        text = saved.read_text()
+        shared = text.replace(
+            "flags = []", 'lock_type = "dlm"\nlock_args = "1.0.0:x"\nflags = []', 1
+        )
+        self.assertNotEqual(text, shared)
+        edited = self.vg.system_dir / "edited"
+        edited.write_text(shared)
+        base.run("vgcfgrestore", "--yes", "--file", str(edited), self.vg.name)
+        print(base.run("vgs", "-o", "+vg_shared,vg_lock_type", self.vg.name))
+        self.addCleanup(base.run, "vgcfgrestore", "--yes", "--file", str(saved), self.vg.name)
+        self.assert_refused("shared volume group")
+
+    def test_the_command_says_why_in_one_line(self) -> None:
+        self.make_thick("--type", "thin-pool", name="pool")
+        for name in ("pool", "pool_tdata", "nothing"):
+            complaint = self._call_command("snapshot", f"{self.vg.name}/{name}", "--name", "x")
+            self.assertEqual(1, complaint.count("\n"), complaint)
+            self.assertIn(f"{name} ", complaint)
+
+    def _call_command(self, *arguments: str) -> str:
+        """What ``cg-lvm`` complains of."""
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "cg_extension.cmd.lvm", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(1, done.returncode, done.stdout)
+        return done.stderr
+
+
+class RefusedThinTest(SpecialVolumesTestCase):
+    thin = True
+
+    def test_a_thick_snapshot_of_a_thin_volume_is_refused(self) -> None:
+        base.run("lvcreate", "-s", "--size", SIZE, "--name", "special", f"{self.vg.name}/plain")
+        self.assert_refused("no snapshot of a snapshot")
+
+    def test_one_with_a_snapshot_that_is_to_be_merged_is_refused(self) -> None:
+        self.eng.create_volume("special", 8 * base.MIB)
+        base.run("lvcreate", "-s", "--name", "later", f"{self.vg.name}/special")
+        with open(self.eng.device_path("special"), "rb"):
+            self.convert("--merge", name="later")
+        self.assert_refused("being merged")
+
+    def test_beside_a_cached_one_it_is_refused_for_what_is_in_no_pool(self) -> None:
+        self.make_thick()
+        self.make_thick(name="fast", size="12M")
+        self.convert("--type", "cache", "--cachevol", "fast")
+        self.assert_refused("in none")
+
+
+@contextlib.contextmanager
+def _moved(vg: base.VolumeGroupFixture) -> Iterator[None]:
+    """A time in which what is on the first device is being moved off it."""
+    command = ["pvmove", "--interval", "600", vg.loops[0]]
+    move = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not os.path.exists(f"/dev/mapper/{vg.device_prefix}pvmove0"):
+            assert move.poll() is None
+            time.sleep(0.1)
+        time.sleep(0.5)
+        yield
+    finally:
+        move.kill()
+        move.wait()
+        base.run("pvmove", "--abort")
