@@ -6,85 +6,26 @@ number of processes does not grow with the number of volumes.
 """
 
 import contextlib
-import dataclasses
 import fcntl
 import functools
-import json
 import os
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from oslo_log import log as logging
 
-from cg_extension.drivers.lvm import errors, low_stall, privileged
+from cg_extension.drivers.lvm import errors, low_stall, privileged, reports
+from cg_extension.drivers.lvm.reports import GroupUsage, LogicalVolume, PoolUsage
+
+__all__ = ["GroupUsage", "LogicalVolume", "PoolUsage", "VolumeGroup", "device_name", "lvm"]
 
 LOG = logging.getLogger(__name__)
 
+Record = TypeVar("Record")
+
 # Not in /run/lock, where any user may make files, and so keep root from opening one.
 _AT_WORK = "/run/cg_extension-lvm.lock"
-
-# Fields that cost no status query: asked for its status, a thin pool commits, and I/O waits.
-_FIELDS = (
-    *("lv_name", "lv_size", "lv_tags", "segtype", "origin", "origin_size", "pool_lv", "thin_id"),
-    *("lv_dm_path", "lv_kernel_major", "lv_kernel_minor"),
-    *("lv_layout", "lv_role", "lv_modules"),
-)
-
-# Fields that say yes or no, by the trait that yes means (``LogicalVolume.traits``).
-TRAITS = {
-    "merging": "lv_merging",
-    "converting": "lv_converting",
-    "locked": "lv_allocation_locked",
-    "partial": "vg_partial",
-    "exported": "vg_exported",
-    "shared": "vg_shared",
-    "clustered": "vg_clustered",
-}
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class LogicalVolume:
-    """One logical volume as LVM reports it.
-
-    ``size`` is in bytes, of a thick snapshot that of its origin (``allocated`` is then that of
-    its copy-on-write store, otherwise the same); ``device_name`` is
-    device-mapper's name of it; ``number`` is its ``major:minor``, None unless ``active``.
-    ``origin`` is that of a snapshot, ``pool`` the thin pool of a thin volume: neither is what
-    LVM calls so of a cached volume. ``traits`` are the words for what it is, LVM's own for its
-    layout and role and those of ``TRAITS``; ``kinds`` tells what they mean.
-    ``invalid``: a thick snapshot whose copy-on-write store overflowed; its content is lost. Known
-    only when asked for with the status.
-    """
-
-    name: str
-    size: int
-    allocated: int
-    tags: frozenset[str]
-    is_pool: bool
-    origin: str | None
-    pool: str | None
-    thin_id: int | None
-    device_name: str
-    number: str | None
-    active: bool
-    traits: frozenset[str] = frozenset()
-    invalid: bool = False
-
-    @property
-    def path(self) -> str:
-        """Path of the device, there while the volume is active."""
-        return f"/dev/mapper/{self.device_name}"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PoolUsage:
-    """Size in bytes of a thin pool and the percentages of data and metadata in use."""
-
-    size: int
-    data_percent: float
-    metadata_percent: float
-    zeroes_new_blocks: bool
 
 
 def device_name(volume_group: str, volume: str, layer: str = "") -> str:
@@ -166,8 +107,9 @@ class VolumeGroup:
         The caller looks at what there is now.
         """
         script = "".join(_script_line(command) for command in commands)
-        _status, _output, complaint = lvm([], script, self.system_dir)
-        return _gist(complaint)
+        status, _output, complaint = lvm([], script, self.system_dir)
+        killed = f"; lvm was killed by signal {-status}" if status < 0 else ""
+        return (_gist(complaint) + killed).removeprefix("; ")
 
     def make(self, commands: Sequence[Sequence[str]], names: Sequence[str]) -> None:
         """Run commands in one process, and see to it that they made the volumes ``names``.
@@ -205,43 +147,53 @@ class VolumeGroup:
         :param status: find out as well which snapshots are ``invalid``.
         :param hidden: also those that LVM keeps for itself, as parts of others.
         """
-        fields = [*_FIELDS, *TRAITS.values(), *(["lv_snapshot_invalid"] if status else [])]
+        fields = reports.STATUS_FIELDS if status else reports.VOLUME_FIELDS
         how = [*([] if locking else ["--nolocking"]), *(["--all"] if hidden else [])]
-        rows = self._report("lvs", fields, [*how, self.name])
-        return {volume.name: volume for volume in map(_volume, rows)}
+        found = self._report("lvs", fields, [*how, self.name], reports.volume)
+        return {volume.name: volume for volume in found}
 
     def pool_usage(self, pool: str) -> PoolUsage:
         """Size and usage of a thin pool."""
-        fields = ["lv_size", "data_percent", "metadata_percent", "zero"]
-        row = self._report("lvs", fields, self.qualified([pool]))[0]
-        return PoolUsage(
-            size=int(row["lv_size"]),
-            data_percent=float(row["data_percent"] or 0),
-            metadata_percent=float(row["metadata_percent"] or 0),
-            zeroes_new_blocks=row["zero"] == "1",
-        )
+        names = self.qualified([pool])
+        (usage,) = self._report("lvs", reports.POOL_FIELDS, names, reports.pool_usage)
+        return usage
 
-    def size_and_free(self) -> tuple[int, int]:
-        """Size of the volume group and what is free of it, in bytes."""
-        row = self._report("vgs", ["vg_size", "vg_free"], [self.name])[0]
-        return int(row["vg_size"]), int(row["vg_free"])
+    def usage(self) -> GroupUsage:
+        """Size of the volume group, what is free of it, and its tags."""
+        (usage,) = self._report("vgs", reports.GROUP_FIELDS, [self.name], reports.group_usage)
+        return usage
 
     @functools.cached_property
     def locking_dir(self) -> str:
         """The directory of LVM's lock files."""
         output = self.run("lvmconfig", "--type", "full", "global/locking_dir")
-        return output.partition("=")[2].strip().strip('"')
+        with self._understood():
+            return reports.setting(output, "locking_dir")
 
     def _report(
-        self, command: str, fields: Iterable[str], arguments: Sequence[str]
-    ) -> list[dict[str, Any]]:
+        self,
+        command: str,
+        fields: Iterable[str],
+        arguments: Sequence[str],
+        parse: Callable[[Mapping[str, str]], Record],
+    ) -> list[Record]:
         output = self.run(
             command,
             *("--reportformat", "json", "--units", "b", "--nosuffix", "--binary"),
             *("-o", ",".join(fields)),
             *arguments,
         )
-        return list(json.loads(output)["report"][0][command.removesuffix("s")])
+        with self._understood():
+            return [parse(row) for row in reports.rows(output, command.removesuffix("s"))]
+
+    @contextlib.contextmanager
+    def _understood(self) -> Iterator[None]:
+        """Add LVM's version, which is asked for only then, to what an ``UnknownForm`` says."""
+        try:
+            yield
+        except reports.UnknownForm as error:
+            release = reports.version(lvm(["version"], "", self.system_dir)[1])
+            raise reports.UnknownForm(f"{error} (LVM {release})") from error
 
 
 def _script_line(command: Sequence[str]) -> str:
@@ -257,43 +209,3 @@ def _script_line(command: Sequence[str]) -> str:
 def _gist(complaint: str) -> str:
     lines = (line.strip() for line in complaint.splitlines())
     return "; ".join(line for line in lines if line and not line.startswith("WARNING"))[:1000]
-
-
-def _volume(row: Mapping[str, str]) -> LogicalVolume:
-    # Not lv_active, whose words differ between LVM's releases: no device, no number.
-    major, minor = int(row["lv_kernel_major"]), int(row["lv_kernel_minor"])
-    active = major >= 0 and minor >= 0
-    layout, role, modules = (
-        frozenset(filter(None, row[field].split(",")))
-        for field in ("lv_layout", "lv_role", "lv_modules")
-    )
-    traits = layout | role | (modules & {"integrity"})
-    traits |= {trait for trait, field in TRAITS.items() if _yes(row, field)}
-    if row["pool_lv"].endswith("_cvol]"):
-        traits |= {"cachevol"}
-    is_thick_snapshot = "thicksnapshot" in role
-    return LogicalVolume(
-        name=row["lv_name"].strip("[]"),
-        size=int(row["origin_size"] if is_thick_snapshot else row["lv_size"]),
-        allocated=int(row["lv_size"]),
-        tags=frozenset(filter(None, row["lv_tags"].split(","))),
-        is_pool=row["segtype"] == "thin-pool",
-        origin=row["origin"] if is_thick_snapshot or "thinsnapshot" in role else None,
-        pool=row["pool_lv"] if "thin" in layout and row["pool_lv"] else None,
-        thin_id=int(row["thin_id"]) if row["thin_id"] else None,
-        device_name=os.path.basename(row["lv_dm_path"]),
-        number=f"{major}:{minor}" if active else None,
-        active=active,
-        traits=traits,
-        invalid=row.get("lv_snapshot_invalid") == "1",
-    )
-
-
-def _yes(row: Mapping[str, str], field: str) -> bool:
-    """Whether a field of ``--binary`` says yes.
-
-    :raises LVMError: it says neither yes nor no.
-    """
-    if row[field] not in ("0", "1"):
-        raise errors.LVMError(f"LVM says {field} is {row[field]!r}, neither 0 nor 1")
-    return row[field] == "1"

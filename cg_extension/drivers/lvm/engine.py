@@ -95,8 +95,9 @@ class Engine:
         """What the volume group or the pool holds, and what of it is promised."""
         volumes = self.volumes().values()
         if self.settings.pool is None:
-            total, free = self.group.size_and_free()
-            return Capacity(total=total, free=free, provisioned=total - free, thin=False)
+            group = self.group.usage()
+            promised = group.size - group.free
+            return Capacity(total=group.size, free=group.free, provisioned=promised, thin=False)
         usage = self.group.pool_usage(self.settings.pool)
         return Capacity(
             total=usage.size,

@@ -7,7 +7,7 @@ lock of the volume group keeps others out. What lies below that device (mirrors,
 another pool) makes no difference then.
 
 The words are LVM's own, in ``lvs -o lv_layout,lv_role,lv_modules`` (lvmreport(7), and
-``lib/metadata/lv.c``, which makes them), and those of ``commands.TRAITS`` for its yes-or-no fields.
+``lib/metadata/lv.c``, which makes them), and those of ``reports.TRAITS`` for its yes-or-no fields.
 """
 
 from collections.abc import Mapping

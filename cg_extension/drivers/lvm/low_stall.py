@@ -6,6 +6,8 @@ program, libraries or swap; reading all those pages in while I/O is held is most
 an ``lvcreate -s`` causes. Members of which that is true are refused (``preflight``), so here it
 only costs. See lvm.conf(5), section ``activation``.
 
+The reports that the engine reads are kept from a form of the administrator's own as well.
+
 The settings must be there when ``lvm`` starts. Given by ``--config`` to each command of LVM's
 shell they have little effect, and make it read its whole configuration again each time.
 """
@@ -14,6 +16,7 @@ import contextlib
 import hashlib
 import os
 import pathlib
+
 
 _OURS = pathlib.Path("/run/cg_extension-lvm")
 _DEFAULT = "/etc/lvm"
@@ -24,6 +27,7 @@ activation {{
     reserved_memory=0 reserved_stack=0 process_priority=0
     mlock_filter=["lib","bin","heap","stack","usr","anon","vvar","vdso"]
 }}
+report {{ compact_output=0 compact_output_cols="" list_item_separator="," }}
 """
 
 

@@ -10,7 +10,7 @@ are held makes it one instant. See Documentation/admin-guide/device-mapper/snaps
 
 from collections.abc import Mapping, Sequence
 
-from cg_extension.drivers.lvm import commands, device_mapper, errors, freeze_plan
+from cg_extension.drivers.lvm import commands, device_mapper, freeze_plan, reports
 
 _SECTOR = 512
 _ALIGNMENT = 4096
@@ -34,21 +34,17 @@ def plan(
     take: list[list[object]] = []
     for _source, snapshot in pairs:
         device = volumes[snapshot].device_name
-        table = tables[device]
-        if len(table) != 1 or table[0].kind != "snapshot":
-            raise errors.LVMError(f"{device} is not a snapshot's device: {table}")
-        target = table[0]
+        target, chunk = reports.snapshot_table(tables[device])
         prepare += [
             ["load", device, [[target.start, target.length, "error", ""]]],
             ["resume", device],
-            ["clear", f"{device}-cow", _header_bytes(target)],
+            ["clear", f"{device}-cow", _header_bytes(chunk)],
             ["load", device, [[target.start, target.length, target.kind, target.parameters]]],
         ]
         take.append(["resume", device])
     return freeze_plan.Plan(prepare=prepare, suspend=order, take=take, deadline=deadline)
 
 
-def _header_bytes(target: device_mapper.Target) -> int:
-    """Bytes of the store's first chunk, its header: the table's last number, in sectors."""
-    chunk = int(target.parameters.split()[3]) * _SECTOR
-    return -(-chunk // _ALIGNMENT) * _ALIGNMENT
+def _header_bytes(chunk: int) -> int:
+    """Bytes of the store's first chunk, its header, of a chunk's size in sectors."""
+    return -(-chunk * _SECTOR // _ALIGNMENT) * _ALIGNMENT

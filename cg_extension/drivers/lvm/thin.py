@@ -8,16 +8,7 @@ their meaning: the kernel's Documentation/admin-guide/device-mapper/thin-provisi
 
 from collections.abc import Mapping, Sequence
 
-from cg_extension.drivers.lvm import commands, device_mapper, errors, freeze_plan
-
-# What a pool says of itself (``Status`` of the ``thin-pool`` target in the same document).
-_UNFIT = {
-    "ro": "is read-only",
-    "out_of_data_space": "is out of data space",
-    "Fail": "has failed",
-    "Error": "does not tell its state",
-    "needs_check": "needs a check (lvconvert --repair)",
-}
+from cg_extension.drivers.lvm import commands, device_mapper, errors, freeze_plan, reports
 
 
 def plan(
@@ -56,16 +47,15 @@ def check_pool(
     :param metadata_limit: likewise of metadata blocks; a pool that runs out of metadata goes
         read-only, for all its volumes.
     :raises Refusal: it can't, or there is too little room.
+    :raises LVMError: the kernel's words for its state are not known.
     """
-    (target,) = control.status(pool_device)
-    words = target.parameters.split()
-    if unfit := [reason for word, reason in _UNFIT.items() if word in words]:
-        raise errors.Refusal(f"the thin pool {' and '.join(unfit)}")
-    for what, usage, limit in (
-        ("metadata", words[1], metadata_limit),
-        ("data", words[2], data_limit),
+    status = reports.pool_status(control.status(pool_device))
+    if status.unfit:
+        raise errors.Refusal(f"the thin pool {status.unfit}")
+    for what, used, total, limit in (
+        ("metadata", status.metadata_used, status.metadata_total, metadata_limit),
+        ("data", status.data_used, status.data_total, data_limit),
     ):
-        used, total = map(int, usage.split("/"))
         percent = 100 * used / total
         if percent > limit:
             raise errors.Refusal(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LVM's reports become records; names become lines that LVM's shell can't misread."""
+"""Names become lines that LVM's shell can't misread; LVM's lock is taken as LVM takes it."""
 
 import os
 import pathlib
@@ -10,60 +10,8 @@ from oslotest import base
 
 from cg_extension.drivers.lvm import commands, errors, leftovers, vg_lock
 
-ROW = {
-    "lv_name": "s",
-    "lv_size": "37748736",
-    "lv_tags": "cg_ext,cg=1",
-    "segtype": "linear",
-    "origin": "v",
-    "origin_size": "33554432",
-    "pool_lv": "",
-    "thin_id": "",
-    "lv_dm_path": "/dev/mapper/vg--a-s",
-    "lv_kernel_major": "254",
-    "lv_kernel_minor": "8",
-    "lv_layout": "linear",
-    "lv_role": "public,snapshot,thicksnapshot",
-    "lv_modules": "snapshot",
-    **dict.fromkeys(commands.TRAITS.values(), "0"),
-}
 
-
-class ReportTest(base.BaseTestCase):
-    def test_a_thick_snapshot_has_the_size_of_its_origin(self) -> None:
-        volume = commands._volume(ROW)
-        self.assertEqual((33554432, 37748736), (volume.size, volume.allocated))
-        self.assertEqual(("254:8", "/dev/mapper/vg--a-s"), (volume.number, volume.path))
-        self.assertEqual({"cg_ext", "cg=1"}, volume.tags)
-
-    def test_a_thin_volume_has_its_own_size_not_that_of_its_external_origin(self) -> None:
-        thin = {"lv_layout": "thin,sparse", "lv_role": "public,snapshot,thinsnapshot"}
-        volume = commands._volume({**ROW, **thin, "pool_lv": "pool"})
-        self.assertEqual((37748736, "v", "pool"), (volume.size, volume.origin, volume.pool))
-
-    def test_a_cached_volume_is_neither_a_snapshot_nor_in_a_thin_pool(self) -> None:
-        for kind in ("cache", "writecache"):
-            names = {"origin": "[s_corig]", "pool_lv": "[fast_cvol]", "origin_size": ""}
-            words = {"lv_layout": kind, "lv_role": "public"}
-            volume = commands._volume({**ROW, **names, **words})
-            self.assertEqual((None, None), (volume.origin, volume.pool))
-            self.assertEqual({kind, "cachevol", "public"}, volume.traits)
-
-    def test_a_hidden_volume_has_its_name_without_brackets(self) -> None:
-        self.assertEqual("s_rimage_0", commands._volume({**ROW, "lv_name": "[s_rimage_0]"}).name)
-
-    def test_yes_and_no_are_told_from_what_means_neither(self) -> None:
-        self.assertIn("merging", commands._volume({**ROW, "lv_merging": "1"}).traits)
-        for word in ("", "-1", "merging"):
-            row = {**ROW, "lv_merging": word}
-            self.assertIn(
-                "lv_merging", str(self.assertRaises(errors.LVMError, commands._volume, row))
-            )
-
-    def test_an_inactive_volume_has_no_device_number(self) -> None:
-        volume = commands._volume({**ROW, "lv_kernel_major": "-1", "lv_kernel_minor": "-1"})
-        self.assertEqual((None, False), (volume.number, volume.active))
-
+class WordsTest(base.BaseTestCase):
     def test_hyphens_in_names_are_doubled_for_device_mapper(self) -> None:
         self.assertEqual("vg--a-p--1-tpool", commands.device_name("vg-a", "p-1", "tpool"))
 

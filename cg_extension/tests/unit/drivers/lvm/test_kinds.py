@@ -6,7 +6,7 @@ Those that they can are in tests/lvm/test_special_volumes.py.
 
 from oslotest import base
 
-from cg_extension.drivers.lvm import commands, kinds
+from cg_extension.drivers.lvm import kinds, reports
 
 # As LVM 2.03.16 reports a linear volume.
 PLAIN = {
@@ -21,15 +21,16 @@ PLAIN = {
     "lv_dm_path": "/dev/mapper/vg-v",
     "lv_kernel_major": "254",
     "lv_kernel_minor": "8",
+    "vg_tags": "",
     "lv_layout": "linear",
     "lv_role": "public",
     "lv_modules": "",
-    **dict.fromkeys(commands.TRAITS.values(), "0"),
+    **dict.fromkeys(reports.TRAITS.values(), "0"),
 }
 
 
 def _obstacle(**fields: str) -> str:
-    return kinds.obstacle(commands._volume({**PLAIN, **fields}).traits) or "none"
+    return kinds.obstacle(reports.volume({**PLAIN, **fields}).traits) or "none"
 
 
 class KindsTest(base.BaseTestCase):

@@ -31,6 +31,12 @@ class SystemDirTest(base.BaseTestCase):
         self.assertTrue((self.theirs / "backup" / "vg").exists())
         self.assertIn("mlock_filter", (ours / "lvmlocal.conf").read_text())
 
+    def test_reports_have_the_form_that_is_read_whatever_theirs_have(self) -> None:
+        (self.theirs / "lvmlocal.conf").write_text("report { compact_output=1 }")
+        local = (self.ours() / "lvmlocal.conf").read_text()
+        self.assertLess(local.index("compact_output=1"), local.index("compact_output=0"))
+        self.assertIn('list_item_separator=","', local)
+
     def test_their_local_settings_stay_before_ours(self) -> None:
         (self.theirs / "lvmlocal.conf").write_text('local { system_id="here" }')
         text = (self.ours() / "lvmlocal.conf").read_text()

@@ -34,7 +34,6 @@ def _volume(name: str, pool: str | None = "pool", *traits: str) -> tuple:
         thin_id=1 if pool else None,
         device_name=f"vg-{name}",
         number="254:1",
-        active=True,
         traits=frozenset(["public", *traits]),
     )
     return name, volume

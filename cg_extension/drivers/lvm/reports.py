@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What LVM and device-mapper say, read strictly: text in, records out.
+
+Every word of theirs that the engine acts on is compared here and nowhere else. Fields were chosen
+whose form is the same in every release of LVM that was tried; a form that is not known raises
+``UnknownForm`` with the field and the value, so that a new release shows itself at once instead of
+as a volume that is "not there".
+"""
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cg_extension.drivers.lvm import device_mapper, errors
+
+# Fields that say yes or no, by the trait that yes means (``LogicalVolume.traits``).
+TRAITS = {
+    "merging": "lv_merging",
+    "converting": "lv_converting",
+    "locked": "lv_allocation_locked",
+    "partial": "vg_partial",
+    "exported": "vg_exported",
+    "shared": "vg_shared",
+    "clustered": "vg_clustered",
+}
+
+# Fields that cost no status query: asked for its status, a thin pool commits, and I/O waits.
+# Whether a volume is active is told by its device's number: the words of lv_active differ.
+VOLUME_FIELDS = (
+    *("lv_name", "lv_size", "lv_tags", "segtype", "origin", "origin_size", "pool_lv", "thin_id"),
+    *("lv_dm_path", "lv_kernel_major", "lv_kernel_minor", "vg_tags"),
+    *("lv_layout", "lv_role", "lv_modules"),
+    *TRAITS.values(),
+)
+STATUS_FIELDS = (*VOLUME_FIELDS, "lv_snapshot_invalid")
+POOL_FIELDS = ("lv_size", "data_percent", "metadata_percent", "zero")
+GROUP_FIELDS = ("vg_size", "vg_free", "vg_tags")
+
+_KERNEL = f"device-mapper of Linux {os.uname().release}"
+_DM_DIRECTORY = "/dev/mapper/"
+_WHOLE_NUMBER = re.compile(r"[0-9]+")
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+class UnknownForm(errors.LVMError):
+    """A report is of no form that was ever seen; the message has the field and the value."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LogicalVolume:
+    """One logical volume as LVM reports it.
+
+    ``size`` is in bytes, of a thick snapshot that of its origin (``allocated`` is then that of
+    its copy-on-write store, otherwise the same); ``device_name`` is
+    device-mapper's name of it; ``number`` is its ``major:minor``, None unless ``active``.
+    ``origin`` is that of a snapshot, ``pool`` the thin pool of a thin volume: neither is what
+    LVM calls so of a cached volume. ``traits`` are the words for what it is, LVM's own for its
+    layout and role and those of ``TRAITS``; ``kinds`` tells what they mean.
+    ``invalid``: a thick snapshot whose copy-on-write store overflowed; its content is lost. Known
+    only when asked for with the status. ``group_tags`` are those of its volume group.
+    """
+
+    name: str
+    size: int
+    allocated: int
+    tags: frozenset[str]
+    is_pool: bool
+    origin: str | None
+    pool: str | None
+    thin_id: int | None
+    device_name: str
+    number: str | None
+    group_tags: frozenset[str] = frozenset()
+    traits: frozenset[str] = frozenset()
+    invalid: bool = False
+
+    @property
+    def active(self) -> bool:
+        """Whether the volume has a device."""
+        return self.number is not None
+
+    @property
+    def path(self) -> str:
+        """Path of the device, there while the volume is active."""
+        return f"{_DM_DIRECTORY}{self.device_name}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PoolUsage:
+    """Size in bytes of a thin pool and the percentages of data and metadata in use."""
+
+    size: int
+    data_percent: float
+    metadata_percent: float
+    zeroes_new_blocks: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GroupUsage:
+    """Size of a volume group and what of it is free, in bytes, and its tags."""
+
+    size: int
+    free: int
+    tags: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PoolStatus:
+    """What the kernel says of a thin pool; used and total are blocks.
+
+    ``unfit`` says why no snapshot can be taken in it, None if one can. The other fields are then
+    not known.
+    """
+
+    unfit: str | None = None
+    metadata_used: int = 0
+    metadata_total: int = 0
+    data_used: int = 0
+    data_total: int = 0
+
+
+def rows(output: str, kind: str) -> list[dict[str, str]]:
+    """The rows of a report in JSON. ``kind`` is ``lv``, ``vg`` and the like."""
+    try:
+        (report,) = json.loads(output)["report"]
+        found: list[dict[str, str]] = report[kind]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unknown("LVM", f"the report of {kind}s", output[:200]) from error
+    return found
+
+
+def volume(row: Mapping[str, Any]) -> LogicalVolume:
+    """A row with VOLUME_FIELDS or STATUS_FIELDS."""
+    layout, role, modules = (_words(row, field) for field in ("lv_layout", "lv_role", "lv_modules"))
+    traits = layout | role | (modules & {"integrity"})
+    traits |= {trait for trait, field in TRAITS.items() if _flag(row, field)}
+    pool = _text(row, "pool_lv", empty=True)
+    if pool.endswith("_cvol]"):
+        traits |= {"cachevol"}
+    is_thick_snapshot = "thicksnapshot" in role
+    path = _text(row, "lv_dm_path")
+    if not path.startswith(_DM_DIRECTORY):
+        raise _unknown("LVM", "lv_dm_path", path)
+    return LogicalVolume(
+        name=_text(row, "lv_name").strip("[]"),
+        size=_whole(row, "origin_size" if is_thick_snapshot else "lv_size"),
+        allocated=_whole(row, "lv_size"),
+        tags=_words(row, "lv_tags"),
+        group_tags=_words(row, "vg_tags"),
+        # A type's name is what stands in LVM's metadata on the disks, so it can't change.
+        is_pool=_text(row, "segtype") == "thin-pool",
+        origin=_text(row, "origin") if is_thick_snapshot or "thinsnapshot" in role else None,
+        pool=pool if "thin" in layout and pool else None,
+        thin_id=_whole(row, "thin_id") if _text(row, "thin_id", empty=True) else None,
+        device_name=os.path.basename(path),
+        number=_device_number(row),
+        traits=traits,
+        # Not known (-1) of what is no snapshot or is not active.
+        invalid="lv_snapshot_invalid" in row and _flag(row, "lv_snapshot_invalid", unknown=False),
+    )
+
+
+def pool_usage(row: Mapping[str, Any]) -> PoolUsage:
+    """A row with POOL_FIELDS. The percentages are empty unless the pool is active."""
+    return PoolUsage(
+        size=_whole(row, "lv_size"),
+        data_percent=_percentage(row, "data_percent"),
+        metadata_percent=_percentage(row, "metadata_percent"),
+        zeroes_new_blocks=_flag(row, "zero"),
+    )
+
+
+def group_usage(row: Mapping[str, Any]) -> GroupUsage:
+    """A row with GROUP_FIELDS."""
+    return GroupUsage(
+        size=_whole(row, "vg_size"), free=_whole(row, "vg_free"), tags=_words(row, "vg_tags")
+    )
+
+
+def setting(output: str, name: str) -> str:
+    """A setting that is a string, of what ``lvmconfig`` prints: ``name="value"``."""
+    line = re.fullmatch(rf'\s*{re.escape(name)}\s*=\s*"([^"]*)"\s*', output)
+    if not line:
+        raise _unknown("LVM", f"the setting {name}", output)
+    return line[1]
+
+
+def version(output: str) -> str:
+    """LVM's own version from what ``lvm version`` prints; not strict: it is for messages."""
+    line = re.search(r"LVM version:\s*(\S+)", output)
+    return line[1] if line else "of an unknown version"
+
+
+# The status of a thin-pool target: the kernel's
+# Documentation/admin-guide/device-mapper/thin-provisioning.rst, and pool_status() in dm-thin.c.
+_POOL_STATUS = re.compile(
+    r"(?P<transaction>\d+) (?P<metadata_used>\d+)/(?P<metadata_total>\d+)"
+    r" (?P<data_used>\d+)/(?P<data_total>\d+) (?P<held_root>\d+|-) (?P<mode>\S+)"
+    r" (?P<discard>\S+) (?P<when_full>\S+) (?P<check>\S+)(?P<more>( \d+)*)"
+)
+_FAILED = {"Fail": "has failed", "Error": "does not tell its state"}
+_POOL_MODES = {"rw": None, "ro": "is read-only", "out_of_data_space": "is out of data space"}
+_POOL_CHECKS = {"-": None, "needs_check": "needs a check (lvconvert --repair)"}
+_POOL_OTHERS = {
+    "discard": {"discard_passdown", "no_discard_passdown", "ignore_discard"},
+    "when_full": {"error_if_no_space", "queue_if_no_space"},
+}
+
+
+def pool_status(targets: Iterable[device_mapper.Target]) -> PoolStatus:
+    """The status of a thin pool's device."""
+    parameters = _only(targets, "thin-pool", "the status of a thin pool").parameters
+    if parameters in _FAILED:
+        return PoolStatus(unfit=_FAILED[parameters])
+    words = _POOL_STATUS.fullmatch(parameters)
+    if not words:
+        raise _unknown(_KERNEL, "the status of a thin pool", parameters)
+    for name, known in [("mode", _POOL_MODES), ("check", _POOL_CHECKS), *_POOL_OTHERS.items()]:
+        if words[name] not in known:
+            raise _unknown(_KERNEL, f"{name} of a thin pool", words[name])
+    reasons = [_POOL_MODES[words["mode"]], _POOL_CHECKS[words["check"]]]
+    numbers = ("metadata_used", "metadata_total", "data_used", "data_total")
+    return PoolStatus(
+        unfit=" and ".join(reason for reason in reasons if reason) or None,
+        **{name: int(words[name]) for name in numbers},
+    )
+
+
+# <origin> <COW device> <persistent?> <chunk size in sectors>, and features since Linux 5.0:
+# Documentation/admin-guide/device-mapper/snapshot.rst. LVM's snapshots are persistent.
+_SNAPSHOT_TABLE = re.compile(r"\d+:\d+ \d+:\d+ (?:P|PO) (?P<chunk>\d+)( .*)?")
+
+
+def snapshot_table(targets: Iterable[device_mapper.Target]) -> tuple[device_mapper.Target, int]:
+    """The one target of a thick snapshot's table, and its chunks' size in sectors."""
+    target = _only(targets, "snapshot", "the table of a snapshot")
+    words = _SNAPSHOT_TABLE.fullmatch(target.parameters)
+    if not words:
+        raise _unknown(_KERNEL, "the table of a snapshot", target.parameters)
+    return target, int(words["chunk"])
+
+
+def _unknown(who: str, field: str, value: object) -> UnknownForm:
+    return UnknownForm(f"{who} reports {field} as {value!r}, a form that is not known here")
+
+
+def _only(targets: Iterable[device_mapper.Target], kind: str, what: str) -> device_mapper.Target:
+    found = list(targets)
+    if [target.kind for target in found] != [kind]:
+        raise _unknown(_KERNEL, what, found)
+    return found[0]
+
+
+def _text(row: Mapping[str, Any], field: str, empty: bool = False) -> str:
+    value = row.get(field)
+    if not isinstance(value, str) or not (value or empty):
+        raise _unknown("LVM", field, value)
+    return value
+
+
+def _whole(row: Mapping[str, Any], field: str) -> int:
+    text = _text(row, field)
+    if not _WHOLE_NUMBER.fullmatch(text):
+        raise _unknown("LVM", field, text)
+    return int(text)
+
+
+def _percentage(row: Mapping[str, Any], field: str) -> float:
+    text = _text(row, field, empty=True)
+    if text and not _NUMBER.fullmatch(text):
+        raise _unknown("LVM", field, text)
+    return float(text or 0)
+
+
+def _flag(row: Mapping[str, Any], field: str, unknown: bool | None = None) -> bool:
+    """A yes or no as ``--binary`` has it; ``unknown`` is what -1 stands for, if it is allowed."""
+    meanings = {"1": True, "0": False, "-1": unknown}
+    meaning = meanings.get(_text(row, field))
+    if meaning is None:
+        raise _unknown("LVM", field, row[field])
+    return meaning
+
+
+def _words(row: Mapping[str, Any], field: str) -> frozenset[str]:
+    return frozenset(filter(None, _text(row, field, empty=True).split(",")))
+
+
+def _device_number(row: Mapping[str, Any]) -> str | None:
+    """``major:minor``, or None of a volume without a device: both are -1 then."""
+    numbers = [_text(row, "lv_kernel_major"), _text(row, "lv_kernel_minor")]
+    if numbers == ["-1", "-1"]:
+        return None
+    return ":".join(str(_whole(row, field)) for field in ("lv_kernel_major", "lv_kernel_minor"))
