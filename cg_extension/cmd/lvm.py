@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cg_extension.drivers import exceptions
-from cg_extension.drivers.lvm import commands, engine, leftovers, privileged
+from cg_extension.drivers.lvm import commands, engine, privileged, sets
 
 # Tags: what a volume belongs to, what it was made of, and how many belong together.
 _SNAPSHOT = "cg-lvm.snapshot="
@@ -243,7 +243,7 @@ def _by_name(
 
 def _is_complete(volumes: Sequence[commands.LogicalVolume]) -> bool:
     """Whether these are all members of a group snapshot or clone, finished."""
-    finished = [volume for volume in volumes if not leftovers.unfinished_of(volume.tags)]
+    finished = [volume for volume in volumes if not sets.is_doomed(volume)]
     return {_tag(volume, _MEMBERS) for volume in volumes} == {str(len(finished))}
 
 

@@ -6,7 +6,6 @@ number of processes does not grow with the number of volumes.
 """
 
 import contextlib
-import fcntl
 import functools
 import os
 import subprocess
@@ -15,7 +14,7 @@ from typing import TypeVar
 
 from oslo_log import log as logging
 
-from cg_extension.drivers.lvm import errors, low_stall, privileged, reports
+from cg_extension.drivers.lvm import at_work, errors, low_stall, privileged, reports
 from cg_extension.drivers.lvm.reports import GroupUsage, LogicalVolume, PoolUsage
 
 __all__ = ["GroupUsage", "LogicalVolume", "PoolUsage", "VolumeGroup", "device_name", "lvm"]
@@ -23,9 +22,6 @@ __all__ = ["GroupUsage", "LogicalVolume", "PoolUsage", "VolumeGroup", "device_na
 LOG = logging.getLogger(__name__)
 
 Record = TypeVar("Record")
-
-# Not in /run/lock, where any user may make files, and so keep root from opening one.
-_AT_WORK = "/run/cg_extension-lvm.lock"
 
 
 def device_name(volume_group: str, volume: str, layer: str = "") -> str:
@@ -40,39 +36,17 @@ def lvm(arguments: list[str], script: str, system_dir: str | None) -> tuple[int,
     environment = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
     environment["PATH"] = f"{environment.get('PATH', '')}:/usr/sbin:/sbin"
     environment["LVM_SYSTEM_DIR"] = low_stall.system_dir(system_dir)
-    with _at_work(fcntl.LOCK_SH) as fd:
+    with at_work.work(script) as fd:
         done = subprocess.run(
             ["lvm", *arguments],
-            input=script,
+            stdin=fd,
             capture_output=True,
             text=True,
             errors="replace",
             env=environment,
-            pass_fds=(fd,),
             check=False,
         )
     return done.returncode, done.stdout, done.stderr
-
-
-@privileged.context.entrypoint
-def wait_for_all() -> None:
-    """Wait for the ``lvm`` processes of everyone here who runs them by ``lvm``.
-
-    One of them may go on after the process that started it was killed.
-    """
-    with _at_work(fcntl.LOCK_EX):
-        pass
-
-
-@contextlib.contextmanager
-def _at_work(operation: int) -> Iterator[int]:
-    """Hold a lock that an ``lvm`` process inherits, and so keeps when its parent dies."""
-    fd = os.open(_AT_WORK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, operation)
-        yield fd
-    finally:
-        os.close(fd)
 
 
 class VolumeGroup:
@@ -128,6 +102,14 @@ class VolumeGroup:
         if names:
             change = "--deltag" if remove else "--addtag"
             self.run("lvchange", change, tag, *self.qualified(names))
+
+    def change_tags(self, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
+        """Give the volume group tags and take others away, all in one step.
+
+        Tags that are there already, or not there any more, make no difference.
+        """
+        changes = [("--addtag", tag) for tag in add] + [("--deltag", tag) for tag in remove]
+        self.run("vgchange", *(word for change in changes for word in change), self.name)
 
     def activate(self, names: Sequence[str]) -> None:
         """Make the devices of volumes appear; those that are there are left alone."""

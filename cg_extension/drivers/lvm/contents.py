@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from cg_extension.drivers import steps
-from cg_extension.drivers.lvm import errors, privileged
+from cg_extension.drivers.lvm import at_work, errors, privileged
 
 Progress = Callable[[int, int], None]
 
@@ -78,7 +78,7 @@ def _copy(source: str, target: str, offset: int, size: int) -> int:
     read_from = os.open(source, os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
     write_to = os.open(target, os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
     try:
-        with mmap.mmap(-1, _BUFFER) as buffer:
+        with at_work.work(), mmap.mmap(-1, _BUFFER) as buffer:
             zeros = bytes(_BUFFER)
             for position in range(offset, offset + size, _BUFFER):
                 length = min(_BUFFER, offset + size - position)
@@ -100,7 +100,7 @@ def _copy(source: str, target: str, offset: int, size: int) -> int:
 def _clear(device: str, offset: int, size: int, ionice: list[str]) -> None:
     fd = os.open(device, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        with _io_priority(ionice):
+        with at_work.work(), _io_priority(ionice):
             _zero(fd, offset, size)
     finally:
         os.close(fd)

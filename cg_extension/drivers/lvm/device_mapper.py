@@ -6,6 +6,7 @@ I/O.
 """
 
 import dataclasses
+import errno
 import fcntl
 import os
 import struct
@@ -134,6 +135,15 @@ class Control:
     def is_suspended(self, name: str) -> bool:
         """Whether a device's I/O is held."""
         return bool(_flags(self.send(device_status(name))) & FLAG_SUSPEND)
+
+    def is_open(self, name: str) -> bool:
+        """Whether someone has a device open: a program, a mount, another device on it."""
+        try:
+            return bool(_HEADER.unpack_from(self.send(device_status(name)))[6])
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # gone meanwhile
+                return False
+            raise
 
     def has_waiting_table(self, name: str) -> bool:
         """Whether a table is loaded in a device's inactive slot, for the next resume."""

@@ -39,10 +39,11 @@ from cg_extension.drivers.lvm import (
     commands,
     contents,
     errors,
-    leftovers,
     preflight,
+    recovery,
     removal,
     retake,
+    sets,
 )
 from cg_extension.drivers.lvm.model import Capacity, Copy, Settings
 
@@ -112,8 +113,8 @@ class Engine:
         """Make an empty volume of ``size`` bytes that reads as zeros, and activate it."""
         if self._is_done([name]):
             return
-        with self._all_or_nothing([name]):
-            self.group.run("lvcreate", *self._new_volume(name, size, tags))
+        with self._all_or_nothing() as mark:
+            self.group.run("lvcreate", *self._new_volume(name, size, [mark, *tags]))
             if self.settings.pool is None:  # its extents hold what was there before
                 contents.clear(self.device_path(name), 0, size)
 
@@ -128,8 +129,8 @@ class Engine:
         if self._is_done(targets):
             return 0.0
         arguments = self._check_sources(copies)
-        with self._all_or_nothing(targets):
-            return self._snapshot(copies, arguments, volumes_to_be=False)
+        with self._all_or_nothing() as mark:
+            return self._snapshot(copies, arguments, mark, volumes_to_be=False)
 
     def clone_group(
         self, copies: Sequence[Copy], progress: contents.Progress | None = None
@@ -145,8 +146,8 @@ class Engine:
         if self.settings.pool is None:
             return self._clone_thick(copies, progress)
         arguments = self._check_sources(copies)
-        with self._all_or_nothing(targets):
-            held = self._snapshot(copies, arguments, volumes_to_be=True)
+        with self._all_or_nothing() as mark:
+            held = self._snapshot(copies, arguments, mark, volumes_to_be=True)
             self._extend(copies)
             self.activate(targets)
             return held
@@ -165,18 +166,19 @@ class Engine:
         for copy in copies:
             if copy.source not in volumes:
                 raise errors.Refusal(f"there is no {copy.source} in {self.group.name}")
-            if leftovers.unfinished_of(volumes[copy.source].tags):
+            if sets.is_doomed(volumes[copy.source]):
                 raise errors.Refusal(f"{copy.source} is half-made: it may be of any moment")
             if volumes[copy.source].invalid:
                 raise errors.Refusal(
                     f"the copy-on-write store of {copy.source} overflowed; its content is lost"
                 )
-        with self._all_or_nothing(targets):
+        with self._all_or_nothing() as mark:
             if self.settings.pool is None:
-                self._copy_thick(copies, progress)
+                self._copy_thick(copies, mark, progress)
             else:
                 self.group.make(
-                    [self._snapshot_command(copy, volume_to_be=True) for copy in copies], targets
+                    [self._snapshot_command(copy, mark, volume_to_be=True) for copy in copies],
+                    targets,
                 )
                 self._extend(copies)
                 self.activate(targets)
@@ -202,22 +204,17 @@ class Engine:
     def recover(self) -> list[str]:
         """Put right what a crash left: run it before anything else is done.
 
-        Resumes sources of half-made snapshots that are still suspended, and removes volumes that
-        a process which is gone was making. Those that have to be wiped first, which can take
-        hours, are given other names instead, so that they are in nobody's way: gives back those
+        Resumes sources of half-made snapshots that are still suspended, and removes what a
+        process which is gone was making or removing. What has to be wiped first, which can take
+        hours, is given other names instead, so that it is in nobody's way: gives back those
         names, for ``wipe``.
         """
-        commands.wait_for_all()
-        left = [v for v in self.volumes().values() if leftovers.is_leftover(v.tags)]
-        if left:
-            names = sorted(volume.name for volume in left)
-            LOG.warning("Removing volumes that a crash had left half-made: %s", names)
-        return self._removal.set_aside(left)
+        return recovery.recover(self.settings)
 
     def wipe(self, names: Sequence[str]) -> None:
         """Wipe and remove what ``recover`` has set aside; what fails is left to the next start."""
         for name in names:
-            self._removal.discard([name])
+            self._removal.wipe_aside(name)
 
     def wipe_in_background(self, names: Sequence[str]) -> None:
         """``wipe``, while others go on."""
@@ -226,7 +223,7 @@ class Engine:
 
     # How
 
-    def _retake_request(self, copies: Sequence[Copy]) -> retake.Request:
+    def _retake_request(self, copies: Sequence[Copy], mark: str = "") -> retake.Request:
         settings = self.settings
         own_paths = [*settings.own_paths, self.group.locking_dir, settings.system_dir or "/etc/lvm"]
         return retake.Request(
@@ -238,7 +235,7 @@ class Engine:
             data_limit=settings.data_limit,
             metadata_limit=settings.metadata_limit,
             own_paths=preflight.own_paths(own_paths),
-            mark=leftovers.unfinished_tag(),
+            mark=mark,
         )
 
     def _check_sources(self, copies: Sequence[Copy]) -> Mapping[str, Sequence[str]]:
@@ -251,25 +248,30 @@ class Engine:
         return sources.arguments
 
     def _snapshot(
-        self, copies: Sequence[Copy], arguments: Mapping[str, Sequence[str]], volumes_to_be: bool
+        self,
+        copies: Sequence[Copy],
+        arguments: Mapping[str, Sequence[str]],
+        mark: str,
+        volumes_to_be: bool,
     ) -> float:
         """Have LVM make the snapshots, each at its own moment, then set them to one."""
         self.group.make(
             [
-                self._snapshot_command(copy, volumes_to_be, arguments[copy.source])
+                self._snapshot_command(copy, mark, volumes_to_be, arguments[copy.source])
                 for copy in copies
             ],
             [copy.target for copy in copies],
         )
         steps.reached("lvm.snapshots_made")
-        held = retake.retake(self._retake_request(copies))
+        held = retake.retake(self._retake_request(copies, mark))
         steps.reached("lvm.retaken")
         return held
 
     def _snapshot_command(
-        self, copy: Copy, volume_to_be: bool, arguments: Sequence[str] = ()
+        self, copy: Copy, mark: str, volume_to_be: bool, arguments: Sequence[str] = ()
     ) -> list[str]:
-        command = ["lvcreate", "--yes", "--snapshot", "--name", copy.target, *_tags(copy.tags)]
+        tags = _tags([mark, *copy.tags])
+        command = ["lvcreate", "--yes", "--snapshot", "--name", copy.target, *tags]
         command += arguments
         if self.settings.pool is None:
             command += ["--extents", f"{self.settings.cow_percent}%ORIGIN"]
@@ -296,27 +298,32 @@ class Engine:
         through = [
             Copy(source=copy.source, target=f"{_TEMPORARY}{uuid.uuid4()}") for copy in copies
         ]
-        targets = [copy.target for copy in copies]
         arguments = self._check_sources(through)
-        with self._removed_at_last([copy.target for copy in through]):
-            held = self._snapshot(through, arguments, volumes_to_be=False)
-            with self._all_or_nothing(targets):
+        with self._removed_at_last() as temporary_mark:
+            held = self._snapshot(through, arguments, temporary_mark, volumes_to_be=False)
+            with self._all_or_nothing() as mark:
                 self._copy_thick(
                     [
                         dataclasses.replace(copy, source=temporary.target)
                         for copy, temporary in zip(copies, through, strict=True)
                     ],
+                    mark,
                     progress,
                 )
             return held
 
-    def _copy_thick(self, copies: Sequence[Copy], progress: contents.Progress | None) -> None:
+    def _copy_thick(
+        self, copies: Sequence[Copy], mark: str, progress: contents.Progress | None
+    ) -> None:
         volumes = self.volumes()
         sizes = {copy.target: copy.size or volumes[copy.source].size for copy in copies}
         self.activate([copy.source for copy in copies if not volumes[copy.source].active])
         self.group.make(
             [
-                ["lvcreate", *self._new_volume(copy.target, sizes[copy.target], copy.tags)]
+                [
+                    "lvcreate",
+                    *self._new_volume(copy.target, sizes[copy.target], [mark, *copy.tags]),
+                ]
                 for copy in copies
             ],
             list(sizes),
@@ -363,35 +370,41 @@ class Engine:
         """
         volumes = self.volumes()
         there = [volumes[name] for name in targets if name in volumes]
-        if foreign := [volume.name for volume in there if leftovers.OWNED not in volume.tags]:
+        if foreign := [volume.name for volume in there if sets.OWNED not in volume.tags]:
             raise errors.Refusal(f"there already: {', '.join(foreign)} in {self.group.name}")
-        finished = [v for v in there if not leftovers.unfinished_of(v.tags)]
-        if len(finished) == len(targets):
+        if len(there) == len(targets) and not any(map(sets.is_doomed, there)):
             return True
-        self._removal.remove_half_made(there)
+        self._removal.remove_half_made(there, volumes)
         return False
 
     @contextlib.contextmanager
-    def _all_or_nothing(self, targets: Sequence[str]) -> Iterator[None]:
-        """On success, the targets made inside lose the mark of the unfinished; else they go."""
+    def _all_or_nothing(self) -> Iterator[str]:
+        """What is made inside with the tag that this gives counts all at once, or goes."""
+        name = sets.new()
+        mark = sets.mark(sets.BEGUN, name)
         try:
-            yield
-            self.retag(targets, leftovers.unfinished_tag(), remove=True)
+            self.group.change_tags(add=[mark])
+            steps.reached("lvm.begun")
+            yield sets.member_tag(name)
+            self.group.change_tags(remove=[mark])
         except (Exception, KeyboardInterrupt):
-            self._removal.discard(targets)
+            self._removal.discard(name)
             raise
+        steps.reached("lvm.finished")
 
     @contextlib.contextmanager
-    def _removed_at_last(self, names: Sequence[str]) -> Iterator[None]:
+    def _removed_at_last(self) -> Iterator[str]:
+        """What is made inside with the tag that this gives goes in any case."""
+        name = sets.new()
         try:
-            yield
+            self.group.change_tags(add=[sets.mark(sets.BEGUN, name)])
+            yield sets.member_tag(name)
         except (Exception, KeyboardInterrupt):
-            self._removal.discard_temporaries(names)
+            self._removal.discard_temporaries(name)
             raise
-        self._removal.discard_temporaries(names)
+        self._removal.discard_temporaries(name)
 
 
 def _tags(tags: Iterable[str]) -> list[str]:
-    """Arguments of lvcreate for the caller's tags and the engine's own."""
-    all_tags = [leftovers.OWNED, leftovers.unfinished_tag(), *tags]
-    return [word for tag in all_tags for word in ("--addtag", tag)]
+    """Arguments of lvcreate for the engine's own tag and others."""
+    return [word for tag in (sets.OWNED, *tags) for word in ("--addtag", tag)]

@@ -17,8 +17,8 @@ import hashlib
 import os
 import pathlib
 
-
-_OURS = pathlib.Path("/run/cg_extension-lvm")
+# Root's own, of this package.
+OURS = pathlib.Path("/run/cg_extension-lvm")
 _DEFAULT = "/etc/lvm"
 _LOCAL = "lvmlocal.conf"  # LVM reads it after lvm.conf, and believes it more.
 _SETTINGS = """
@@ -37,9 +37,9 @@ def system_dir(path: str | None) -> str:
     For root. None means LVM's own: that of the environment, or its default.
     """
     theirs = pathlib.Path(path or os.environ.get("LVM_SYSTEM_DIR") or _DEFAULT).absolute()
-    ours = _OURS / hashlib.sha256(os.fsencode(theirs)).hexdigest()[:16]
+    ours = OURS / hashlib.sha256(os.fsencode(theirs)).hexdigest()[:16]
     # Each by itself: a parent that is made along the way gets what the umask leaves.
-    _OURS.mkdir(0o700, exist_ok=True)
+    OURS.mkdir(0o700, exist_ok=True)
     ours.mkdir(0o700, exist_ok=True)
     for link in ours.iterdir():
         if link.is_symlink() and not link.exists():

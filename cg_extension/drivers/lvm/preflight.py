@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from cg_extension.drivers.lvm import commands, errors, kinds
+from cg_extension.drivers.lvm import commands, errors, kinds, sets
 
 _BLOCK_DEVICES = "/sys/class/block"
 _FILE_SYSTEMS = "/sys/fs"
@@ -66,7 +66,12 @@ def check_members(
             f"not in volume group {volume_group}: {', '.join(sorted(missing))}; all members of "
             "a group snapshot must be in one volume group"
         )
-    obstacles = {name: kinds.obstacle(volumes[name].traits) for name in names}
+    obstacles = {
+        name: "is half-made or half-removed"
+        if sets.is_doomed(volumes[name])
+        else kinds.obstacle(volumes[name].traits)
+        for name in names
+    }
     if refused := [f"{name} {reason}" for name, reason in sorted(obstacles.items()) if reason]:
         raise errors.Refusal("; ".join(refused))
     pools = {volumes[name].pool for name in names}

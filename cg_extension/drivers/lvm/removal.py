@@ -5,19 +5,23 @@ Which ones, and when, is up to the engine.
 """
 
 import threading
+import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
 from oslo_log import log as logging
 
+from cg_extension.drivers import steps
 from cg_extension.drivers.lvm import (
     commands,
     contents,
+    device_mapper,
     errors,
     kinds,
-    leftovers,
     model,
+    privileged,
     retake,
+    sets,
 )
 
 LOG = logging.getLogger(__name__)
@@ -25,6 +29,8 @@ LOG = logging.getLogger(__name__)
 _MIB = 1 << 20
 # Of volumes that wait to be wiped and removed.
 _ASIDE = "cggone-"
+# Seconds that lvremove waits for a device that is open (OPEN_COUNT_CHECK_RETRIES in LVM).
+_PATIENCE = 5.0
 
 
 class Removal:
@@ -33,19 +39,22 @@ class Removal:
     def __init__(self, settings: model.Settings, group: commands.VolumeGroup) -> None:
         self._settings = settings
         self._group = group
-        # Temporary snapshots that could not be removed.
+        # Sets of temporary snapshots that could not be removed.
         self._left: set[str] = set()
         self._left_lock = threading.Lock()
 
     def delete(self, names: Iterable[str]) -> None:
         """Wipe, if thick, and remove volumes and snapshots; those not there count as removed.
 
+        All of them go or none: what a failure or a crash leaves of them is doomed (``sets``), and
+        goes when this is called again or at the next start.
+
         :raises Refusal: a thick volume has snapshots that are not among ``names``, or is to be
             wiped and has a cache.
-        :raises LVMError: one is in use, or LVM failed; others may be gone.
+        :raises LVMError: one is in use, and all are left; or LVM failed.
         """
         self._discard_left()
-        wanted = set(names)
+        wanted = dict.fromkeys(names)
         volumes = self._group.volumes()
         gone = [volumes[name] for name in wanted if name in volumes]
         thick = {volume.name for volume in gone if volume.pool is None}
@@ -58,39 +67,53 @@ class Removal:
                 f"{', '.join(sorted(cached))} has a cache, which would not be wiped: take it off "
                 "(lvconvert --splitcache) and wipe it"
             )
-        split = self._split(gone)
-        for volume in split:
-            self._wipe(volume)
-        self._remove(split)
+        self._check_not_in_use(gone)
+        mark = self._doom(gone, volumes)
+        try:
+            split = self._split(gone)
+            for volume in split:
+                self._wipe(volume)
+            self._remove(split)
+        except errors.LVMError:
+            if mark and self._are_whole(gone):
+                self._group.change_tags(remove=[mark])
+            raise
+        self._settle(gone, volumes, mark)
 
-    def discard(self, names: Sequence[str]) -> bool:
-        """Remove what is there; what can't be removed now stays marked, for ``recover``.
+    def discard(self, name: str) -> bool:
+        """Remove what there is of a set; what can't be removed now is left, for ``recover``.
 
         Gives whether all of it is gone.
         """
         try:
             volumes = self._group.volumes()
-            there = [volumes[name] for name in names if name in volumes]
-            self.remove_half_made([volume for volume in there if leftovers.OWNED in volume.tags])
+            members = [volume for volume in volumes.values() if name in sets.names(volume)]
+            self.remove_half_made(members, volumes)
+            if not members:
+                self._group.change_tags(remove=[sets.mark(sets.BEGUN, name)])
         except errors.LVMError as error:
-            LOG.warning("Left to be removed later: %s: %s", list(names), error)
+            LOG.warning("Left to be removed later: set %s: %s", name, error)
             return False
         return True
 
-    def discard_temporaries(self, names: Sequence[str]) -> None:
-        """Remove snapshots of which no caller knows, now or before the next ``delete``.
+    def discard_temporaries(self, name: str) -> None:
+        """Remove a set of snapshots of which no caller knows, now or before the next ``delete``.
 
         A thick volume with a snapshot could not be deleted until the next start otherwise.
         """
-        if not self.discard(names):
+        if not self.discard(name):
             with self._left_lock:
-                self._left.update(names)
+                self._left.add(name)
 
     def _discard_left(self) -> None:
         with self._left_lock:
-            self._left = {name for name in self._left if not self.discard([name])}
+            self._left = {name for name in self._left if not self.discard(name)}
 
-    def remove_half_made(self, volumes: Sequence[commands.LogicalVolume]) -> None:
+    def remove_half_made(
+        self,
+        wanted: Sequence[commands.LogicalVolume],
+        volumes: Mapping[str, commands.LogicalVolume],
+    ) -> None:
         """Wipe, if thick and if that works, and remove what is of no use to anyone.
 
         A copy that was cut short, and the store of a snapshot, hold a volume's data like any
@@ -99,29 +122,52 @@ class Removal:
 
         A freeze may have died on its way; once the snapshots are gone, nothing tells of it.
 
+        :param volumes: all volumes of the group.
         :raises LVMError: one is in use, or LVM failed; others may be gone.
         """
-        self.let_go(volumes)
+        if not wanted:
+            return
+        self.let_go(wanted)
+        self._check_not_in_use(wanted)
+        mark = self._doom(wanted, volumes)
         try:
-            volumes = self._split(volumes)
+            split = self._split(wanted)
         except errors.LVMError as error:
             LOG.warning("Removing snapshots as they are: %s", error)
-            volumes = _as_found(volumes, self._group.volumes())
-        for volume in volumes:
+            split = _as_found(wanted, self._group.volumes())
+        for volume in split:
             try:
                 self._wipe(volume)
             except errors.LVMError as error:
                 LOG.warning("Removing %s although it is not wiped: %s", volume.name, error)
-        self._remove(volumes)
+        self._remove(split)
+        self._settle(wanted, volumes, mark)
 
-    def set_aside(self, volumes: Sequence[commands.LogicalVolume]) -> list[str]:
+    def set_aside(
+        self,
+        wanted: Sequence[commands.LogicalVolume],
+        volumes: Mapping[str, commands.LogicalVolume],
+    ) -> list[str]:
         """Give half-made volumes that are to be wiped names in nobody's way, and remove others.
 
-        Gives back the new names. Those set aside before keep theirs.
+        Gives back the new names. Those set aside before keep theirs. What is in use, or can't be
+        removed for another reason, stays doomed and is left to the next start: it must not keep
+        anyone from work.
+
+        :param volumes: all volumes of the group.
         """
-        self.let_go(volumes)
-        slow = [volume for volume in volumes if self._is_wiped(volume)]
-        self._split(slow)
+        self.let_go(wanted)
+        if used := self._in_use(wanted):
+            LOG.warning("Left to the next start, as they are in use: %s", used)
+            wanted = [volume for volume in wanted if volume.name not in used]
+        if not wanted:
+            return []
+        mark = self._doom(wanted, volumes)
+        slow = [volume for volume in wanted if self._is_wiped(volume)]
+        try:
+            self._split(slow)
+        except errors.LVMError as error:
+            LOG.warning("To be wiped later: %s", error)
         renamed = {
             volume.name: f"{_ASIDE}{uuid.uuid4()}"
             for volume in slow
@@ -132,8 +178,87 @@ class Removal:
                 [["lvrename", self._group.name, *pair] for pair in renamed.items()],
                 list(renamed.values()),
             )
-        self.remove_half_made([volume for volume in volumes if volume not in slow])
+        quick = [volume for volume in wanted if volume not in slow]
+        try:
+            self._remove(quick)
+            self._settle(quick, volumes, None if slow else mark)
+        except errors.LVMError as error:
+            LOG.warning("Left to the next start: %s", error)
         return [renamed.get(volume.name, volume.name) for volume in slow]
+
+    def wipe_aside(self, name: str) -> None:
+        """Wipe and remove a volume that was set aside; what fails is left to the next start."""
+        try:
+            volumes = self._group.volumes()
+            if name in volumes:
+                self.remove_half_made([volumes[name]], volumes)
+        except errors.LVMError as error:
+            LOG.warning("Left to be removed later: %s: %s", name, error)
+
+    def _doom(
+        self,
+        wanted: Sequence[commands.LogicalVolume],
+        volumes: Mapping[str, commands.LogicalVolume],
+    ) -> str | None:
+        """Let volumes be as good as gone, all at once; gives the tag that did it, if one had to.
+
+        One that is not wiped goes all at once in any case.
+        """
+        if all(map(sets.is_marked, wanted)):
+            return None
+        if len(wanted) == 1 and not self._is_wiped(wanted[0]):
+            return None
+        name = sets.common(wanted, volumes.values())
+        if name is None:
+            name = sets.new()
+            self._group.retag([volume.name for volume in wanted], sets.member_tag(name))
+            steps.reached("lvm.named")
+        mark = sets.mark(sets.GOING, name)
+        self._group.change_tags(add=[mark])
+        steps.reached("lvm.going")
+        return mark
+
+    def _settle(
+        self,
+        gone: Sequence[commands.LogicalVolume],
+        volumes: Mapping[str, commands.LogicalVolume],
+        mark: str | None,
+    ) -> None:
+        """Take the marks off those sets of which nothing is left, now that these are gone.
+
+        :param volumes: all volumes as they were before.
+        :param mark: a tag that was put on since, for these alone.
+        """
+        steps.reached("lvm.removed")
+        names = {volume.name for volume in gone}
+        left = [volume for volume in volumes.values() if volume.name not in names]
+        ended = _sets_of(gone) - _sets_of(left)
+        marks = {mark} if mark else set()
+        for volume in gone:
+            marks |= sets.marks(volume.group_tags, ended)
+        if marks:
+            self._group.change_tags(remove=sorted(marks))
+
+    def _are_whole(self, wanted: Sequence[commands.LogicalVolume]) -> bool:
+        """Whether volumes, of which the removal failed, are all there and as they were."""
+        found = self._group.volumes()
+        return all(
+            volume.name in found
+            and found[volume.name].origin == volume.origin
+            # A snapshot is not wiped before it is off its origin; others may be by now.
+            and (volume.origin or not self._is_wiped(volume))
+            for volume in wanted
+        )
+
+    def _check_not_in_use(self, volumes: Iterable[commands.LogicalVolume]) -> None:
+        """:raises LVMError: one is in use; to wipe it would be worse than to find that late."""
+        if used := self._in_use(volumes):
+            raise errors.LVMError(f"in use: {', '.join(used)}")
+
+    def _in_use(self, volumes: Iterable[commands.LogicalVolume]) -> list[str]:
+        """The names of those that someone keeps open, as lvremove would find half-way."""
+        names = {volume.device_name: volume.name for volume in volumes if volume.active}
+        return [names[device] for device in _kept_open(list(names))]
 
     def let_go(self, snapshots: Sequence[commands.LogicalVolume]) -> None:
         """Resume the sources of half-made snapshots, should a freeze have left them held."""
@@ -154,16 +279,14 @@ class Removal:
 
         What is left of each is its copy-on-write store, a volume of the same name: gives all back
         as they are then. Nothing of the origin gets into a store after it was wiped, and the
-        origin's writes don't wait for copies to it. A store is marked as half-made, so that nobody
-        takes it for the snapshot.
+        origin's writes don't wait for copies to it. They are doomed already, so that nobody takes
+        a store for the snapshot.
 
         :raises LVMError: one is in use, or LVM failed; others may be off.
         """
         snapshots = [volume for volume in volumes if volume.origin and self._is_wiped(volume)]
         if not snapshots:
             return volumes
-        unmarked = [v.name for v in snapshots if not leftovers.unfinished_of(v.tags)]
-        self._group.retag(unmarked, leftovers.unfinished_tag())
         names = [volume.name for volume in snapshots]
         complaint = self._group.run_all(
             [
@@ -173,8 +296,6 @@ class Removal:
         )
         found = self._group.volumes()
         if left := [name for name in names if name in found and found[name].origin]:
-            still = [name for name in unmarked if name in left]
-            self._group.retag(still, leftovers.unfinished_tag(), remove=True)
             raise errors.LVMError(f"{', '.join(left)} not split from its origin: {complaint}")
         return _as_found(volumes, found)
 
@@ -183,7 +304,12 @@ class Removal:
         for batch in ([v for v in volumes if v.origin], [v for v in volumes if not v.origin]):
             if batch:
                 names = self._group.qualified(volume.name for volume in batch)
-                self._group.run("lvremove", "--force", "--yes", *names)
+                try:
+                    self._group.run("lvremove", "--force", "--yes", *names)
+                except errors.LVMError:
+                    found = self._group.volumes()
+                    if any(volume.name in found for volume in batch):
+                        raise
 
     def _is_wiped(self, volume: commands.LogicalVolume) -> bool:
         return volume.pool is None and self._settings.clear_size is not None
@@ -198,6 +324,25 @@ class Removal:
         if self._settings.clear_size:
             size = min(size, self._settings.clear_size * _MIB)
         contents.clear(volume.path, 0, size, self._settings.clear_ionice)
+
+
+@privileged.context.entrypoint
+def _kept_open(devices: list[str]) -> list[str]:
+    """Those devices that someone keeps open for as long as LVM itself would wait for him.
+
+    udev opens a device for a moment after each change.
+    """
+    limit = time.monotonic() + _PATIENCE
+    with device_mapper.Control() as control:
+        while opened := [device for device in devices if control.is_open(device)]:
+            if time.monotonic() > limit:
+                break
+            time.sleep(0.1)
+    return opened
+
+
+def _sets_of(volumes: Iterable[commands.LogicalVolume]) -> set[str]:
+    return {name for volume in volumes for name in sets.names(volume)}
 
 
 def _as_found(

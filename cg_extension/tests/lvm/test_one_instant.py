@@ -5,7 +5,7 @@ import hashlib
 import os
 import time
 
-from cg_extension.drivers.lvm import engine, errors, leftovers
+from cg_extension.drivers.lvm import engine, errors, sets
 from cg_extension.tests.lvm import base, writer
 
 
@@ -99,7 +99,8 @@ class OneInstant:
         eng = self.use_engine(self.thin)
         names, _devices = self.make_volumes(eng, 1)
         eng.snapshot_group(self.copies(names, "s-"))
-        eng.retag(["s-v0"], leftovers.unfinished_tag())
+        (name,) = sets.names(eng.volumes()["s-v0"])
+        eng.group.change_tags(add=[sets.mark(sets.GOING, name)])
         restore = [engine.Copy(source="s-v0", target="r")]
         self.assertIn(
             "half-made", str(self.assertRaises(errors.Refusal, eng.restore_group, restore))

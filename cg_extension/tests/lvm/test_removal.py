@@ -5,11 +5,11 @@ import os
 from typing import Any
 from unittest import mock
 
-from cg_extension.drivers.lvm import commands, contents, engine, errors, leftovers, removal
+from cg_extension.drivers.lvm import commands, contents, engine, errors, removal, sets
 from cg_extension.tests.lvm import base
 
 _SECRET = b"a tenant's own data, sixty-four bytes of it, again and again".ljust(64)
-_OF_A_GONE_PROCESS = "cg_ext.unfinished=0-1-0"
+_GONE_PROCESS = "0-1-0"
 
 
 class WipeTest(base.LVMTestCase):
@@ -49,7 +49,7 @@ class WipeTest(base.LVMTestCase):
 
     def test_what_a_crash_left_is_wiped(self) -> None:
         with (
-            mock.patch.object(leftovers, "unfinished_tag", return_value=_OF_A_GONE_PROCESS),
+            mock.patch.object(sets, "_process", return_value=_GONE_PROCESS),
             mock.patch.object(removal.Removal, "discard"),
         ):
             self._fail_to_clone()
@@ -92,7 +92,7 @@ class WipeTest(base.LVMTestCase):
             os.fsync(file.fileno())
         volumes = self.eng.volumes()
         with mock.patch.object(commands.VolumeGroup, "run_all", split_none_of_v1):
-            self.remover.remove_half_made([volumes["s-v0"], volumes["s-v1"]])
+            self.remover.remove_half_made([volumes["s-v0"], volumes["s-v1"]], volumes)
         self.assert_sound(self.eng, ["v0", "v1"])
         self.assertFalse(self._free_space_has_it())
 

@@ -8,7 +8,7 @@ import threading
 import fixtures
 from oslotest import base
 
-from cg_extension.drivers.lvm import commands, errors, leftovers, vg_lock
+from cg_extension.drivers.lvm import commands, errors, vg_lock
 
 
 class WordsTest(base.BaseTestCase):
@@ -23,27 +23,6 @@ class ScriptTest(base.BaseTestCase):
     def test_words_that_would_end_a_line_or_a_quote_are_refused(self) -> None:
         for word in ("a\nlvremove -f vg", "a'b", "a\0"):
             self.assertRaises(errors.Refusal, commands._script_line, ["lvcreate", word])
-
-
-class LeftoverTest(base.BaseTestCase):
-    def test_work_of_a_living_process_is_no_leftover(self) -> None:
-        self.assertFalse(leftovers.is_leftover(frozenset([leftovers.unfinished_tag()])))
-
-    def test_work_of_a_process_that_is_gone_is_one(self) -> None:
-        boot, pid, start = leftovers.unfinished_tag().rpartition("=")[2].split("-")
-        for tag in (
-            f"cg_ext.unfinished={boot}-4194999-{start}",
-            f"cg_ext.unfinished={boot}-{pid}-1",
-            f"cg_ext.unfinished=00000000-{pid}-{start}",
-        ):
-            self.assertTrue(leftovers.is_leftover(frozenset([tag])), tag)
-
-    def test_what_others_tagged_alike_is_none(self) -> None:
-        for tag in ("cg_ext.unfinished=", "cg_ext.unfinished=x-y-z", "cg_ext.unfinished=1-2-3-4"):
-            self.assertFalse(leftovers.is_leftover(frozenset([tag])), tag)
-
-    def test_a_finished_volume_is_none(self) -> None:
-        self.assertFalse(leftovers.is_leftover(frozenset([leftovers.OWNED, "cg=1"])))
 
 
 class LockTest(base.BaseTestCase):

@@ -18,7 +18,7 @@ class SystemDirTest(base.BaseTestCase):
         (self.theirs / "backup").mkdir(parents=True)
         (self.theirs / "lvm.conf").write_text("devices { use_devicesfile=0 }\n")
         self.useFixture(
-            fixtures.MonkeyPatch("cg_extension.drivers.lvm.low_stall._OURS", root / "ours")
+            fixtures.MonkeyPatch("cg_extension.drivers.lvm.low_stall.OURS", root / "ours")
         )
 
     def ours(self) -> pathlib.Path:

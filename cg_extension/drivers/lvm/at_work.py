@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is at work here as root, so that recovery can wait for those whose caller was killed.
+
+Each piece of work has a file of its own, locked by flock(2) while it goes on. The lock belongs to
+the open file, not to a process: it lasts until the last process that has it open has ended,
+whoever was killed meanwhile. ``lvm`` closes every descriptor above 2 as it starts, so it gets the
+file, which holds its script, as its standard input; the tools that it runs (``thin_check``) inherit
+it, and what it leaves behind (``dmeventd``, a polling daemon) puts /dev/null in its place.
+"""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+
+from cg_extension.drivers.lvm import low_stall
+
+_DIRECTORY = low_stall.OURS / "at-work"
+
+
+@contextlib.contextmanager
+def work(text: str = "") -> Iterator[int]:
+    """Be at work; gives a descriptor from which ``text`` is read, to be passed to a child."""
+    low_stall.OURS.mkdir(0o700, exist_ok=True)
+    _DIRECTORY.mkdir(0o700, exist_ok=True)
+    fd, path = _new_file()
+    try:
+        os.pwrite(fd, text.encode(), 0)
+        yield fd
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        os.close(fd)
+
+
+def wait_for_all() -> None:
+    """Wait for all that are at work now, here and in other processes."""
+    for path in _DIRECTORY.iterdir() if _DIRECTORY.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            path.unlink()
+
+
+@contextlib.contextmanager
+def alone(what: str) -> Iterator[None]:
+    """Hold the lock called ``what``, of which there is one on this machine."""
+    low_stall.OURS.mkdir(0o700, exist_ok=True)
+    with open(low_stall.OURS / f"{what}.lock", "wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _new_file() -> tuple[int, str]:
+    while True:
+        fd, path = tempfile.mkstemp(dir=_DIRECTORY)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        # Someone who waits may have come between, and removed it as that of one who is gone.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(path), os.fstat(fd)):
+                return fd, path
+        os.close(fd)

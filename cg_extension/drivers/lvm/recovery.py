@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the next start does about what a crash or a power cut left: one privileged call.
+
+It goes by sets: one that was being made or removed by a process that is gone is removed, whole, and
+all others are left alone. It may be cut itself, at any point, and several processes may run it.
+"""
+
+import dataclasses
+from typing import Any
+
+from oslo_log import log as logging
+
+from cg_extension.drivers.lvm import at_work, commands, model, privileged, removal, sets
+
+LOG = logging.getLogger(__name__)
+
+
+def recover(settings: model.Settings) -> list[str]:
+    """Let go what is frozen, and remove what is half-made or half-removed.
+
+    Gives back the names of volumes that have to be wiped first: they were only set aside.
+
+    :raises LVMError: something could not be removed; the next call tries again.
+    """
+    return list(_recover(dataclasses.asdict(settings)))
+
+
+@privileged.context.entrypoint
+def _recover(arguments: dict[str, Any]) -> list[str]:
+    settings = model.Settings(**arguments)
+    group = commands.VolumeGroup(settings.volume_group, settings.system_dir)
+    # What a killed process had LVM do goes on: only at its end one sees what it did.
+    at_work.wait_for_all()
+    # Alone: someone else who recovers may be done and use the names again that we saw taken.
+    with at_work.alone(f"recovery-{group.name}"):
+        orphaned = sets.orphaned(group.usage().tags)
+        at_work.wait_for_all()  # for those that were killed since
+        volumes = group.volumes()
+        left = sets.of_marks(volumes.values(), orphaned)
+        left += [v for v in sets.left_by_earlier_versions(volumes) if v not in left]
+        if left:
+            names = sorted(volume.name for volume in left)
+            LOG.warning("Removing volumes that a crash had left half-made: %s", names)
+        aside = removal.Removal(settings, group).set_aside(left, volumes)
+        if empty := [tag for tag in orphaned if not sets.of_marks(volumes.values(), [tag])]:
+            group.change_tags(remove=empty)
+        return aside

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An ``lvm`` process that goes on after its caller was killed is waited for."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+from cg_extension.drivers.lvm import at_work
+from cg_extension.tests.lvm import base
+
+# Has LVM make a volume, to be killed meanwhile.
+_CALLER = """
+import sys
+from cg_extension.drivers.lvm import commands, privileged
+privileged.{mode}()
+commands.VolumeGroup(sys.argv[1]).run("lvcreate", *sys.argv[2:])
+"""
+# Seconds that a write takes; LVM writes once or more to a new volume.
+_DELAY = 4
+
+
+def _processes(name: str) -> dict[int, str]:
+    """The state and the parent of the processes of that name that have not ended, by their ids."""
+    found = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit():
+                before, _, after = (entry / "stat").read_text().rpartition(")")
+                if before.endswith(f"({name}") and after.split()[0] != "Z":
+                    found[int(entry.name)] = after
+    return found
+
+
+class OrphanTest(base.LVMTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.eng = self.use_engine(thin=False, odd_size=200)
+        self.vg.make_odd("delay", "0", "0", self.vg.odd_loop, "0", str(_DELAY * 1000))
+        self.addCleanup(self.vg.make_odd, "linear", "0")
+
+    def _orphan(self, mode: str) -> int:
+        """Start a slow lvcreate, kill all above it, and give the id of its process."""
+        caller = subprocess.Popen(
+            [
+                *(sys.executable, "-c", _CALLER.format(mode=mode), self.vg.name),
+                *("--yes", "--wipesignatures", "y", "--zero", "y", "--size", "16M"),
+                *("--name", "slow", self.vg.name, f"/dev/mapper/{self.vg.odd}"),
+            ],
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(caller.wait)
+        limit = time.monotonic() + 120
+        while not (found := _processes("lvm")) or "slow" not in self._devices():
+            self.assertLess(time.monotonic(), limit)
+            time.sleep(0.02)
+        (orphan,) = found
+        helpers = _processes("privsep-helper")
+        for pid in [*helpers, caller.pid]:
+            os.kill(pid, signal.SIGKILL)
+        caller.wait()
+        self.assertEqual([orphan], list(_processes("lvm")))
+        return orphan
+
+    def _devices(self) -> str:
+        return " ".join(path.name for path in pathlib.Path("/dev/mapper").iterdir())
+
+    def _assert_waited_for(self, mode: str) -> None:
+        orphan = self._orphan(mode)
+        started = time.monotonic()
+        at_work.wait_for_all()
+        self.assertNotIn(orphan, _processes("lvm"))
+        self.assertGreater(time.monotonic() - started, 0.5)
+        self.assertIn("slow", self.eng.volumes())
+        # It leaves nothing to wait for.
+        started = time.monotonic()
+        at_work.wait_for_all()
+        self.assertLess(time.monotonic() - started, 0.5)
+
+    def test_that_of_a_killed_command_is_waited_for(self) -> None:
+        self._assert_waited_for("run_in_process")
+
+    def test_that_of_a_killed_privileged_helper_is_waited_for(self) -> None:
+        self._assert_waited_for("configure")
+
+
+class AtWorkTest(base.LVMTestCase):
+    def test_what_lvm_leaves_running_is_not_waited_for(self) -> None:
+        """dmeventd, which LVM starts when a pool is to be watched."""
+        eng = self.use_engine(thin=True)
+        conf = self.vg.system_dir / "lvm.conf"
+        conf.write_text(conf.read_text().replace("monitoring=0", "monitoring=1"))
+        eng.group.run("vgchange", "--monitor", "y", self.vg.name)
+        watchers = _processes("dmeventd")
+        self.addCleanup(lambda: [os.kill(pid, signal.SIGTERM) for pid in watchers])
+        self.assertTrue(watchers)
+        started = time.monotonic()
+        at_work.wait_for_all()
+        self.assertLess(time.monotonic() - started, 1)
+        eng.group.run("vgchange", "--monitor", "n", self.vg.name)

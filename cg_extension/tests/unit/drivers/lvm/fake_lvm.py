@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A volume group in memory, that takes the engine's commands and can be cut after each commit.
+
+What LVM commits in one step is one step here: a volume made, removed, renamed, split or tagged,
+the volume group's tags changed. Wiping, copying and the re-take are steps, too.
+"""
+
+import contextlib
+import dataclasses
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any
+from unittest import mock
+
+import fixtures
+
+from cg_extension.drivers.lvm import (
+    at_work,
+    commands,
+    contents,
+    errors,
+    privileged,
+    removal,
+    reports,
+    retake,
+    sets,
+)
+
+MIB = 1 << 20
+
+
+class Cut(BaseException):
+    """The power failed, or the caller was killed."""
+
+
+@dataclasses.dataclass
+class Volume:
+    """``content`` names what it holds: of one instant what was taken at one."""
+
+    tags: set[str]
+    pool: str | None = None
+    origin: str | None = None
+    size: int = MIB
+    content: str = "zeros"
+    is_pool: bool = False
+
+
+class FakeLVM(fixtures.Fixture):
+    """Stands in for all that the engine has done as root."""
+
+    def __init__(self, thin: bool) -> None:
+        self.thin = thin
+        self.volumes: dict[str, Volume] = {}
+        self.tags: set[str] = set()
+        self.in_use: set[str] = set()
+        self.processes = 0
+        self.instants = 0
+        self.restart()
+        if thin:
+            self.volumes["pool"] = Volume(set(), is_pool=True)
+
+    def _setUp(self) -> None:
+        privileged.run_in_process()
+        for module, name, stand_in in (
+            (commands, "lvm", self._lvm),
+            (contents, "clear", self._clear),
+            (contents, "copy_all", self._copy_all),
+            (retake, "check", self._check),
+            (retake, "retake", self._retake),
+            (retake, "let_go", lambda *_: []),
+            (removal, "_kept_open", self._kept_open),
+            (at_work, "wait_for_all", lambda: None),
+            (at_work, "alone", mock.MagicMock()),
+            (sets, "_process", lambda _pid: f"0-1-{self.boots}"),
+        ):
+            self.useFixture(fixtures.MockPatchObject(module, name, stand_in))
+
+    @contextlib.contextmanager
+    def unseen_use(self) -> Iterator[None]:
+        """Let LVM alone find what is in use, as when someone comes just before it."""
+        with mock.patch.object(removal, "_kept_open", return_value=[]):
+            yield
+
+    # Cuts
+
+    boots = 0
+
+    def restart(self) -> None:
+        """From now on it is another process that works, and nothing is cut."""
+        self.boots += 1
+        self.left: int | None = None
+        self.kill = False
+
+    def cut_after(self, steps: int, kill: bool) -> None:
+        """Cut after so many steps; with ``kill``, the ``lvm`` that is under way ends first."""
+        self.left = steps
+        self.kill = kill
+
+    def _step(self) -> None:
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0 and not self.kill:
+                raise Cut
+
+    def _end_of_process(self) -> None:
+        if self.left is not None and self.left < 0:
+            raise Cut
+
+    # LVM
+
+    def _lvm(self, arguments: list[str], script: str, _dir: str | None) -> tuple[int, str, str]:
+        self.processes += 1
+        output, complaints, status = "", [], 0
+        for words in [arguments] if arguments else map(shlex.split, script.splitlines()):
+            try:
+                output += self._run(words) or ""
+                status = 0
+            except errors.LVMError as error:
+                complaints.append(str(error))
+                status = 5
+        self._end_of_process()
+        return status, output, "\n".join(complaints)
+
+    def _run(self, words: list[str]) -> str | None:
+        command, options, names = _parsed(words)
+        return getattr(self, f"_{command}")(options, names)
+
+    def _lvmconfig(self, _options: list, _names: list) -> str:
+        return 'locking_dir="/nowhere"\n'
+
+    def _lvs(self, _options: list, _names: list) -> str:
+        return _report("lv", [self._row(*item) for item in self.volumes.items()])
+
+    def _vgs(self, _options: list, _names: list) -> str:
+        return _report("vg", [{"vg_size": "9", "vg_free": "9", "vg_tags": ",".join(self.tags)}])
+
+    def _vgchange(self, options: list[tuple[str, str]], _names: list) -> None:
+        self._step()
+        for option, tag in options:
+            self._retag(self.tags, option, tag)
+
+    def _lvcreate(self, options: list[tuple[str, str]], names: list[str]) -> None:
+        given = dict(options)
+        tags = {value for option, value in options if option == "--addtag"}
+        if given["--name"] in self.volumes:
+            raise errors.LVMError(f"{given['--name']} exists")
+        self._step()
+        made = Volume(tags, pool="pool" if self.thin else None)
+        if "--snapshot" in given:
+            made.origin = names[0]
+            made.content = self._taken_of(names[0], self._new_instant())
+        else:
+            made.size = int(next(given[o] for o in ("--virtualsize", "--size") if o in given)[:-1])
+        self.volumes[given["--name"]] = made
+
+    def _lvchange(self, options: list[tuple[str, str]], names: list[str]) -> None:
+        for option, tag in options:
+            if option in ("--addtag", "--deltag"):
+                for name in names:
+                    self._step()
+                    self._retag(self.volumes[name].tags, option, tag)
+
+    def _lvextend(self, options: list[tuple[str, str]], names: list[str]) -> None:
+        self._step()
+        self.volumes[names[0]].size = int(dict(options)["--size"][:-1])
+
+    def _lvrename(self, _options: list, names: list[str]) -> None:
+        _group, old, new = names
+        self._step()
+        self.volumes[new] = self.volumes.pop(old)
+
+    def _lvconvert(self, _options: list, names: list[str]) -> None:
+        self._step()
+        store = self.volumes[names[0]]
+        store.origin, store.content = None, "a store"
+
+    def _lvremove(self, _options: list, names: list[str]) -> None:
+        for name in names:
+            if name in self.in_use:
+                raise errors.LVMError(f"{name} in use")
+            self._step()
+            del self.volumes[name]
+
+    def _retag(self, tags: set[str], option: str, tag: str) -> None:
+        (tags.add if option == "--addtag" else tags.discard)(tag)
+
+    def _row(self, name: str, volume: Volume) -> dict[str, str]:
+        role = f"snapshot,{'thin' if volume.pool else 'thick'}snapshot" if volume.origin else ""
+        return {
+            "lv_name": name,
+            "lv_size": str(volume.size),
+            "lv_tags": ",".join(volume.tags),
+            "segtype": "thin-pool" if volume.is_pool else "linear",
+            "origin": volume.origin or "",
+            "origin_size": str(volume.size) if volume.origin else "",
+            "pool_lv": volume.pool or "",
+            "thin_id": "",
+            "lv_dm_path": f"/dev/mapper/{commands.device_name('vg', name)}",
+            "lv_kernel_major": "254",
+            "lv_kernel_minor": "1",
+            "vg_tags": ",".join(self.tags),
+            "lv_layout": "thin" if volume.pool else "linear",
+            "lv_role": role,
+            "lv_modules": "",
+            **dict.fromkeys(reports.TRAITS.values(), "0"),
+            "lv_snapshot_invalid": "0",
+        }
+
+    # The rest
+
+    def _new_instant(self) -> str:
+        self.instants += 1
+        return f"instant {self.instants}"
+
+    def _taken_of(self, source: str, instant: str) -> str:
+        """What a snapshot holds; a snapshot itself does not change from instant to instant."""
+        content = self.volumes[source].content
+        return content if " at " in content else f"{content} at {instant}"
+
+    def _of_device(self, path: str) -> Volume:
+        return next(v for n, v in self.volumes.items() if path.endswith(_device(n)))
+
+    def _clear(self, path: str, _offset: int, size: int, *_: Any) -> None:
+        if size:
+            self._step()
+            self._of_device(path).content = "zeros"
+            self._end_of_process()
+
+    def _copy_all(self, devices: Sequence[tuple[str, str, int]], *_: Any) -> None:
+        for source, target, _size in devices:
+            self._step()
+            self._of_device(target).content = self._of_device(source).content
+            self._end_of_process()
+
+    def _check(self, request: retake.Request) -> retake.Sources:
+        return retake.Sources([], {source: [] for source, _target in request.pairs})
+
+    def _retake(self, request: retake.Request) -> float:
+        self._step()
+        instant = self._new_instant()
+        for source, target in request.pairs:
+            if request.mark not in self.volumes[target].tags:
+                raise errors.LVMError(f"{target} is not ours")
+            self.volumes[target].content = self._taken_of(source, instant)
+        self._end_of_process()
+        return 0.001
+
+    def _kept_open(self, devices: list[str]) -> list[str]:
+        return [device for device in devices if device in map(_device, self.in_use)]
+
+
+def _device(name: str) -> str:
+    return commands.device_name("vg", name)
+
+
+def _report(kind: str, rows: list[dict[str, str]]) -> str:
+    return json.dumps({"report": [{kind: rows}]})
+
+
+def _parsed(words: Sequence[str]) -> tuple[str, list[tuple[str, str]], list[str]]:
+    """The command, its options with their values, and the names without the group's."""
+    flags = {"--yes", "--snapshot", "--force", "--splitsnapshot", "--binary", "--nosuffix"}
+    flags |= {"--ignoreactivationskip", "--nolocking"}
+    options, names = [], []
+    rest: Iterator[str] = iter(words[1:])
+    for word in rest:
+        if word in flags:
+            options.append((word, ""))
+        elif word.startswith("-"):
+            options.append((word, next(rest)))
+        else:
+            names.append(word.removeprefix("vg/"))
+    return words[0], options, names

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whoever is at work is waited for, also when the one that started it was killed."""
+
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import fixtures
+from oslotest import base
+
+from cg_extension.drivers.lvm import at_work
+
+_CALLER = """
+import pathlib, subprocess, sys
+from cg_extension.drivers.lvm import at_work
+at_work.low_stall.OURS, at_work._DIRECTORY = map(pathlib.Path, sys.argv[1:3])
+with at_work.work("script") as fd:
+    # As lvm does, it keeps its first three descriptors only.
+    subprocess.run(["sh", "-c", "echo started; exec sleep 1"], stdin=fd, close_fds=True)
+"""
+
+
+class AtWorkTest(base.BaseTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.ours = pathlib.Path(self.useFixture(fixtures.TempDir()).path) / "ours"
+        self.directory = self.ours / "at-work"
+        self.useFixture(fixtures.MockPatchObject(at_work.low_stall, "OURS", self.ours))
+        self.useFixture(fixtures.MockPatchObject(at_work, "_DIRECTORY", self.directory))
+
+    def _assert_nothing_left(self) -> None:
+        self.assertEqual([], list(self.directory.iterdir()))
+
+    def test_the_text_is_what_the_child_reads(self) -> None:
+        with at_work.work("a\nb\n") as fd:
+            done = subprocess.run(["cat"], stdin=fd, capture_output=True, check=True)
+        self.assertEqual(b"a\nb\n", done.stdout)
+        self._assert_nothing_left()
+
+    def test_a_child_whose_parent_was_killed_is_waited_for(self) -> None:
+        caller = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", _CALLER, str(self.ours), str(self.directory)],
+            stdout=subprocess.PIPE,
+        )
+        self.assertEqual(b"started\n", caller.stdout.readline())
+        caller.send_signal(signal.SIGKILL)
+        started = time.monotonic()
+        self.assertEqual(-signal.SIGKILL, caller.wait())
+        at_work.wait_for_all()
+        self.assertGreater(time.monotonic() - started, 0.5)
+        caller.stdout.close()
+        self._assert_nothing_left()
+
+    def test_others_begin_while_someone_waits(self) -> None:
+        order = []
+
+        def wait() -> None:
+            at_work.wait_for_all()
+            order.append("waited")
+
+        with at_work.work():
+            thread = threading.Thread(target=wait)
+            thread.start()
+            thread.join(0.2)
+            for _ in range(20):
+                with at_work.work():
+                    pass
+            order.append("worked")
+        thread.join(10)
+        self.assertEqual(["worked", "waited"], order)
+        self._assert_nothing_left()
+
+    def test_one_that_begins_just_as_its_file_is_removed_has_another(self) -> None:
+        """Between the making of the file and its lock."""
+
+        def flock(fd: int, operation: int) -> None:
+            self.useFixture(fixtures.MockPatchObject(at_work.fcntl, "flock", real))
+            at_work.wait_for_all()
+            real(fd, operation)
+
+        real = at_work.fcntl.flock
+        self.useFixture(fixtures.MockPatchObject(at_work.fcntl, "flock", flock))
+        with at_work.work():
+            self.assertEqual(1, len(list(self.directory.iterdir())))
+        self._assert_nothing_left()
+
+    def test_only_root_can_get_at_the_files(self) -> None:
+        with at_work.work("script"):
+            self.assertEqual(0o700, self.directory.stat().st_mode & 0o777)
+
+    def test_with_nobody_at_work_there_is_nothing_to_wait_for(self) -> None:
+        at_work.wait_for_all()
+
+    def test_one_is_alone_at_a_time(self) -> None:
+        order = []
+
+        def second() -> None:
+            with at_work.alone("vg"):
+                order.append("second")
+
+        with at_work.alone("vg"), at_work.alone("another"):
+            thread = threading.Thread(target=second)
+            thread.start()
+            thread.join(0.2)
+            order.append("first")
+        thread.join(10)
+        self.assertEqual(["first", "second"], order)
