@@ -41,6 +41,8 @@ class Removal:
         self._group = group
         # Sets of temporary snapshots that could not be removed.
         self._left: set[str] = set()
+        # Tags of sets of which all is gone, that could not be taken off.
+        self._left_marks: set[str] = set()
         self._left_lock = threading.Lock()
 
     def delete(self, names: Iterable[str]) -> None:
@@ -236,8 +238,17 @@ class Removal:
         marks = {mark} if mark else set()
         for volume in gone:
             marks |= sets.marks(volume.group_tags, ended)
-        if marks:
+        with self._left_lock:
+            marks |= self._left_marks
+            self._left_marks = set()
+        if not marks:
+            return
+        try:
             self._group.change_tags(remove=sorted(marks))
+        except errors.LVMError as error:
+            LOG.warning("Tags left to be taken off later: %s: %s", sorted(marks), error)
+            with self._left_lock:
+                self._left_marks |= marks
 
     def _are_whole(self, wanted: Sequence[commands.LogicalVolume]) -> bool:
         """Whether volumes, of which the removal failed, are all there and as they were."""

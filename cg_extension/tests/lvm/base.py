@@ -180,6 +180,9 @@ class LVMTestCase(base.BaseTestCase):
         self.assertEqual(
             sorted(expected), sorted(v.name for v in volumes.values() if not v.is_pool)
         )
+        # No set is being made or removed, except for what waits to be wiped.
+        if not any(name.startswith("cggone-") for name in expected):
+            self.assertEqual(frozenset(), eng.group.usage().tags)
         run("vgck", self.vg.name)
         if self.vg.pool:
             self.assert_pool_sound()

@@ -57,6 +57,23 @@ class CommandTest(base.LVMTestCase):
     def test_the_whole_life_of_a_thick_group_snapshot(self) -> None:
         self._live(thin=False)
 
+    def _name_after_cut(self, thin: bool) -> None:
+        eng = self.use_engine(thin)
+        names, _devices = self.make_volumes(eng, 2)
+        members = [f"{self.vg.name}/{name}" for name in names]
+        self._call("snapshot", *members, "--name", "monday")
+        base.run("lvchange", "--addtag", "cg_ext.unfinished=0-1-0", f"{self.vg.name}/v0.monday")
+        self._call("snapshot", *members, "--name", "tuesday")
+        self._call("snapshot", *members, "--name", "monday")
+        taken = [f"{name}.{day}" for name in names for day in ("monday", "tuesday")]
+        self.assert_sound(eng, [*names, *taken])
+
+    def test_a_name_is_free_again_after_a_cut_of_an_earlier_version_thin(self) -> None:
+        self._name_after_cut(thin=True)
+
+    def test_a_name_is_free_again_after_a_cut_of_an_earlier_version_thick(self) -> None:
+        self._name_after_cut(thin=False)
+
     def test_volumes_of_two_volume_groups_are_refused(self) -> None:
         complaint = self._call("snapshot", "one/a", "two/b", "--name", "x", status=1)
         self.assertIn("one volume group", complaint)

@@ -38,8 +38,9 @@ class LVMHarness(harness.Harness, base.LVMTestCase):
         return driver.LVMDriver(conf, "lvm", "host@lvm")
 
     def objects(self) -> Collection[str]:
-        volumes = commands.VolumeGroup(self.vg.name).volumes().values()
-        return [volume.name for volume in volumes if not volume.is_pool]
+        group = commands.VolumeGroup(self.vg.name)
+        volumes = [volume.name for volume in group.volumes().values() if not volume.is_pool]
+        return [*volumes, *group.usage().tags]
 
 
 class ThickTest(conformance.DriverConformance, LVMHarness):

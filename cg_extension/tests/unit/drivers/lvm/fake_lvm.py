@@ -82,6 +82,19 @@ class FakeLVM(fixtures.Fixture):
         with mock.patch.object(removal, "_kept_open", return_value=[]):
             yield
 
+    @contextlib.contextmanager
+    def failing(self, word: str) -> Iterator[None]:
+        """Let commands fail that have this word."""
+
+        def run(words: list[str]) -> str | None:
+            if word in words:
+                raise errors.LVMError("made to fail")
+            return real(words)
+
+        real = self._run
+        with mock.patch.object(self, "_run", run):
+            yield
+
     # Cuts
 
     boots = 0

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""After a cut anywhere, the next start finds sets complete or lets them go, by LVM's real tags."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from cg_extension.drivers import steps
+from cg_extension.drivers.lvm import engine, errors, sets
+from cg_extension.tests.lvm import base
+
+# Takes and deletes snapshots, to be killed at a step (``steps.FAULT_VARIABLE``).
+_CALLER = """
+import sys
+from cg_extension.drivers import steps
+from cg_extension.drivers.lvm import engine, privileged
+
+class Guard:
+    kind = "test"
+    def check(self):
+        pass
+
+privileged.run_in_process()
+group, pool, deleted, *names = sys.argv[1:]
+eng = engine.Engine(engine.Settings(volume_group=group, pool=pool or None))
+with steps.guarded(Guard()):
+    eng.snapshot_group([engine.Copy(source=name, target=f"s-{name}") for name in names])
+    eng.delete(deleted.split())
+"""
+# By the boundary at which the caller dies, what there is of the deleted after recovery.
+_MAKING = {"begun": False, "snapshots_made": False, "retaken": False, "finished": True}
+_REMOVING = {"named": True, "going": False, "removed": False}
+
+
+class Sets:
+    thin: bool
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.eng = self.use_engine(self.thin)
+        self.names, self.devices = self.make_volumes(self.eng, 2)
+
+    def _die_at(self, boundary: str, deleted: str) -> None:
+        file = self.vg.system_dir / "fault"
+        file.write_text(f"test/lvm.{boundary}:1")
+        caller = subprocess.run(
+            [
+                *(sys.executable, "-W", "ignore", "-c", _CALLER, self.vg.name),
+                *(self.vg.pool or "", deleted, *self.names),
+            ],
+            env={**os.environ, steps.FAULT_VARIABLE: str(file)},
+            check=False,
+        )
+        self.assertEqual(-signal.SIGKILL, caller.returncode, boundary)
+
+    def test_killed_at_any_step_a_set_is_complete_or_gone(self) -> None:
+        snapshots = ["s-v0", "s-v1"]
+        # Of the two, one volume is of another set, so that the deleted have to become one.
+        self.eng.snapshot_group(self.copies(self.names[:1], "t-"))
+        for boundary, there in {**_MAKING, **_REMOVING}.items():
+            mixed = boundary == "named"
+            self._die_at(boundary, "t-v0 s-v0" if mixed else " ".join(snapshots))
+            self.eng.wipe(self.eng.recover())
+            self.assert_sound(self.eng, [*self.names, "t-v0", *(snapshots if there else [])])
+            self.eng.delete(snapshots)
+        self.assert_sound(self.eng, [*self.names, "t-v0"])
+
+    def test_a_cut_among_the_volumes_of_a_set_that_goes_takes_the_rest(self) -> None:
+        self.eng.snapshot_group(self.copies(self.names, "s-"))
+        (name,) = sets.names(self.eng.volumes()["s-v0"])
+        base.run("vgchange", "--addtag", f"cg_ext.going={name}:0-1-0", self.vg.name)
+        base.run("lvremove", "--yes", f"{self.vg.name}/s-v1")
+        self.eng.wipe(self.eng.recover())
+        self.assert_sound(self.eng, self.names)
+        self.eng.snapshot_group(self.copies(self.names, "s-"))
+
+    def test_a_mark_of_an_earlier_version_on_one_takes_the_whole_set(self) -> None:
+        snapshots = [
+            engine.Copy(source=name, target=f"{name}.monday", tags=["cg-lvm.snapshot=monday"])
+            for name in self.names
+        ]
+        self.eng.snapshot_group(snapshots)
+        base.run("lvchange", "--addtag", "cg_ext.unfinished=0-1-0", f"{self.vg.name}/v1.monday")
+        self.eng.wipe(self.eng.recover())
+        self.assert_sound(self.eng, self.names)
+        self.eng.snapshot_group(snapshots)
+
+    def test_what_is_in_use_stays_whole_and_keeps_no_one_from_recovery(self) -> None:
+        self.eng.snapshot_group(self.copies(self.names, "s-"))
+        (device,) = self.readable(self.eng, ["s-v1"])
+        (name,) = sets.names(self.eng.volumes()["s-v0"])
+        with open(device, "rb"):
+            self.assertRaises(errors.LVMError, self.eng.delete, ["s-v0", "s-v1"])
+            self.assert_sound(self.eng, [*self.names, "s-v0", "s-v1"])
+            self.eng.group.change_tags(add=[f"cg_ext.going={name}:0-1-0"])
+            self.eng.wipe(self.eng.recover())
+            self.assertEqual({"s-v1"}, {"s-v0", "s-v1"} & set(self.eng.volumes()))
+        self.eng.wipe(self.eng.recover())
+        self.assert_sound(self.eng, self.names)
+
+
+class ThinTest(Sets, base.LVMTestCase):
+    thin = True
+
+
+class ThickTest(Sets, base.LVMTestCase):
+    thin = False
