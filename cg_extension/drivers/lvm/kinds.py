@@ -33,15 +33,16 @@ RULES: Mapping[str, str | None] = {
     "virtual": "is virtual: it has no storage of its own",
     "thicksnapshot": "is a thick snapshot, and LVM takes no snapshot of a snapshot",
     # What is changing into another one
-    "merging": "has a snapshot that is being merged, or waits for its next activation to be "
-    "(lvconvert --merge)",
+    "merging": "is being merged with its snapshot or its origin, or waits for its next "
+    "activation to be (lvconvert --merge)",
     "locked": "is being moved (pvmove), and LVM takes no snapshot meanwhile",
     "converting": "is being converted (lvconvert)",
     # Of what kind
     "integrity": "has data integrity, and LVM takes no snapshot of that (lvconvert "
     "--raidintegrity n)",
     "vdo": "is a VDO volume, of which no group snapshot was ever tried",
-    "unknown": "holds no data (an error or zero target)",
+    # "unknown" in 2.03.16, by their names in 2.03.31.
+    **dict.fromkeys(["unknown", "error", "zero"], "holds no data (an error or zero target)"),
     "linear": None,
     "striped": None,
     "mirror": None,

@@ -51,17 +51,17 @@ class Removal:
         All of them go or none: what a failure or a crash leaves of them is doomed (``sets``), and
         goes when this is called again or at the next start.
 
-        :raises Refusal: a thick volume has snapshots that are not among ``names``, or is to be
-            wiped and has a cache.
+        :raises Refusal: one has thick snapshots that are not among ``names``, or is to be wiped
+            and has a cache.
         :raises LVMError: one is in use, and all are left; or LVM failed.
         """
         self._discard_left()
         wanted = dict.fromkeys(names)
         volumes = self._group.volumes()
         gone = [volumes[name] for name in wanted if name in volumes]
-        thick = {volume.name for volume in gone if volume.pool is None}
+        # Thick ones, of thick or of thin volumes: LVM would remove them along with their origin.
         for volume in volumes.values():
-            if volume.origin in thick and volume.pool is None and volume.name not in wanted:
+            if volume.origin in wanted and volume.pool is None and volume.name not in wanted:
                 raise errors.Refusal(f"{volume.origin} has a snapshot: {volume.name}")
         # Zeros would end in the cache; what it and the volume below it hold would stay.
         if cached := [v.name for v in gone if self._is_wiped(v) and v.traits & kinds.CACHED]:
