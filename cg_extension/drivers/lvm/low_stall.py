@@ -28,6 +28,8 @@ activation {{
     mlock_filter=["lib","bin","heap","stack","usr","anon","vvar","vdso"]
 }}
 report {{ compact_output=0 compact_output_cols="" list_item_separator="," }}
+# Else LVM 2.03.31 puts what it complains of into a report in JSON, and nothing on standard error.
+log {{ report_command_log=0 }}
 """
 
 

@@ -52,6 +52,14 @@ class KindsTest(base.BaseTestCase):
     def test_a_vdo_pool_is_refused(self) -> None:
         self.assertIn("is a pool", _obstacle(lv_layout="vdo,pool", lv_role="private"))
 
+    def test_a_part_of_a_pool_is_no_pool(self) -> None:
+        for role in ("private,thin,pool,data", "private,pool,spare", "private,raid,image"):
+            self.assertIn("part of another volume", _obstacle(lv_role=role))
+
+    def test_one_without_data_is_refused_by_either_name_of_it(self) -> None:
+        for layout in ("unknown", "error", "zero"):
+            self.assertIn("no data", _obstacle(lv_layout=layout, lv_modules=layout))
+
     def test_a_volume_of_a_shared_or_clustered_group_is_refused(self) -> None:
         self.assertIn("shared", _obstacle(vg_shared="1"))
         self.assertIn("clustered", _obstacle(vg_clustered="1"))
