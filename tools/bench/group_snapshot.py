@@ -9,14 +9,19 @@ and OUTPUT.svg (the writer's longest stalls over time, for the last case of each
 
 Methods: ``lvs`` runs as many plain ``lvs`` as the engine runs LVM processes, as a yardstick for
 what any LVM command costs the writer; ``loop`` is one ``lvcreate -s`` after another, with LVM's
-own settings, which is what Cinder's generic group snapshot comes to; ``engine`` is ours.
+own settings, which is what Cinder's generic group snapshot comes to; ``engine`` is ours, in this
+process; ``command`` is ``cg-lvm``, a new process each time, as a user has it. With ``--load``
+another writer writes to all members at once, as fast as it can.
 """
 
 import argparse
+import contextlib
 import json
+import os
 import pathlib
 import platform
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,11 +29,16 @@ from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from cg_extension.drivers.lvm import engine, privileged
+from cg_extension.drivers.lvm import engine, privileged, retake
 from cg_extension.tests.lvm import base, writer
 
 MIB = 1 << 20
-METHODS = ("lvs", "loop", "engine")
+METHODS = {
+    "lvs": "`lvs`, 5 times",
+    "loop": "`lvcreate -s` loop",
+    "engine": "engine",
+    "command": "`cg-lvm`",
+}
 # How many group snapshots the plot shows of each method, at most.
 PLOTTED = 8
 
@@ -36,12 +46,15 @@ PLOTTED = 8
 class Case:
     """One kind of volumes and one number of members, on a volume group of its own."""
 
-    def __init__(self, kind: str, members: int, rounds: int) -> None:
+    def __init__(
+        self, kind: str, members: int, rounds: int, methods: Sequence[str], load: bool
+    ) -> None:
         self.kind, self.members, self.rounds = kind, members, rounds
+        self.methods, self.load = methods, load
         self.fixture = base.VolumeGroupFixture(2000, 1200 if kind == "thin" else 0, 16)
 
     def measure(self) -> list[dict[str, Any]]:
-        """All methods in turn."""
+        """The methods in turn."""
         with self.fixture as group:
             self.engine = engine.Engine(
                 engine.Settings(volume_group=group.name, pool=group.pool, clear_size=None)
@@ -49,12 +62,17 @@ class Case:
             self.names = [f"v{number}" for number in range(self.members)]
             for name in self.names:
                 self.engine.create_volume(name, 16 * MIB)
-            return [self._measure(method) for method in METHODS]
+            return [self._measure(method) for method in self.methods]
 
     def _measure(self, method: str) -> dict[str, Any]:
         take: Callable[[], float] = getattr(self, f"_{method}")
         times, held, gaps, processes = [], [], [], []
-        with writer.Writer([self.engine.device_path(name) for name in self.names]) as writing:
+        devices = [self.engine.device_path(name) for name in self.names]
+        FREEZES.spans.clear()
+        with contextlib.ExitStack() as writers:
+            writing = writers.enter_context(writer.Writer(devices))
+            if self.load:
+                writers.enter_context(writer.Writer(devices, at_once=True))
             time.sleep(0.5)
             for _ in range(self.rounds):
                 before, started = time.monotonic(), PROCESSES.started
@@ -62,12 +80,14 @@ class Case:
                 times.append((before, time.monotonic()))
                 processes.append(PROCESSES.started - started)
                 if method != "lvs":
-                    targets = [f"s-{name}" for name in self.names]
+                    form = "{}.s" if method == "command" else "s-{}"
+                    targets = [form.format(name) for name in self.names]
                     self.engine.activate(targets)
                     paths = [self.engine.device_path(target) for target in targets]
                     gaps.append(writer.gap(paths))
                     self.engine.delete(targets)
         stalls = [writing.longest_stall(*span) for span in times]
+        seen = [writing.longest_across(*span) for span in FREEZES.spans]
         start = times[0][0]
         return {
             "kind": self.kind,
@@ -77,6 +97,7 @@ class Case:
             "torn": sum(gap > 0 for gap in gaps),
             "worst_gap_writes": max(gaps, default=0),
             "held_ms": [1000 * seconds for seconds in held],
+            "seen_ms": [1000 * seconds for seconds in seen],
             "stall_ms": [1000 * seconds for seconds in stalls],
             "took_ms": [1000 * (end - begin) for begin, end in times],
             "processes": processes,
@@ -104,6 +125,38 @@ class Case:
             [engine.Copy(source=name, target=f"s-{name}") for name in self.names]
         )
 
+    def _command(self) -> float:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "cg_extension.cmd.lvm", "snapshot", "--json"),
+                *("--name", "s", *(f"{self.fixture.name}/{name}" for name in self.names)),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return float(json.loads(done.stdout)["held_seconds"])
+
+
+class Freezes:
+    """Notes when the freezes of this process began and ended, for the writer's view of them."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[float, float]] = []
+        self._run = retake._run
+        retake._run = self._note
+
+    def _note(self, *arguments: Any) -> str:
+        answer = self._run(*arguments)
+        word, _, times = answer.partition(" ")
+        if word == "held":
+            seconds, since = map(float, times.split())
+            self.spans.append((since, since + seconds))
+        return answer
+
+
+FREEZES = Freezes()
+
 
 class Processes:
     """Counts the processes that this one starts, by Python's audit event of ``subprocess``."""
@@ -119,6 +172,15 @@ class Processes:
 PROCESSES = Processes()
 
 
+def _platform() -> str:
+    """Kernel, processors, LVM, Python."""
+    lvm = base.run("lvm", "version").split("LVM version:")[1].split()[0]
+    return (
+        f"Linux {platform.release()} {platform.machine()}, {os.cpu_count()} processors, "
+        f"LVM {lvm}, Python {platform.python_version()}"
+    )
+
+
 def _quantile(values: Sequence[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
@@ -128,31 +190,31 @@ def tables(results: Sequence[dict[str, Any]]) -> str:
     """The results as a table in Markdown."""
     lines = [
         "| volumes | members | method | group snapshots | torn | worst gap (writes) "
-        "| I/O held, ms: median / p99 / max | writer's longest stall, ms: median / max "
+        "| I/O held, ms: median / p99 / max | writer's longest write across it, ms: median / max "
+        "| writer's longest stall, ms: median / max "
         "| whole call, ms: median | processes started: median |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in results:
-        held, stall = row["held_ms"], row["stall_ms"]
-        is_engine, is_lvs = row["method"] == "engine", row["method"] == "lvs"
+        held, stall, seen = row["held_ms"], row["stall_ms"], row["seen_ms"]
+        is_ours, is_lvs = row["method"] in ("engine", "command"), row["method"] == "lvs"
         held_text = (
             f"{statistics.median(held):.2f} / {_quantile(held, 0.99):.2f} / {max(held):.2f}"
-            if is_engine
+            if is_ours
             else "-"
         )
         cells = (
             row["kind"],
             row["members"],
-            {"lvs": "`lvs`, 5 times", "loop": "`lvcreate -s` loop", "engine": "engine"}[
-                row["method"]
-            ],
+            METHODS[row["method"]],
             "-" if is_lvs else row["rounds"],
             "-" if is_lvs else row["torn"],
             "-" if is_lvs else row["worst_gap_writes"],
             held_text,
+            f"{statistics.median(seen):.1f} / {max(seen):.1f}" if seen else "-",
             f"{statistics.median(stall):.1f} / {max(stall):.1f}",
             f"{statistics.median(row['took_ms']):.0f}",
-            f"{statistics.median(row['processes']):.0f}",
+            "-" if row["method"] == "command" else f"{statistics.median(row['processes']):.0f}",
         )
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"
@@ -221,21 +283,27 @@ def main() -> None:
     parser.add_argument("--rounds", default="20,20,20", help="for each number of members")
     parser.add_argument("--members", default="2,8,32")
     parser.add_argument("--kinds", default="thin,thick")
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--load", action="store_true")
     parser.add_argument("output", type=pathlib.Path)
     options = parser.parse_args()
     privileged.run_in_process()
+    where = _platform()
+    print(where, flush=True)
     results: list[dict[str, Any]] = []
     counts = zip(options.members.split(","), options.rounds.split(","), strict=True)
     for members, rounds in sorted((int(m), int(r)) for m, r in counts):
         for kind in options.kinds.split(","):
-            results += Case(kind, members, int(rounds)).measure()
-            print(tables(results[-len(METHODS) :]), flush=True)
+            methods = options.methods.split(",")
+            results += Case(kind, members, int(rounds), methods, options.load).measure()
+            print(tables(results[-len(methods) :]), flush=True)
             # After each case, so that a run that is cut short has told what it measured.
             options.output.with_suffix(".json").write_text(
-                json.dumps({"kernel": platform.release(), "results": results})
+                json.dumps({"platform": where, "results": results})
             )
-            options.output.with_suffix(".md").write_text(tables(results))
-            options.output.with_suffix(".svg").write_text(plot(results))
+            options.output.with_suffix(".md").write_text(f"{where}\n\n{tables(results)}")
+            if {"loop", "engine"} <= set(methods):
+                options.output.with_suffix(".svg").write_text(plot(results))
 
 
 if __name__ == "__main__":

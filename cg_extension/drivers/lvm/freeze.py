@@ -2,10 +2,10 @@
 """The freeze: a program of two small processes that hold the I/O of some devices and let it go.
 
 ``python -I -S freeze.py`` reads an encoded ``freeze_plan.Plan`` from its standard input and
-answers with ``held SECONDS``, ``late`` (I/O was held for longer than the deadline) or ``error
-TEXT``. What the plan's steps are good for, the lock of the volume group and whether it is safe to
-freeze at all are the business of ``retake``, which starts it with all signals blocked: a stop of
-the service sends them to both processes, which finish first.
+answers with ``held SECONDS SINCE`` (by the monotonic clock), ``late`` (I/O was held for longer than
+the deadline) or ``error TEXT``. What the plan's steps are good for, the lock of the volume group
+and whether it is safe to freeze at all are the business of ``retake``, which starts it with all
+signals blocked: a stop of the service sends them to both processes, which finish first.
 
 It imports no more than it needs, and nothing from outside the standard library, as all of it is
 locked in memory twice, and as root must not import what lies about.
@@ -20,7 +20,8 @@ What protects the data behind the devices:
   (PR_SET_IO_FLUSHER), so that neither can wait for a page of a device that is frozen. The kernel
   keeps its side: ``dm_ioctl`` allocates without I/O.
 - While I/O is held there is no fork, no log, no lock, no garbage collection and no file access:
-  the requests were built before, and what is left is one loop of ioctls.
+  the requests were built before, and what is left is one loop of ioctls, rehearsed with harmless
+  ones, so that none of it runs for the first time then.
 - Success is reported only by a freezer that lived to resume every device within the deadline,
   and that found each still suspended when all was taken: nobody else had let it go.
 """
@@ -49,6 +50,11 @@ _SIGKILL = 9
 _READY = b"r"
 _GO = b"g"
 _FINISHED = b"f"
+# Seconds for which others come first before I/O is held and after: locking memory and giving it
+# back keep them from the processor, and what they wait for then would be waited for twice.
+_SETTLE = 0.02
+# Of whatever is not the freeze itself, so that it does not get in the writers' way.
+_NICENESS = 10
 # How often, and how many seconds apart, the watchdog tries to resume a device that it can't.
 _RESUME_ATTEMPTS = 200
 _RESUME_PAUSE = 0.05
@@ -59,6 +65,7 @@ Request = tuple[str, int, bytes]
 
 def main() -> None:
     """Carry out the plan on standard input; answer on standard output."""
+    os.nice(_NICENESS)
     with open(0, "rb") as plan:
         answer = _carry_out(marshal.load(plan))  # noqa: S302  # of the same Python, our parent
     try:
@@ -74,12 +81,15 @@ def _carry_out(plan: dict) -> str:
         with _Watchdog(window, plan["deadline"]) as watchdog:
             for step in plan["prepare"]:
                 _prepare(control, step)
+            window.rehearse()
+            time.sleep(_SETTLE)
             _run_before_others()
             watchdog.go()
             window.freeze()
-            _run_among_others()
             if window.all_resumed:
                 watchdog.dismiss()
+                time.sleep(_SETTLE)
+            _run_among_others()
     except OSError as error:
         return f"error {error.strerror}"
     if window.failure:
@@ -88,7 +98,7 @@ def _carry_out(plan: dict) -> str:
         return "error not all devices could be resumed at once"
     if window.held > plan["deadline"]:
         return "late"
-    return f"held {window.held!r}"
+    return f"held {window.held!r} {window.since!r}"
 
 
 def _prepare(control: int, step: tuple) -> None:
@@ -130,9 +140,25 @@ class _Window:
         self.resumes = resumes
         # How many suspends were begun and how many have ended; a page that the watchdog sees.
         self.progress = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("I")
-        self.held = 0.0
+        self.since = self.held = 0.0
         self.failure = ""
         self.all_resumed = False
+
+    def rehearse(self) -> None:
+        """Go through ``freeze`` with every request turned into a question for a device's status.
+
+        Code and memory that are used for the first time take longer: several times as long where
+        locked memory is mapped only when it is touched (User-Mode Linux).
+        """
+        harmless = self.checks[0][1]
+        trial = _Window(
+            self.control,
+            *(
+                [(text, harmless, content) for text, _number, content in steps]
+                for steps in (self.suspends, self.takes, self.checks, self.resumes)
+            ),
+        )
+        trial.freeze()
 
     def freeze(self) -> None:
         """Suspend, take, resume; ``failure`` then says what failed.
@@ -157,6 +183,7 @@ class _Window:
             failure = f"{step[0]}: {error.strerror}"
         self.all_resumed = self.resume()
         self.held = time.monotonic() - started
+        self.since = started
         self.failure = failure
 
     def resume(self) -> bool:
@@ -239,6 +266,7 @@ class _Watchdog:
         late = False
         if waiting.poll(self.deadline * 1000):
             if os.read(pipe, 1) == _FINISHED:
+                time.sleep(_SETTLE)
                 _run_among_others()
                 return
         elif os.getppid() == freezer:

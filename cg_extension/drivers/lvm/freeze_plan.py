@@ -14,8 +14,8 @@ class Plan:
     """What to do, in order; a step is a list: its kind, the device's name, then arguments.
 
     Kinds: ``["message", device, text]``, ``["load", device, [[start, length, kind,
-    parameters], …]]``, ``["resume", device]`` and ``["clear", device, bytes]`` (zeros from the
-    start of the device, a multiple of 4096; not among ``take``).
+    parameters], …]]``, ``["suspend", device]``, ``["resume", device]`` and ``["clear", device,
+    bytes]`` (zeros from the start of the device, a multiple of 4096; not among ``take``).
 
     :param prepare: steps before the freeze; the first that fails ends it all.
     :param suspend: devices to hold, in this order; they are resumed in the reverse order.
@@ -52,6 +52,8 @@ def _step(step: Sequence[Any]) -> tuple[str, str | int, int | bytes]:
         case ["load", name, targets]:
             lines = [device_mapper.Target(*line) for line in targets]
             return _ioctl(text, device_mapper.load(name, lines))
+        case ["suspend", name]:
+            return _ioctl(text, device_mapper.suspend(name))
         case ["resume", name]:
             return _ioctl(text, device_mapper.resume(name))
         case ["clear", name, size]:

@@ -145,7 +145,7 @@ def _retake(arguments: dict[str, Any]) -> float:
         )
     if outcome != "held":
         raise errors.FreezeError(f"the freeze failed: {detail}")
-    return float(detail)
+    return float(detail.split()[0])
 
 
 @privileged.context.entrypoint

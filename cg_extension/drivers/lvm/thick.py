@@ -6,6 +6,10 @@ the header of its copy-on-write store, so that the kernel starts the store anew,
 same table again into the inactive slot. A snapshot copies nothing until it is resumed
 (``dm-snap.c`` leaves out those that are not ``active``): resuming all of them while the origins
 are held makes it one instant. See Documentation/admin-guide/device-mapper/snapshot.rst.
+
+Without its table a snapshot's device gives errors, and udev is told of the change and looks what is
+on it. So the device is suspended at once: udev's rules leave out suspended devices, and whoever
+reads all the same waits and gets the snapshot.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,6 +42,7 @@ def plan(
         prepare += [
             ["load", device, [[target.start, target.length, "error", ""]]],
             ["resume", device],
+            ["suspend", device],
             ["clear", f"{device}-cow", _header_bytes(chunk)],
             ["load", device, [[target.start, target.length, target.kind, target.parameters]]],
         ]

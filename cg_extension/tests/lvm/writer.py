@@ -7,6 +7,8 @@ all of the writes up to one number and none after it.
 
 ``python -m cg_extension.tests.lvm.writer DEVICE…`` writes until its standard input ends, then
 prints ``{"writes": n, "stalls": [[time, seconds], …]}``: each write that took over a millisecond.
+With ``--at-once`` before the devices it writes to all of them at once, without O_DSYNC, and beyond
+the blocks that are judged: load for the other one.
 """
 
 import json
@@ -16,6 +18,7 @@ import select
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -25,8 +28,15 @@ SLOTS = 64
 _STALL = 0.001
 
 
-def main(devices: Sequence[str]) -> None:
+def main(arguments: Sequence[str]) -> None:
     """Write until standard input ends."""
+    if arguments[0] == "--at-once":
+        _write_at_once(arguments[1:])
+    else:
+        _write_in_order(arguments)
+
+
+def _write_in_order(devices: Sequence[str]) -> None:
     descriptors = [os.open(device, os.O_RDWR | os.O_DIRECT | os.O_DSYNC) for device in devices]
     block = mmap.mmap(-1, BLOCK)
     stalls = []
@@ -44,6 +54,35 @@ def main(devices: Sequence[str]) -> None:
     print(json.dumps({"writes": number, "stalls": stalls}), flush=True)
 
 
+def _write_at_once(devices: Sequence[str]) -> None:
+    stop = threading.Event()
+    counts: list[int] = []
+    stalls: list[tuple[float, float]] = []
+
+    def write(device: str) -> None:
+        descriptor = os.open(device, os.O_RDWR | os.O_DIRECT)
+        block = mmap.mmap(-1, BLOCK)
+        number = 0
+        while not stop.is_set():
+            number += 1
+            before = time.monotonic()
+            os.pwrite(descriptor, block, (SLOTS + number % SLOTS) * BLOCK)
+            took = time.monotonic() - before
+            if took > _STALL:
+                stalls.append((before, took))
+        counts.append(number)
+
+    threads = [threading.Thread(target=write, args=(device,)) for device in devices]
+    for thread in threads:
+        thread.start()
+    print("ready", flush=True)
+    sys.stdin.read()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    print(json.dumps({"writes": sum(counts), "stalls": stalls}), flush=True)
+
+
 def _place(number: int, devices: int) -> tuple[int, int]:
     return number % devices, number // devices % SLOTS
 
@@ -51,13 +90,13 @@ def _place(number: int, devices: int) -> tuple[int, int]:
 class Writer:
     """The writer as a child process; ``result`` is what it printed, once it has stopped."""
 
-    def __init__(self, devices: Sequence[str]) -> None:
-        self.devices = devices
+    def __init__(self, devices: Sequence[str], at_once: bool = False) -> None:
+        self.arguments = [*(["--at-once"] if at_once else []), *devices]
         self.result: dict[str, Any] = {}
 
     def __enter__(self) -> "Writer":
         self.process = subprocess.Popen(
-            [sys.executable, "-m", __name__, *self.devices],
+            [sys.executable, "-m", __name__, *self.arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -72,6 +111,12 @@ class Writer:
     def longest_stall(self, since: float, until: float) -> float:
         """Seconds of the longest write that began between two times (of ``time.monotonic``)."""
         return max((s for at, s in self.result["stalls"] if since <= at <= until), default=0.0)
+
+    def longest_across(self, since: float, until: float) -> float:
+        """Likewise of the longest write that was under way at some time between the two."""
+        return max(
+            (s for at, s in self.result["stalls"] if at <= until and at + s >= since), default=0.0
+        )
 
 
 def gap(devices: Sequence[str]) -> int:

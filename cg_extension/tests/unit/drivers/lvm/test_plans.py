@@ -4,6 +4,7 @@
 import marshal
 import pathlib
 import subprocess
+import time
 from unittest import mock
 
 import fixtures
@@ -74,12 +75,21 @@ class ThickTest(base.BaseTestCase):
             [
                 ["load", "vg-s", [[0, 32768, "error", ""]]],
                 ["resume", "vg-s"],
+                ["suspend", "vg-s"],
                 ["clear", "vg-s-cow", 4096],
                 ["load", "vg-s", [[0, 32768, "snapshot", "254:4 254:5 P 8"]]],
             ],
             plan.prepare,
         )
         self.assertEqual([["resume", "vg-s"]], plan.take)
+
+    def test_nobody_reads_from_a_snapshot_without_its_table(self) -> None:
+        """It is suspended next, and runs again with its table only."""
+        volumes = dict([test_preflight._volume("a", None), test_preflight._volume("s", None, "a")])
+        table = [device_mapper.Target(0, 32768, "snapshot", "254:4 254:5 P 8")]
+        plan = thick.plan(volumes, [("a", "s")], {"vg-s": table}, ["vg-a"], 2.0)
+        steps = [step[0] for step in (*plan.prepare, *plan.take) if step[1] == "vg-s"]
+        self.assertEqual(["load", "resume", "suspend", "load", "resume"], steps)
 
     def test_a_device_that_is_no_snapshot_is_not_touched(self) -> None:
         volumes = dict([test_preflight._volume("a", None), test_preflight._volume("s", None, "a")])
@@ -95,6 +105,7 @@ class FreezeTest(base.BaseTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.sent: list[str] = []
+        self.numbers: list[int] = []
         self.suspended: set[str] = set()
         self.failing: dict[int, int] = {}
         self.let_go_by_others: str | None = None
@@ -103,6 +114,7 @@ class FreezeTest(base.BaseTestCase):
     def _ioctl(self, _fd: int, number: int, content: bytes) -> bytes:
         name = content[48:].split(b"\0")[0].decode()
         self.sent.append(name)
+        self.numbers.append(number)
         if (error := self.failing.get(len(self.sent) - 1)) is not None:
             raise OSError(error, "made to fail")
         held = self.suspended
@@ -150,6 +162,12 @@ class FreezeTest(base.BaseTestCase):
         self.assertFalse(window.all_resumed)
         self.assertEqual("a", self.sent[-1])
 
+    def test_all_of_it_is_rehearsed_before_without_a_change(self) -> None:
+        self._carry_out()
+        rehearsal = self.numbers[: len(self.numbers) // 2]
+        self.assertEqual({device_mapper.DEV_STATUS}, set(rehearsal))
+        self.assertEqual(self.sent[: len(rehearsal)], self.sent[len(rehearsal) :])
+
     def _carry_out(self, **failing: int) -> str:
         """The answer of freezer and watchdog, which share this list as it is when they part."""
         self.failing = {int(at.removeprefix("at_")): number for at, number in failing.items()}
@@ -162,12 +180,15 @@ class FreezeTest(base.BaseTestCase):
             return freeze._carry_out(marshal.loads(plan.encoded()))
 
     def test_it_tells_for_how_long_it_held(self) -> None:
-        word, _, seconds = self._carry_out().partition(" ")
+        before = time.monotonic()
+        word, seconds, since = self._carry_out().split()
         self.assertEqual("held", word)
         self.assertGreater(float(seconds), 0)
+        self.assertTrue(before < float(since) < time.monotonic() - float(seconds))
 
     def test_a_device_that_could_not_be_resumed_is_no_success(self) -> None:
-        self.assertIn("error not all", self._carry_out(at_5=5))
+        rehearsed = 7
+        self.assertIn("error not all", self._carry_out(**{f"at_{rehearsed + 5}": 5}))
 
     def test_what_could_not_be_prepared_is_told_and_nothing_held(self) -> None:
         plan = freeze_plan.Plan([["message", "pool", "delete 3"]], ["a"], [], 2.0)
