@@ -23,7 +23,7 @@ What protects the data behind the devices:
   the requests were built before, and what is left is one loop of ioctls, rehearsed with harmless
   ones, so that none of it runs for the first time then.
 - Success is reported only by a freezer that lived to resume every device within the deadline,
-  and that found each still suspended when all was taken: nobody else had let it go.
+  and that found each still suspended then: nobody else had let it go before all was taken.
 """
 
 # ruff: noqa: SIM105  # contextlib is not loaded
@@ -43,7 +43,7 @@ import time
 _MCL_CURRENT_AND_FUTURE = 1 | 2
 _PR_SET_IO_FLUSHER = 57
 _FLAGS_AT = slice(28, 32)
-_FLAG_SUSPENDED = 1 << 1
+_FLAG_UEVENT_GENERATED = 1 << 13
 # The module ``signal`` would load ``enum`` and more.
 _SIGKILL = 9
 
@@ -76,12 +76,12 @@ def main() -> None:
 
 def _carry_out(plan: dict) -> str:
     control = os.open("/dev/mapper/control", os.O_RDWR | os.O_CLOEXEC)
-    window = _Window(control, plan["suspend"], plan["take"], plan["check"], plan["resume"])
+    window = _Window(control, plan["suspend"], plan["take"], plan["resume"])
     try:
         with _Watchdog(window, plan["deadline"]) as watchdog:
             for step in plan["prepare"]:
                 _prepare(control, step)
-            window.rehearse()
+            window.rehearse(plan["harmless"])
             time.sleep(_SETTLE)
             _run_before_others()
             watchdog.go()
@@ -130,35 +130,36 @@ class _Window:
         control: int,
         suspends: list[Request],
         takes: list[Request],
-        checks: list[Request],
         resumes: list[Request],
     ) -> None:
         self.control = control
         self.suspends = suspends
         self.takes = takes
-        self.checks = checks
         self.resumes = resumes
         # How many suspends were begun and how many have ended; a page that the watchdog sees.
         self.progress = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("I")
         self.since = self.held = 0.0
         self.failure = ""
         self.all_resumed = False
+        self.found_running = ""
 
-    def rehearse(self) -> None:
-        """Go through ``freeze`` with every request turned into a question for a device's status.
+    def rehearse(self, harmless: int) -> None:
+        """Go through ``freeze`` with every request turned into one that changes nothing.
 
         Code and memory that are used for the first time take longer: several times as long where
         locked memory is mapped only when it is touched (User-Mode Linux).
+
+        :param harmless: the ioctl's number for a device's status.
         """
-        harmless = self.checks[0][1]
         trial = _Window(
             self.control,
             *(
                 [(text, harmless, content) for text, _number, content in steps]
-                for steps in (self.suspends, self.takes, self.checks, self.resumes)
+                for steps in (self.suspends, self.takes, self.resumes)
             ),
         )
         trial.freeze()
+        self.progress[0] = self.progress[1] = 0
 
     def freeze(self) -> None:
         """Suspend, take, resume; ``failure`` then says what failed.
@@ -175,15 +176,13 @@ class _Window:
                 progress[1] += 1
             for step in self.takes:
                 ioctl(control, step[1], step[2])
-            for step in self.checks:
-                answer = ioctl(control, step[1], step[2])
-                if not int.from_bytes(answer[_FLAGS_AT], sys.byteorder) & _FLAG_SUSPENDED:
-                    failure = f"{step[0]} was resumed by someone else meanwhile"
         except OSError as error:
             failure = f"{step[0]}: {error.strerror}"
         self.all_resumed = self.resume()
         self.held = time.monotonic() - started
         self.since = started
+        if self.found_running and not failure:
+            failure = f"{self.found_running}: it had been resumed by someone else meanwhile"
         self.failure = failure
 
     def resume(self) -> bool:
@@ -191,14 +190,18 @@ class _Window:
 
         In the reverse order: what lies below must run before a file system above can thaw,
         which writes. A suspend that was begun and has not ended comes last; a resume does
-        nothing while it is under way.
+        nothing while it is under way. The kernel announces a resume only of a device that it
+        finds suspended: ``found_running`` is what it did not.
         """
         begun, suspended = self.progress[0], self.progress[1]
         done = True
         for position in [*range(suspended - 1, -1, -1), *range(suspended, begun)]:
-            _text, command, content = self.resumes[position]
+            text, command, content = self.resumes[position]
             try:
-                fcntl.ioctl(self.control, command, content)
+                answer = fcntl.ioctl(self.control, command, content)
+                flags = int.from_bytes(answer[_FLAGS_AT], sys.byteorder)
+                if not flags & _FLAG_UEVENT_GENERATED:
+                    self.found_running = text
             except OSError as error:
                 # A device that is gone holds nothing.
                 done = done and error.errno == errno.ENXIO

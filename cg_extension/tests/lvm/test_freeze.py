@@ -6,6 +6,7 @@ import contextlib
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +15,8 @@ from collections.abc import Iterator
 
 from cg_extension.drivers.lvm import device_mapper, engine, errors, freeze, freeze_plan, retake
 from cg_extension.tests.lvm import base, writer
+
+_NETLINK_KOBJECT_UEVENT = 15  # <linux/netlink.h>
 
 # Makes group snapshots and deletes them, over and over: to be killed.
 _LOOP = """
@@ -148,7 +151,7 @@ class SlowMemberTest(base.LVMTestCase):
             failure = pool.submit(take)
             self._wait_until_frozen()
             base.run("dmsetup", "resume", "--noudevsync", self.a)
-            self.assertIn("resumed by someone else", str(failure.result()))
+            self.assertIn("been resumed by someone else", str(failure.result()))
         self.assert_sound(self.eng, ["a", "b"])
 
     def test_nothing_stays_held_by_a_suspend_that_ends_after_the_deadline(self) -> None:
@@ -229,6 +232,64 @@ class SlowMemberTest(base.LVMTestCase):
         finally:
             base.run("dmsetup", "resume", self.a)
         self.assert_sound(self.eng, ["a", "b"])
+
+
+class LookerTest(base.LVMTestCase):
+    """Someone looks at each device of which the kernel says that it has changed, as udev does."""
+
+    def _look(self, events: socket.socket, paths: list[str], errors_seen: list[str]) -> None:
+        looked = 0
+        while message := events.recv(65536):
+            if message == b"end":
+                break
+            words = message.split(b"\0")
+            if not words[0].startswith(b"change@"):
+                continue
+            sysfs = pathlib.Path("/sys" + words[0].decode().partition("@")[2])
+            for path in paths:
+                # udev's rules for device-mapper leave out what is suspended.
+                if (
+                    not os.path.exists(path)
+                    or pathlib.Path(os.path.realpath(path)).stat().st_rdev != _number(sysfs)
+                    or (sysfs / "dm/suspended").read_text().strip() == "1"
+                ):
+                    continue
+                looked += 1
+                try:
+                    with open(path, "rb", buffering=0) as device:
+                        os.posix_fadvise(device.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                        device.read(4096)
+                except OSError as error:
+                    errors_seen.append(f"{path}: {error}")
+        if not looked:
+            errors_seen.append("no device was looked at")
+
+    def test_whoever_looks_at_thick_snapshots_when_they_change_sees_no_error(self) -> None:
+        eng = self.use_engine(thin=False)
+        names, _devices = self.make_volumes(eng, 2)
+        paths = [eng.device_path(f"s-{name}") for name in names]
+        seen: list[str] = []
+        events = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, _NETLINK_KOBJECT_UEVENT)
+        events.bind((0, 1))
+        looker = threading.Thread(target=self._look, args=(events, paths, seen))
+        looker.start()
+        logged = base.run("dmesg").count("Buffer I/O error")
+        try:
+            for _ in range(3):
+                eng.snapshot_group(self.copies(names, "s-"))
+                eng.delete(f"s-{name}" for name in names)
+        finally:
+            with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, _NETLINK_KOBJECT_UEVENT) as s:
+                s.sendto(b"end", (events.getsockname()[0], 0))
+            looker.join()
+            events.close()
+        self.assertEqual([], seen)
+        self.assertEqual(logged, base.run("dmesg").count("Buffer I/O error"))
+
+
+def _number(sysfs: pathlib.Path) -> int:
+    major, minor = (sysfs / "dev").read_text().strip().split(":")
+    return os.makedev(int(major), int(minor))
 
 
 class Killed:
