@@ -18,7 +18,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from uml import boot
+from guest import uml
 
 
 def _has_device_mapper() -> bool:
@@ -50,7 +50,7 @@ def main() -> int:
             if here:
                 subprocess.run(command, check=False)
             else:
-                boot.boot(command, timeout=arguments.timeout)
+                uml.boot(command, timeout=arguments.timeout)
             if not result.exists():  # it hung or died before the end
                 return 0, 1, 0
             passed, failed, skipped = map(int, result.read_text().split())

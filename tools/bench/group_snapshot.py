@@ -3,7 +3,7 @@
 """Measures group snapshots of the LVM engine beside a loop of ``lvcreate -s``, in one run.
 
 ``group_snapshot.py [--rounds N] [--members 2,8,32] OUTPUT``, as root where there is device-mapper
-(``tools/uml/boot.py -- …`` elsewhere). A live writer goes round the members all the time; after
+(``tools/guest/uml.py -- …`` elsewhere). A live writer goes round the members all the time; after
 each group snapshot every block that it wrote is checked. Writes OUTPUT.json, OUTPUT.md (tables)
 and OUTPUT.svg (the writer's longest stalls over time, for the last case of each method).
 

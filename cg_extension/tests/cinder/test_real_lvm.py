@@ -13,7 +13,7 @@ import unittest
 import cg_extension
 from cg_extension.tests.cinder import guest
 
-BOOT = pathlib.Path(cg_extension.__file__).parents[1] / "tools" / "uml" / "boot.py"
+BOOT = pathlib.Path(cg_extension.__file__).parents[1] / "tools" / "guest" / "uml.py"
 TIME_LIMIT = 1200
 KINDS = ("ThinTest", "ThickTest")
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Run a command in User-Mode Linux, where there is device-mapper: ``boot.py -- COMMAND…``.
+"""Run a command in User-Mode Linux, where there is device-mapper: ``uml.py -- COMMAND…``.
 
 The guest's root is this machine's, read and write (hostfs); /run and $TMPDIR in it are its own.
 Exits with the command's status; with 98, and the guest's console shown, when the guest hangs or
