@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a command in User-Mode Linux, where there is device-mapper: ``uml.py -- COMMAND…``.
 
-The guest's root is this machine's, read and write (hostfs); /run and $TMPDIR in it are its own.
+The guest's root is this machine's, read and write (hostfs), or with ``--release`` that of Debian's
+tree, where what the guest writes is lost at its end. /run and $TMPDIR in it are its own. The
+checkout is there under the same path.
 Exits with the command's status; with 98, and the guest's console shown, when the guest hangs or
 panics. Needs Debian's user-mode-linux and kmod, and a C compiler on processors with AMX.
 """
@@ -21,30 +23,51 @@ import time
 from collections.abc import Sequence
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from guest import checkout, tree
+
 MODULES = pathlib.Path("/usr/lib/uml/modules")
-# In the order in which they need each other.
-WANTED_MODULES = (
-    *("dax", "dm-mod", "dm-bufio", "dm-snapshot", "dm-bio-prison", "dm-persistent-data"),
-    *("dm-thin-pool", "dm-delay", "dm-flakey", "loop"),
-    *("async_tx", "async_memcpy", "async_xor", "async_pq", "async_raid6_recov", "md-mod"),
-    *("raid0", "raid1", "raid10", "raid456", "dm-raid", "dm-log", "dm-region-hash", "dm-mirror"),
-    *("dm-cache", "dm-cache-smq", "dm-writecache", "dm-integrity"),
-)
+# Others are loaded by who needs them, or when a device-mapper table names their target.
+_WANTED_MODULES = "dm-mod dm-snapshot dm-thin-pool dm-delay dm-flakey loop"
 GUEST_FAILED = 98
 
-INIT = """\
+# The first process on a tree, which stays as it is: all that is written goes to memory.
+_OVERLAY = """\
 #!/bin/bash
 mount -t proc proc /proc
+mount -t tmpfs -o size=80% tmpfs /run
+mount -t hostfs -o {modules} none /srv
+insmod "$(find /srv -name overlay.ko)"
+umount /srv
+mkdir /run/upper /run/work /run/root
+mount -t overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work overlay /run/root
+mkdir -p /run/root{work} /run/root/run/tree
+mount --bind /mnt /run/root{work}
+cd /run/root
+pivot_root . run/tree
+mount -t proc proc /proc
+umount -l /run/tree
+mount -t devtmpfs devtmpfs /dev
+{shares}
+exec {work}/init
+"""
+
+_INIT = """\
+#!/bin/bash
+[ -e /proc/self ] || mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs -o size=80% tmpfs /run
-mkdir -p /dev/shm /run/tmp /run/lock
+mkdir -p /dev/shm /run/tmp /run/lock /lib/modules
 mount -t tmpfs tmpfs /dev/shm
+mount -t hostfs -o {modules} none /lib/modules
 ip link set lo up
-{insmod}
+modprobe -a {wanted_modules}
 # Not tmpfs: to make room in a file and to zero it must not cost the guest's memory.
 truncate -s 100G /run/disk
 mkfs.ext4 -q -O ^has_journal -T largefile4 -E nodiscard,lazy_itable_init=1 /run/disk
 mount -o loop /run/disk /run/tmp
+{installation}
 {environment}
 export TMPDIR=/run/tmp DM_DISABLE_UDEV=1
 cd {directory}
@@ -55,24 +78,34 @@ halt -f -p
 """
 
 
-def boot(command: Sequence[str], memory: str = "2G", timeout: float = 1200) -> int:
+def boot(
+    command: Sequence[str],
+    memory: str = "2G",
+    timeout: float = 1200,
+    release: str | None = None,
+    shares: Sequence[pathlib.Path] = (),
+) -> int:
     """Run ``command`` in a guest with ``memory``, for ``timeout`` seconds at most.
 
     Its output is passed on as it comes; gives back its exit status.
+
+    :param release: of Debian, whose tree is the guest's root; None for this machine's own root.
+    :param shares: directories that a guest on a tree sees, too, beside the checkout.
     """
     with tempfile.TemporaryDirectory(prefix="uml") as name:
         work = pathlib.Path(name)
-        init = work / "init"
-        init.write_text(_init(command, work))
-        init.chmod(0o755)
+        root = ["rootflags=/", "rw", f"init={work}/init"]
+        if release is not None:
+            start = f'"mount -t hostfs -o {work} none /mnt && exec /mnt/overlay"'
+            root = [f"rootflags={tree.tree(release)}", "ro", "init=/bin/sh", "--", "-c", start]
+        _write_scripts(work, command, release, shares)
         output = work / "output"
         output.touch()
         with open(work / "console", "wb") as console, open(output) as lines:
             guest = subprocess.Popen(
                 [
-                    *("linux.uml", f"mem={memory}", "root=/dev/root", "rootfstype=hostfs"),
-                    *("rootflags=/", "rw", f"init={init}", "con=null", "con0=fd:0,fd:1"),
-                    *("quiet", "panic=1", f"umid={work.name}"),
+                    *("linux.uml", f"mem={memory}", "con=null", "con0=fd:0,fd:1", "quiet"),
+                    *("panic=1", f"umid={work.name}", "root=/dev/root", "rootfstype=hostfs", *root),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
@@ -99,23 +132,50 @@ def boot(command: Sequence[str], memory: str = "2G", timeout: float = 1200) -> i
         return GUEST_FAILED
 
 
-def _init(command: Sequence[str], work: pathlib.Path) -> str:
+def _write_scripts(
+    work: pathlib.Path,
+    command: Sequence[str],
+    release: str | None,
+    shares: Sequence[pathlib.Path],
+) -> None:
+    directory = pathlib.Path.cwd()
+    if release is None:
+        installation, environment = "", _own_environment()
+    else:
+        installation, environment = checkout.install(work / "project"), checkout.environment()
+        if not directory.is_relative_to(tree.ROOT):
+            directory = tree.ROOT
+        paths = [shlex.quote(str(path)) for path in (tree.ROOT, *shares)]
+        overlay = _OVERLAY.format(
+            modules=MODULES,
+            work=work,
+            shares="\n".join(f"mkdir -p {p}\nmount -t hostfs -o {p} none {p}" for p in paths),
+        )
+        _write_script(work / "overlay", overlay)
+    init = _INIT.format(
+        modules=MODULES,
+        wanted_modules=_WANTED_MODULES,
+        installation=installation,
+        environment="\n".join(f"export {k}={shlex.quote(v)}" for k, v in environment.items()),
+        directory=shlex.quote(str(directory)),
+        command=shlex.join(command),
+        work=work,
+    )
+    _write_script(work / "init", init)
+
+
+def _write_script(path: pathlib.Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def _own_environment() -> dict[str, str]:
     passed_on = {
         key: value
         for key, value in os.environ.items()
         if key in ("HOME", "LANG", "LC_ALL") or key.startswith(("PYTHON", "CG_"))
     }
-    passed_on["PATH"] = f"/usr/sbin:/sbin:{os.environ['PATH']}"
-    found = [next(MODULES.rglob(f"{module}.ko"), None) for module in WANTED_MODULES]
-    return INIT.format(
-        insmod="\n".join(f"insmod {path}" for path in found if path),
-        environment="\n".join(
-            f"export {key}={shlex.quote(value)}" for key, value in passed_on.items()
-        ),
-        directory=shlex.quote(os.getcwd()),
-        command=shlex.join(command),
-        work=work,
-    )
+    return {**passed_on, "PATH": f"/usr/sbin:/sbin:{os.environ['PATH']}"}
 
 
 def _registers(work: pathlib.Path) -> dict[str, str]:
@@ -137,9 +197,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--memory", default="2G")
     parser.add_argument("--timeout", type=float, default=1200, metavar="SECONDS")
+    parser.add_argument("--release", choices=tree.RELEASES)
     parser.add_argument("command", nargs="+")
     arguments = parser.parse_args()
-    return boot(arguments.command, arguments.memory, arguments.timeout)
+    return boot(arguments.command, arguments.memory, arguments.timeout, arguments.release)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a guest sees this checkout: its code in place, its entry points and commands as installed."""
+
+import configparser
+import os
+import pathlib
+import shlex
+
+from guest import tree
+
+# In the guest, whose tree is its own or an image's copy: as ``pip install --editable`` does it.
+_INSTALL = """\
+printf '%s\\n' {directory} {root} >"$(echo {environment}/lib/python3*/site-packages)/cg_extension.pth"
+cp {directory}/bin/* {environment}/bin/
+"""
+
+
+def install(directory: pathlib.Path) -> str:
+    """Write what a guest needs to a directory that it sees under the same path.
+
+    :return: the shell commands by which the guest then installs it.
+    """
+    setup = configparser.ConfigParser()
+    setup.optionxform = str  # type: ignore[assignment,method-assign]
+    setup.read(tree.ROOT / "setup.cfg")
+    name, version = setup["metadata"]["name"], setup["metadata"]["version"]
+    described = directory / f"{name}-{version}.dist-info"
+    described.mkdir(parents=True)
+    (described / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    )
+    entry_points = setup["options.entry_points"]
+    (described / "entry_points.txt").write_text(
+        "".join(f"[{group}]\n{lines.strip()}\n\n" for group, lines in entry_points.items())
+    )
+    commands = directory / "bin"
+    commands.mkdir()
+    for line in entry_points["console_scripts"].strip().splitlines():
+        command, _, target = line.partition(" = ")
+        module, _, function = target.partition(":")
+        file = commands / command
+        file.write_text(
+            f"#!{tree.PYTHON}\nimport sys\n\nfrom {module} import {function}\n\n"
+            f"sys.exit({function}())\n"
+        )
+        file.chmod(0o755)
+    return _INSTALL.format(
+        directory=shlex.quote(str(directory)),
+        root=shlex.quote(str(tree.ROOT)),
+        environment=pathlib.PurePath(tree.PYTHON).parents[1],
+    )
+
+
+def environment() -> dict[str, str]:
+    """Variables for a command in a guest: a tree's own, and of this process what tests read."""
+    passed_on = {
+        key: value
+        for key, value in os.environ.items()
+        if key.startswith(("CG_", "PYTHON", "OS_TEST_")) and key not in ("PYTHONPATH", "PYTHONHOME")
+    }
+    path = f"{pathlib.PurePath(tree.PYTHON).parent}:/usr/sbin:/usr/bin:/sbin:/bin"
+    return {"HOME": "/root", "LANG": "C.UTF-8", "PATH": path, **passed_on}

@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A QEMU guest on a release's tree: several processors, and systemd, udev, dmeventd as they come.
+
+``Guest`` starts one, runs commands in it, kills it as a power cut does. Its root is an image of the
+tree, and what it writes there is lost at its end; disks given to it stay. The checkout is there
+under the same path. KVM where it works, else QEMU's own translation, some fifteen times slower.
+Needs Debian's qemu-system-x86 and e2fsprogs.
+"""
+
+import contextlib
+import functools
+import json
+import os
+import pathlib
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from guest import agent, checkout, tree
+
+GUEST_FAILED = 98
+# Seconds from the start of QEMU to the guest's agent, on a busy machine.
+BOOT_LIMIT = 600
+_SPARE = 2 << 30
+"""Bytes of an image beyond its tree."""
+
+# Without systemd; udev's work is devtmpfs's.
+_QUICK = """\
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev 2>/dev/null;
+mkdir -p /dev/shm /dev/pts; mount -t tmpfs tmpfs /dev/shm; mount -t devpts devpts /dev/pts;
+mount -t tmpfs tmpfs /run; mkdir -p /run/lock; ip link set lo up; exec /usr/local/sbin/guest-start
+"""
+
+
+class GuestDied(Exception):
+    """The guest ended, was killed or did not answer in time; with the end of its console."""
+
+
+def image(release: str) -> pathlib.Path:
+    """The image of a release's ``system`` tree, made unless it is there."""
+    root = tree.tree(release, "system")
+    path = root.with_suffix(".ext4")
+    with tree.locked(root.with_suffix(".image.lock")):
+        if not path.exists():
+            unfinished = path.with_suffix(".unfinished")
+            unfinished.unlink(missing_ok=True)
+            used = int(tree.run("du", "--summarize", "--bytes", str(root)).split()[0])
+            with open(unfinished, "wb") as file:
+                file.truncate(used + _SPARE)
+            tree.run(
+                *("mkfs.ext4", "-q", "-F", "-L", "guest", "-E", "lazy_itable_init=1"),
+                *("-d", str(root), str(unfinished)),
+            )
+            unfinished.rename(path)
+    return path
+
+
+class Guest:
+    """A guest, in a ``with`` statement; it is killed at its end.
+
+    :param disks: files of this machine, ``/dev/vdb`` and so on in the guest (by serial number
+        ``disk0``, … as well); what reached them stays there over kills and boots.
+    :param systemd: False boots a shell instead, in a fraction of the time.
+    :param shares: directories that the guest sees under the same path, beside the checkout.
+    :param arguments: more for QEMU's command line.
+    """
+
+    def __init__(
+        self,
+        release: str,
+        disks: Sequence[pathlib.Path] = (),
+        systemd: bool = True,
+        shares: Sequence[pathlib.Path] = (),
+        memory: str = "4G",
+        processors: int = 2,
+        arguments: Sequence[str] = (),
+    ) -> None:
+        """Say what it is to be; nothing is started."""
+        self.release = release
+        self.disks = disks
+        self.systemd = systemd
+        self.shares = (tree.ROOT, *shares)
+        self.memory = memory
+        self.processors = processors
+        self.arguments = arguments
+
+    def __enter__(self) -> "Guest":
+        self._resources = contextlib.ExitStack()
+        with contextlib.ExitStack() as resources:
+            name = resources.enter_context(tempfile.TemporaryDirectory(prefix="qemu"))
+            self._work = pathlib.Path(name)
+            self._write_shared()
+            self._start(resources)
+            resources.callback(self.kill)
+            self._connect(resources)
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self._resources.close()
+
+    def run(
+        self,
+        command: Sequence[str],
+        timeout: float = 600,
+        output: Callable[[str], object] | None = None,
+        environment: Mapping[str, str] | None = None,
+        directory: pathlib.Path = tree.ROOT,
+    ) -> tuple[int, str]:
+        """Run a command in the guest, as root; several threads may do so at the same time.
+
+        :param timeout: in seconds.
+        :param output: is called with each piece of what it prints as it comes.
+        :param environment: variables beside the usual ones.
+        :return: its exit status, and what it printed.
+        :raises GuestDied: the guest ended, or the time was over.
+        """
+        with self._changed:
+            self._last_id += 1
+            number = self._last_id
+        file = self._work / f"output-{number}"
+        file.touch()
+        request = {
+            "id": number,
+            "command": list(command),
+            "output": file.name,
+            "directory": str(directory),
+            "environment": {**checkout.environment(), **(environment or {})},
+        }
+        with contextlib.suppress(OSError):  # what reads finds it dead
+            self._socket.sendall(json.dumps(request).encode() + b"\n")
+        limit = time.monotonic() + timeout
+        with open(file, errors="replace") as lines:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: number in self._ended or self._dead, 0.3)
+                    status = self._ended.get(number)
+                    over = self._dead or time.monotonic() > limit
+                if output is not None and (text := lines.read()):
+                    output(text)
+                if status is not None:
+                    return status, file.read_text(errors="replace")
+                if over:
+                    raise GuestDied(f"{shlex.join(command)}: no answer\n{self.console()[-4000:]}")
+
+    def console(self) -> str:
+        """What QEMU complained of, and what the guest printed on its console so far."""
+        files = [self._work / "errors", self._work / "console"]
+        return "".join(f.read_text(errors="replace") for f in files if f.exists())
+
+    def kill(self) -> None:
+        """End it at once, as a power cut: what QEMU has not passed on to a disk's file is lost."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def shut_down(self, timeout: float = 300) -> None:
+        """End it in order, or by ``kill`` after ``timeout`` seconds."""
+        command = "systemctl poweroff" if self.systemd else "sync; echo o >/proc/sysrq-trigger"
+        with contextlib.suppress(GuestDied):
+            self.run(["sh", "-c", command], timeout)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout)
+        self.kill()
+
+    def _write_shared(self) -> None:
+        """What the guest finds in its ``/run/guest``, which is this machine's work directory."""
+        shared = self._work
+        (shared / "agent.py").write_bytes(pathlib.Path(agent.__file__).read_bytes())
+        lines = [f"mkdir -p {shared}", f"mount --bind {HERE_IN_GUEST} {shared}"]
+        for number, path in enumerate(self.shares):
+            place = shlex.quote(str(path))
+            lines += [f"mkdir -p {place}", f"mount -t 9p -o {_NINE_P} share{number} {place}"]
+        lines.append(checkout.install(shared / "project"))
+        (shared / "setup").write_text("\n".join(lines))
+
+    def _start(self, resources: contextlib.ExitStack) -> None:
+        root = image(self.release)
+        boot = tree.tree(self.release, "system") / "boot"
+        (kernel,) = boot.glob("vmlinuz-*")
+        (initrd,) = boot.glob("initrd.img-*")
+        append = "root=/dev/vda rw console=ttyS0 panic=-1 quiet mitigations=off"
+        if not self.systemd:
+            append += f' init=/bin/sh -- -c "{" ".join(_QUICK.split())}"'
+        command = [
+            *("qemu-system-x86_64", "-accel", _accelerator(kernel), "-cpu", "max"),
+            *("-smp", str(self.processors), "-m", self.memory),
+            *("-machine", "q35", "-nodefaults", "-display", "none", "-no-reboot"),
+            *("-serial", f"file:{self._work}/console"),
+            *("-kernel", str(kernel), "-initrd", str(initrd), "-append", append),
+            *("-drive", f"file={root},format=raw,if=virtio,snapshot=on"),
+            *("-object", "rng-random,id=random,filename=/dev/urandom"),
+            *("-device", "virtio-rng-pci,rng=random", "-device", "virtio-serial"),
+            *("-chardev", f"socket,id=agent,path={self._work}/socket,server=on,wait=off"),
+            *("-device", f"virtserialport,chardev=agent,name={agent.PORT}"),
+        ]
+        for tag, path in [("guest", self._work), *_numbered("share", self.shares)]:
+            command += ["-virtfs", f"local,path={path},mount_tag={tag},security_model=none"]
+        for serial, path in _numbered("disk", self.disks):
+            command += [
+                *("-drive", f"file={path},format=raw,if=none,id={serial},cache=writeback"),
+                *("-device", f"virtio-blk-pci,drive={serial},serial={serial}"),
+            ]
+        errors = resources.enter_context(open(self._work / "errors", "wb"))
+        self._process = subprocess.Popen(
+            [*command, *self.arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            start_new_session=True,
+        )
+
+    def _connect(self, resources: contextlib.ExitStack) -> None:
+        """Wait for the agent.
+
+        :raises GuestDied: there is none, or the guest could not be set up.
+        """
+        self._changed = threading.Condition()
+        self._last_id = 0
+        self._ended: dict[int, int] = {}
+        self._dead = False
+        self._setup: str | None = None
+        self._socket = resources.enter_context(socket.socket(socket.AF_UNIX))
+        limit = time.monotonic() + BOOT_LIMIT
+        while True:
+            with contextlib.suppress(OSError):
+                self._socket.connect(f"{self._work}/socket")
+                break
+            if self._process.poll() is not None or time.monotonic() > limit:
+                raise GuestDied(self.console())
+            time.sleep(0.05)
+        threading.Thread(target=self._listen, daemon=True).start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._setup is not None or self._dead, BOOT_LIMIT)
+        if self._setup != "":
+            raise GuestDied(self._setup or f"no agent\n{self.console()[-4000:]}")
+
+    def _listen(self) -> None:
+        received = b""
+        with contextlib.suppress(OSError):
+            while piece := self._socket.recv(65536):
+                received += piece
+                *lines, received = received.split(b"\n")
+                for line in lines:
+                    message = json.loads(line)
+                    with self._changed:
+                        if "setup" in message:
+                            self._setup = message["output"] if message["setup"] else ""
+                        else:
+                            self._ended[message["id"]] = message["status"]
+                        self._changed.notify_all()
+        with self._changed:
+            self._dead = True
+            self._changed.notify_all()
+
+
+@functools.cache
+def _accelerator(kernel: pathlib.Path) -> str:
+    """KVM if a kernel gets as far as to miss its root in it; the device alone tells nothing."""
+    command = [
+        *("qemu-system-x86_64", "-accel", "kvm", "-cpu", "max", "-m", "512M", "-no-reboot"),
+        *("-display", "none", "-monitor", "none", "-nic", "none", "-serial", "stdio"),
+        *("-kernel", str(kernel), "-append", "console=ttyS0 panic=-1"),
+    ]
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+        if done.returncode == 0 and b"Kernel panic" in done.stdout:
+            return "kvm"
+    return "tcg,thread=multi"
+
+
+HERE_IN_GUEST = "/run/guest"
+_NINE_P = "trans=virtio,version=9p2000.L,msize=262144,cache=none"
+
+
+def _numbered(word: str, paths: Sequence[pathlib.Path]) -> list[tuple[str, pathlib.Path]]:
+    return [(f"{word}{number}", path) for number, path in enumerate(paths)]
