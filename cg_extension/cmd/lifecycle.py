@@ -48,14 +48,17 @@ def command(prog: str, failed: int = 1) -> Iterator[Begun]:
 
     :param prog: its name, with which the line on standard error begins.
     """
-    status = 0
     begun = Begun()
+    failure: Exception | None = None
     try:
         with begun:
             yield begun
     except Exception as error:
+        failure = error
+    status = 0
+    if failure is not None:  # Not in the handler, where oslo.log would say it twice.
         status = failed
-        _tell(prog, error)
+        _tell(prog, failure)
     if begun.is_stuck:
         python_logging.shutdown()
         sys.stderr.flush()

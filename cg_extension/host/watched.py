@@ -64,11 +64,13 @@ class Watched(Generic[T]):
         self._states = states
         try:
             self._value = self._read()
+            self.problem = None
         except errors.StartError as error:
             self.problem = f"{error}; what was read before stays in force"
+        # Not in the handler, where oslo.log would say it twice.
+        if self.problem:
             LOG.error("%s", self.problem)
         else:
-            self.problem = None
             LOG.info("Read again: %s", ", ".join(path for path, state in states if state))
 
     def _look(self) -> list[_State]:

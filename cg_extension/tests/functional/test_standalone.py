@@ -2,14 +2,19 @@
 """``cg-standalone`` as its user meets it: starts, stops, errors, logs and notifications."""
 
 import os
+import pathlib
 import re
+import shutil
+import socket
 import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import fixtures
+import requests
 
-from cg_extension.tests.deployment import warm
+from cg_extension.tests.deployment import processes, warm
 from cg_extension.tests.functional import base
 
 
@@ -111,6 +116,102 @@ class StandaloneTest(base.FunctionalTest):
             }
 
         self.eventually(lambda: states() == {"good": "up", "bad": "down"}, "one is down")
+
+    def test_a_changed_policy_file_counts_and_a_broken_one_changes_nothing(self) -> None:
+        policy = pathlib.Path(self.useFixture(fixtures.TempDir()).path, "rules.yaml")
+        policy.write_text("{}")
+        service = self.start({"oslo_policy": {"policy_file": policy}})
+        client = service.client(roles="member")
+
+        def status() -> int:
+            return client.request("GET", "/volumes").status_code
+
+        def health() -> str:
+            return requests.get(f"{service.url}/healthcheck", timeout=30).text
+
+        self.assertEqual((200, "OK"), (status(), health()))
+        policy.write_text('"volume:get_all": "!"\n')
+        self.eventually(lambda: status() == 403, "locked down")
+        policy.write_text('"volume:get_all": "role:\n')
+        self.eventually(lambda: str(policy) in health(), "the health check names the file")
+        self.assertEqual(403, status())
+        self.assertEqual(1, service.log.count(f"Policy file {policy}: "))
+        policy.write_text('"volume:get_all": "role:member"\n')
+        self.eventually(lambda: status() == 200, "open again")
+        self.assertEqual("OK", health())
+
+
+class ReadinessTest(base.FunctionalTest):
+    """Who waits for the service is told when it can work, not just that it runs."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        # In the way of the backend's directory, until it is removed.
+        self.obstacle = self.root / "storage"
+        self.obstacle.touch()
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.listener.close)
+        self.listener.bind(str(self.root / "notify"))
+        self.listener.settimeout(60)
+
+    def start(self, module: str) -> processes.Process:
+        port = processes.free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        config = self.root / "cg.conf"
+        config.write_text(
+            f"[DEFAULT]\nstate_path = {self.root}/state\nenabled_backends = one\n"
+            f"osapi_volume_listen_port = {port}\nreport_interval = 0.2\ntransport_url = fake:/\n"
+            f"[one]\nvolume_driver = file\nfile_path = {self.obstacle}/volumes\n"
+        )
+        arguments = ["--config-file", str(config)]
+        self.assertEqual(0, run_command("manage", [*arguments, "db", "sync"]).returncode)
+        command = f"from cg_extension.cmd import {module} as m; m.main()"
+        process = processes.Process(
+            module,
+            [sys.executable, "-c", command, *arguments],
+            self.root / "log",
+            {"NOTIFY_SOCKET": str(self.root / "notify")},
+        )
+        self.addCleanup(process.stop)
+        process.start()
+        return process
+
+    def told(self) -> str:
+        return self.listener.recv(4096).decode()
+
+    def test_it_is_ready_when_a_backend_is_up_and_not_before(self) -> None:
+        for module in ("standalone", "manager"):
+            self.obstacle.touch()
+            process = self.start(module)
+            self.assertNotIn("READY", self.told())
+            self.eventually(lambda p=process: "does not come up" in p.tail(), "tried", 60)
+            if module == "standalone":
+                # It answers all the same: what is asked about is there.
+                self.eventually(lambda p=process: "Serving the API" in p.tail(), "served", 60)
+                self.assertEqual(
+                    503, requests.get(f"{self.url}/healthcheck", timeout=30).status_code
+                )
+            self.assertNotIn("Ready for work", process.tail())
+            self.obstacle.unlink()
+            self.assertIn("READY=1", self.told())
+            self.assertIn("Ready for work: up: ", process.tail())
+            process.stop()
+            self.assertIn("STOPPING=1", self.told())
+            shutil.rmtree(self.obstacle)
+            (self.root / "log").unlink()
+
+    def test_a_stop_does_not_wait_for_a_backend(self) -> None:
+        process = self.start("manager")
+        self.eventually(lambda: "does not come up" in process.tail(), "tried", 60)
+        process.terminate()
+        self.eventually(lambda: not process.is_running(), "ended", 10)
+        self.assertIn("Stopped", process.tail())
+
+    def test_an_api_process_is_ready_when_it_answers(self) -> None:
+        self.start("api")
+        self.assertIn("READY=1", self.told())
+        self.assertTrue(requests.get(f"{self.url}/v3", timeout=30).ok)
 
 
 class ManageTest(base.FunctionalTest):
