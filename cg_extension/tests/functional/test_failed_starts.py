@@ -31,8 +31,11 @@ class FailedStartTest(base.FunctionalTest):
         ended = self.starter.run("manage", *self.arguments, "db", "sync")
         self.assertEqual(0, ended.status, ended.output)
 
-    def assert_ends(self, command: str, *words: str, arguments: tuple[str, ...] = ()) -> None:
-        """It ends with a line that holds these words, under its own name and alone."""
+    def assert_ends(self, command: str, *words: str, arguments: tuple[str, ...] = ()) -> str:
+        """It ends with a line that holds these words, under its own name and alone.
+
+        Gives all that it printed.
+        """
         action = {"manage": ("db", "sync"), "status": ("upgrade", "check")}.get(command, ())
         ended = self.starter.run(command, *self.arguments, *arguments, *action)
         self.assertEqual(1, ended.status, f"{command}: {ended.output}")
@@ -43,6 +46,7 @@ class FailedStartTest(base.FunctionalTest):
         for word in words:
             self.assertIn(word, ended.last_line)
         self.assertNotIn(" ERROR ", ended.output)
+        return ended.output
 
 
 class OptionsTest(FailedStartTest):
@@ -141,7 +145,7 @@ class OptionsTest(FailedStartTest):
             ("", ["enabled_backends is empty"]),
             ("two", ["volume_driver", "[two]"]),
             ("database", ["database"]),
-            ("one,,", ["enabled_backends"]),
+            ("one,,two", ["enabled_backends", "empty"]),
         ):
             self.starter.configure(enabled_backends=backends)
             self.assert_ends("standalone", *words)
@@ -295,18 +299,18 @@ class DependenciesTest(FailedStartTest):
             ("postgresql+psycopg2://u:secret@127.0.0.1:port/cg", ""),
         ):
             self.starter.configure(f"[database]\nconnection = {url}\n")
-            for command in ("standalone", "manager", "manage", "api"):
-                with self.subTest(url=url, command=command):
-                    self.assert_ends(command, "[database] connection", *words)
+            with self.subTest(url=url):
+                self.assert_ends("standalone", "[database] connection", *words)
+        for command in ("manager", "manage", "api"):
+            self.assert_ends(command, "[database] connection")
 
     def test_a_server_that_is_not_there_is_named_without_the_password(self) -> None:
         options = "max_retries = 1\nretry_interval = 0\n"
         for scheme in ("postgresql+psycopg2", "mysql+pymysql"):
             url = f"{scheme}://cg:secret@127.0.0.1:1/cg"
             self.starter.configure(f"[database]\nconnection = {url}\n{options}")
-            self.assert_ends("api", "[database] connection", "127.0.0.1")
-            ended = self.starter.run("api", *self.arguments)
-            self.assertNotIn("secret", ended.output)
+            told = self.assert_ends("api", "[database] connection", "127.0.0.1")
+            self.assertNotIn("secret", told)
 
     def test_a_database_of_a_newer_release_is_told_as_such(self) -> None:
         self.sync()
@@ -334,11 +338,9 @@ class DependenciesTest(FailedStartTest):
             "://",
         ):
             self.starter.configure(transport_url=url)
-            for command in SERVICES:
+            for command in SERVICES if url == "nonsense" else ("standalone",):
                 with self.subTest(url=url, command=command):
-                    self.assert_ends(command, "transport_url")
-                    ended = self.starter.run(command, *self.arguments)
-                    self.assertNotIn("secret", ended.output)
+                    self.assertNotIn("secret", self.assert_ends(command, "transport_url"))
 
     def test_a_notification_driver_that_there_is_not_is_named(self) -> None:
         self.starter.configure("[oslo_messaging_notifications]\ndriver = megaphone\n")
