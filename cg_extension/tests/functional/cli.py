@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the real ``openstack`` command of python-openstackclient, a process for each call."""
+"""Runs the real commands of python-openstackclient and cinderclient, a process for each call."""
 
 import dataclasses
 import json
@@ -20,6 +20,7 @@ class OpenStack:
     """The command as one user, who is known by ``environment``."""
 
     environment: Mapping[str, str]
+    program = "openstackclient.shell:main"
 
     @classmethod
     def noauth(cls, service: base.Standalone, token: str, project: str) -> "OpenStack":
@@ -39,14 +40,21 @@ class OpenStack:
         """
         others = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
         done = warm.run(
-            *("openstackclient.shell:main", words),
+            *(self.program, words),
             modules=warm.CLIENT,
             environment={**others, **self.environment},
         )
         if done.returncode:
-            raise Failed(f"openstack {' '.join(words)}: {done.stdout}{done.stderr}")
+            raise Failed(f"{self.program} {' '.join(words)}: {done.stdout}{done.stderr}")
         return done.stdout
 
     def json(self, *words: str) -> Any:
         """The table that the command shows, as the client's own JSON."""
         return json.loads(self.run(*words, "-f", "json"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Cinder(OpenStack):
+    """The ``cinder`` command, likewise; what it shows is a table in text."""
+
+    program = "cinderclient.shell:main"
