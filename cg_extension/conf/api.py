@@ -21,8 +21,8 @@ OPTS = [
         schemes=["http", "https"],
         help="URL under which clients reach this service, used in links, such as "
         "``https://volume.example.org``. When it is not set, the request's own host is used "
-        "(behind a proxy: with the X-Forwarded headers, if ``[oslo_middleware] "
-        "enable_proxy_headers_parsing`` is on).",
+        "(behind a proxy: with the X-Forwarded-Proto, -Host and -Prefix headers, if "
+        "``[oslo_middleware] enable_proxy_headers_parsing`` is on).",
     ),
     kinds.NamesOpt(
         "required_extensions",

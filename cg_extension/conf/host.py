@@ -32,7 +32,10 @@ OPTS = [
         "auth_strategy",
         default="noauth",
         choices=[
-            ("noauth", "the token is USER:PROJECT[:ROLE,…] and is believed; for one machine"),
+            (
+                "noauth",
+                "the token is USER:PROJECT[:ROLE,…] and is believed; for one machine, no proxy",
+            ),
             ("keystone", "keystonemiddleware checks the token; see [keystone_authtoken]"),
             ("http_basic", "user names and passwords from http_basic_auth_user_file"),
         ],
@@ -41,15 +44,17 @@ OPTS = [
     cfg.BoolOpt(
         "allow_noauth_on_network",
         default=False,
-        help="Let ``noauth`` listen on an address that is not loopback, and take requests from "
-        "other machines. Anyone who reaches the port is then an administrator.",
+        help="Let ``noauth`` listen on an address that is not loopback, take requests from other "
+        "machines, and stand behind a proxy. Anyone who reaches the port is then an "
+        "administrator.",
     ),
     kinds.TextOpt(
         "http_basic_auth_user_file",
         max_length=4096,
         default="$state_path/htpasswd",
         help="Users and bcrypt hashes for the ``http_basic`` strategy, in htpasswd format. Each "
-        "user is an administrator; the project is the one in the request's path.",
+        "user is an administrator; the project is the one in the request's path, which must have "
+        "one.",
     ),
     cfg.StrOpt(
         "api_paste_config",
