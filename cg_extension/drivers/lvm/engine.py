@@ -22,9 +22,9 @@ Its users: our driver, the ``cg-lvm`` command, and a subclass of Cinder's LVM dr
 
 A ``Copy`` says what is made of what. Every call that makes something is all or nothing, and
 repeatable: what an earlier run finished is kept, what it left half-made is made again; ``sets``
-tells how that holds whatever cuts in. Names are
-LVM's names within the volume group, sizes are bytes. All calls raise ``errors.LVMError``, or
-``errors.Refusal`` before anything was changed, and all may be made from several threads.
+tells how that holds whatever cuts in. Names are LVM's names within the volume group, sizes are
+bytes. All calls raise ``errors.LVMError``, or ``errors.Refusal`` before anything was changed, and
+all may be made from several threads.
 """
 
 import contextlib
