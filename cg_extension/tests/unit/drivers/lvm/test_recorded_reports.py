@@ -53,11 +53,12 @@ class RecordedTest(base.BaseTestCase):
     def test_thin_volumes(self) -> None:
         for directory in self._each():
             volumes = _volumes(directory, "thin")
-            thin, snapshot, pool = volumes["thin"], volumes["snapshot"], volumes["pool"]
+            thin, snapshot, pool = volumes["thin"], volumes["copy"], volumes["pool"]
             self.assertEqual((True, False), (pool.is_pool, thin.is_pool))
             self.assertEqual(("pool", None, True), (thin.pool, thin.origin, thin.active))
             self.assertEqual(("pool", "thin"), (snapshot.pool, snapshot.origin))
             self.assertEqual((False, {"a=b", "c"}), (snapshot.active, snapshot.tags))
+            self.assertEqual({"of-group"}, snapshot.group_tags)
             self.assertNotEqual(thin.thin_id, snapshot.thin_id)
             self.assertRegex(str(thin.number), r"^\d+:\d+$")
             for volume in _volumes(directory, "thin-inactive").values():
