@@ -17,7 +17,15 @@ from oslo_log import log as logging
 from cg_extension.drivers.lvm import at_work, errors, low_stall, privileged, reports
 from cg_extension.drivers.lvm.reports import GroupUsage, LogicalVolume, PoolUsage
 
-__all__ = ["GroupUsage", "LogicalVolume", "PoolUsage", "VolumeGroup", "device_name", "lvm"]
+__all__ = [
+    "GroupUsage",
+    "LogicalVolume",
+    "PoolUsage",
+    "VolumeGroup",
+    "device_name",
+    "lvm",
+    "wait_for_all",
+]
 
 LOG = logging.getLogger(__name__)
 
@@ -47,6 +55,12 @@ def lvm(arguments: list[str], script: str, system_dir: str | None) -> tuple[int,
             check=False,
         )
     return done.returncode, done.stdout, done.stderr
+
+
+@privileged.context.entrypoint
+def wait_for_all() -> None:
+    """Wait for all who are at work as root, also when those who had them do it were killed."""
+    at_work.wait_for_all()
 
 
 class VolumeGroup:

@@ -6,6 +6,7 @@ all others are left alone. It may be cut itself, at any point, and several proce
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from oslo_log import log as logging
@@ -33,8 +34,12 @@ def _recover(arguments: dict[str, Any]) -> list[str]:
     at_work.wait_for_all()
     # Alone: someone else who recovers may be done and use the names again that we saw taken.
     with at_work.alone(f"recovery-{group.name}"):
-        orphaned = sets.orphaned(group.usage().tags)
-        at_work.wait_for_all()  # for those that were killed since
+        volumes = group.volumes()
+        orphaned = sets.orphaned(_group_tags(group, volumes))
+        if not orphaned and not sets.left_by_earlier_versions(volumes):
+            return []
+        # For those that were killed since the first time, whose tag we saw.
+        at_work.wait_for_all()
         volumes = group.volumes()
         left = sets.of_marks(volumes.values(), orphaned)
         left += [v for v in sets.left_by_earlier_versions(volumes) if v not in left]
@@ -45,3 +50,10 @@ def _recover(arguments: dict[str, Any]) -> list[str]:
         if empty := [tag for tag in orphaned if not sets.of_marks(volumes.values(), [tag])]:
             group.change_tags(remove=empty)
         return aside
+
+
+def _group_tags(
+    group: commands.VolumeGroup, volumes: Mapping[str, commands.LogicalVolume]
+) -> frozenset[str]:
+    """The tags of the volume group, which its volumes know; a group may have none."""
+    return next(iter(volumes.values())).group_tags if volumes else group.usage().tags

@@ -88,6 +88,7 @@ class Removal:
         Gives whether all of it is gone.
         """
         try:
+            commands.wait_for_all()  # our helper may have been killed while lvm made them
             volumes = self._group.volumes()
             members = [volume for volume in volumes.values() if name in sets.names(volume)]
             self.remove_half_made(members, volumes)

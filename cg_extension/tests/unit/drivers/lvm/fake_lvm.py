@@ -55,6 +55,9 @@ class FakeLVM(fixtures.Fixture):
         self.tags: set[str] = set()
         self.in_use: set[str] = set()
         self.processes = 0
+        # Whether the helper dies at the first command of the next script; the rest of that.
+        self.helper_dies = False
+        self.orphan = ""
         self.instants = 0
         self.restart()
         if thin:
@@ -70,7 +73,7 @@ class FakeLVM(fixtures.Fixture):
             (retake, "retake", self._retake),
             (retake, "let_go", lambda *_: []),
             (removal, "_kept_open", self._kept_open),
-            (at_work, "wait_for_all", lambda: None),
+            (at_work, "wait_for_all", self._wait_for_all),
             (at_work, "alone", mock.MagicMock()),
             (sets, "_process", lambda _pid: f"0-1-{self.boots}"),
         ):
@@ -124,6 +127,11 @@ class FakeLVM(fixtures.Fixture):
 
     def _lvm(self, arguments: list[str], script: str, _dir: str | None) -> tuple[int, str, str]:
         self.processes += 1
+        if script and self.helper_dies:
+            self.helper_dies = False
+            first, _, self.orphan = script.partition("\n")
+            self._run(shlex.split(first))
+            raise OSError("the helper was killed")
         output, complaints, status = "", [], 0
         for words in [arguments] if arguments else map(shlex.split, script.splitlines()):
             try:
@@ -134,6 +142,12 @@ class FakeLVM(fixtures.Fixture):
                 status = 5
         self._end_of_process()
         return status, output, "\n".join(complaints)
+
+    def _wait_for_all(self) -> None:
+        """What a killed helper had LVM do goes on, and ends."""
+        script, self.orphan = self.orphan, ""
+        for line in script.splitlines():
+            self._run(shlex.split(line))
 
     def _run(self, words: list[str]) -> str | None:
         command, options, names = _parsed(words)

@@ -245,6 +245,27 @@ class SetsTest(CutBase):
             self.assertRaises(errors.LVMError, eng.snapshot_group, copies)
         self.assertEqual(set(), set(SNAPSHOTS) & set(self.lvm.volumes))
 
+    def test_what_lvm_goes_on_making_for_a_killed_helper_goes_as_well(self) -> None:
+        eng = self._start(True, lambda _eng: None)
+        self.lvm.helper_dies = True
+        self.assertRaises(OSError, eng.snapshot_group, _copies(NAMES, SNAPSHOTS))
+        self.lvm._wait_for_all()
+        self.assertEqual({"pool", *NAMES}, set(self.lvm.volumes))
+        self.assertEqual(set(), self.lvm.tags)
+
+    def test_a_mark_of_a_group_without_volumes_is_taken_off(self) -> None:
+        self._start(False, lambda eng: eng.delete(NAMES))
+        self.lvm.tags = {"cg_ext.begun=abc:0-1-0"}
+        eng = engine.Engine(engine.Settings(volume_group="vg"))
+        self.assertEqual([], eng.recover())
+        self.assertEqual(set(), self.lvm.tags)
+
+    def test_with_nothing_to_put_right_recovery_is_one_process(self) -> None:
+        eng = self._taken(True)
+        self.lvm.processes = 0
+        eng.recover()
+        self.assertEqual(1, self.lvm.processes)
+
     def test_what_is_in_use_keeps_no_one_from_recovery(self) -> None:
         for thin, _kill in self._each_way():
             eng = self._taken(thin)
