@@ -19,6 +19,45 @@ class WordsTest(base.BaseTestCase):
         self.assertEqual("No such", commands._gist("  WARNING: not backed up.\n  No such\n"))
 
 
+class AnswerTest(base.BaseTestCase):
+    """What ``lvm`` answers, by a stand-in for it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.calls: list[list[str]] = []
+        self.answers: dict[str, tuple[int, str, str]] = {}
+        self.useFixture(fixtures.MockPatchObject(commands, "lvm", self._lvm))
+        self.group = commands.VolumeGroup("vg")
+
+    def _lvm(self, arguments: list[str], _script: str, _dir: str | None) -> tuple[int, str, str]:
+        self.calls.append(arguments)
+        return self.answers[arguments[0] if arguments else ""]
+
+    def test_lvms_version_is_asked_for_and_told_with_a_form_that_is_not_known_only(self) -> None:
+        row = '{"vg_size": "%s", "vg_free": "1", "vg_tags": ""}'
+        self.answers["version"] = (0, "  LVM version:     2.03.99(2) (2030-01-01)\n", "")
+        self.answers["vgs"] = (0, '{"report": [{"vg": [%s]}]}' % (row % "7"), "")
+        self.assertEqual(7, self.group.usage().size)
+        self.assertNotIn(["version"], self.calls)
+        self.answers["vgs"] = (0, '{"report": [{"vg": [%s]}]}' % (row % "7.00g"), "")
+        text = str(self.assertRaises(errors.LVMError, self.group.usage))
+        for word in ("vg_size", "7.00g", "2.03.99"):
+            self.assertIn(word, text)
+
+    def test_an_lvm_that_was_killed_has_not_made_what_is_missing(self) -> None:
+        self.answers[""] = (-9, "", "")
+        self.answers["lvs"] = (0, '{"report": [{"lv": []}]}', "")
+        script = [["lvcreate", "--name", "a", "vg"]]
+        text = str(self.assertRaises(errors.LVMError, self.group.make, script, ["a"]))
+        self.assertIn("signal 9", text)
+
+    def test_tags_of_the_volume_group_change_in_one_command(self) -> None:
+        self.answers["vgchange"] = (0, "", "")
+        self.group.change_tags(add=["a"], remove=["b", "c"])
+        changes = ["--addtag", "a", "--deltag", "b", "--deltag", "c"]
+        self.assertEqual([["vgchange", *changes, "vg"]], self.calls)
+
+
 class ScriptTest(base.BaseTestCase):
     def test_words_that_would_end_a_line_or_a_quote_are_refused(self) -> None:
         for word in ("a\nlvremove -f vg", "a'b", "a\0"):
