@@ -13,7 +13,7 @@ from cg_extension.service import exceptions, records
 
 LISTING = pagination.Listing(
     "cgsnapshots",
-    filters=("name", "status", "consistencygroup_id"),
+    filters=("name", "status", "consistencygroup_id", "project_id"),
     sort_keys=("id", "name", "status", "created_at"),
     link_key="cgsnapshot_links",
 )
@@ -63,6 +63,15 @@ class CGSnapshotsController(controller.Controller):
         """Delete a group snapshot with its snapshots."""
         cgsnapshot = self._get(req, id, policies.DELETE)
         self.service.delete_cgsnapshot(wsgi.context_of(req), cgsnapshot.id)
+
+    @wsgi.response(202)
+    @wsgi.body(schemas.ACTION)
+    def action(self, req: webob.Request, id: str, body: Document) -> None:
+        """Set the status by hand: the one action there is."""
+        cgsnapshot = self._get(req, id, policies.RESET_STATUS)
+        [values] = body.values()
+        context = wsgi.context_of(req)
+        self.service.reset_cgsnapshot_status(context, cgsnapshot.id, status=values["status"])
 
     def _list(self, req: webob.Request, query: Query, fetch: Any, view: Any) -> Document:
         self.authorize(wsgi.context_of(req), policies.GET_ALL)

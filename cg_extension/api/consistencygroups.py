@@ -14,7 +14,7 @@ from cg_extension.service import exceptions, records
 
 LISTING = pagination.Listing(
     "consistencygroups",
-    filters=("name", "status", "availability_zone"),
+    filters=("name", "status", "availability_zone", "project_id"),
     sort_keys=("id", "name", "status", "availability_zone", "created_at"),
     link_key="consistencygroup_links",
 )
@@ -87,9 +87,8 @@ class ConsistencyGroupsController(controller.Controller):
         self.service.update_group(
             wsgi.context_of(req),
             group.id,
-            # An empty one counts as absent here.
-            name=values.get("name") or None,
-            description=values.get("description") or None,
+            name=values.get("name"),
+            description=values.get("description"),
             add_volumes=parameters.split(values.get("add_volumes")),
             remove_volumes=parameters.split(values.get("remove_volumes")),
         )
@@ -102,6 +101,14 @@ class ConsistencyGroupsController(controller.Controller):
         force = validation.boolean("force", values.get("force", False))
         group = self._get(req, id, policies.DELETE)
         self.service.delete_group(wsgi.context_of(req), group.id, force=force)
+
+    @wsgi.response(202)
+    @wsgi.body(schemas.ACTION)
+    def action(self, req: webob.Request, id: str, body: Document) -> None:
+        """Set the status by hand: the one action there is."""
+        group = self._get(req, id, policies.RESET_STATUS)
+        [values] = body.values()
+        self.service.reset_group_status(wsgi.context_of(req), group.id, status=values["status"])
 
     def _list(self, req: webob.Request, query: Query, fetch: Any, view: Any) -> Document:
         self.authorize(wsgi.context_of(req), policies.GET_ALL)

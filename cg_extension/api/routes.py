@@ -15,9 +15,11 @@ ROUTES = {
     # The calls of the API reference; clients of today send PUT to the group itself.
     "/consistencygroups/{id}/delete": {"POST": "delete"},
     "/consistencygroups/{id}/update": {"PUT": "update"},
+    "/consistencygroups/{id}/action": {"POST": "action"},
     "/cgsnapshots": {"GET": "index", "POST": "create"},
     "/cgsnapshots/detail": {"GET": "detail"},
     "/cgsnapshots/{id}": {"GET": "show", "DELETE": "delete"},
+    "/cgsnapshots/{id}/action": {"POST": "action"},
 }
 
 

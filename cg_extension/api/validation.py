@@ -2,7 +2,8 @@
 """Requests' bodies and query strings: read strictly, checked against a schema, without nulls.
 
 Schemas are compiled once, when a controller's module is loaded. What is wrong comes out as one
-InvalidInput whose message says what would be right.
+InvalidInput whose message says what would be right. ``"strip": True`` is a keyword of ours for
+text of which blanks at both ends are no part.
 """
 
 import email.message
@@ -33,6 +34,11 @@ _CHARSETS = ("utf-8", "utf8", "us-ascii")
 # A character that no database keeps alike, and halves of surrogate pairs, which are no text.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+# White space but for control characters, which are faults wherever they stand. None is beyond
+# U+3000.
+_BLANKS = "".join(
+    char for char in map(chr, range(0x3001)) if char.isspace() and not _CONTROL.match(char)
+)
 _CONTROL_BUT_LAYOUT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _WHOLE_NUMBER = re.compile("[0-9]+")
@@ -95,6 +101,7 @@ class Body:
     """
 
     def __init__(self, schema: Mapping[str, Any], *, optional: bool = False) -> None:
+        self._schema = schema
         self._validator = _compile(schema)
         self._optional = optional
 
@@ -116,6 +123,7 @@ class Body:
         document = parse(raw)
         if not isinstance(document, dict):
             invalid("the body must be a JSON object.")
+        document = _stripped(document, self._schema)
         _check(self._validator, document, "the body", "keys")
         return document
 
@@ -200,6 +208,16 @@ def parse(raw: bytes) -> Any:
     return document
 
 
+def _stripped(value: Any, schema: Mapping[str, Any]) -> Any:
+    """``value`` without the outer blanks of those texts that ``schema`` marks for it."""
+    if isinstance(value, dict):
+        properties = schema.get("properties", {})
+        return {key: _stripped(item, properties.get(key, {})) for key, item in value.items()}
+    if isinstance(value, str) and schema.get("strip"):
+        return value.strip(_BLANKS)
+    return value
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = {name for name, _ in pairs}
     if len(names) < len(pairs):
@@ -280,6 +298,11 @@ def _explain(error: jsonschema.ValidationError, whole: str, entries: str) -> str
             return f"{where} must be one of {names(map(str, expected))}; it is {shown(value)}."
         case "maxLength":
             return f"{where} must have at most {expected} characters; it has {len(value)}."
+        case "minLength" if expected == 1:
+            return f"{where} must not be empty."
+        case "minProperties" if expected == 1:
+            known = names(error.schema.get("properties", {}))
+            return f"{where} must have {f'one of {known}' if known else 'at least one key'}."
         case "maxItems" if isinstance(value, list) and expected == 1:
             return f"{where} must be given only once."
         case _:

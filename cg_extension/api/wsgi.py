@@ -120,7 +120,8 @@ class Resource:
         context = context_of(req)
         arguments = dict(environ["wsgiorg.routing_args"][1])
         project_id = arguments.pop("project_id", None)
-        if project_id not in (None, context.project_id) and not context.is_admin:
+        # For administrators, too: what they make there would land in their token's project.
+        if project_id not in (None, context.project_id):
             raise exceptions.InvalidInput(
                 "Malformed request url: the project in the path must be the token's."
             )

@@ -23,6 +23,7 @@ from sqlalchemy import sql
 from cg_extension.cinder import members, sources
 from cg_extension.cinder.database import api as db
 from cg_extension.cinder.database import models
+from cg_extension.service import exceptions
 
 Context = cinder_context.RequestContext
 GroupStatus = fields.GroupStatus
@@ -160,6 +161,9 @@ class GroupAPI(api.API):
             values["name"] = name
         if description is not None:
             values["description"] = description
+        if not (add_volumes or remove_volumes):
+            self._rename(group, values)
+            return
         add = members.joining(context, group, add_volumes)
         remove = members.leaving(context, group, remove_volumes)
         if not (add or remove):
@@ -176,6 +180,12 @@ class GroupAPI(api.API):
                 self.volume_rpcapi.update_group(
                     context, group, add_volumes=",".join(add), remove_volumes=",".join(remove)
                 )
+
+    @staticmethod
+    def _rename(group: objects.Group, values: dict[str, object]) -> None:
+        values = {**values, "updated_at": timeutils.utcnow()}
+        if not group.conditional_update(values, {"status": group.Not(GroupStatus.DELETING)}):
+            raise exception.InvalidGroup(reason=f"Group {group.id} is being deleted.")
 
     @staticmethod
     def _change(group: objects.Group, values: dict[str, object], status: str) -> None:
@@ -200,7 +210,8 @@ class GroupAPI(api.API):
             from it forbid it.
         """
         context.authorize(group_actions.DELETE_POLICY, target_obj=group)
-        group.assert_not_frozen()
+        if group.host:
+            group.assert_not_frozen()
         before = group.status
         filters = [
             ~db.group_has_group_snapshot_filter(),
@@ -233,10 +244,7 @@ class GroupAPI(api.API):
             return f"Group {group.id} has group snapshots; delete them first."
         volumes = objects.VolumeList.get_all_by_generic_group(elevated, group.id)
         if volumes and not delete_volumes:
-            return (
-                f"Group {group.id} has volumes; remove them from it, or delete it with force,"
-                " which deletes them, too."
-            )
+            return exceptions.GroupHasVolumes(id=group.id).msg
         attached = [volume.id for volume in volumes if volume.attach_status == "attached"]
         if attached:
             return f"Volumes of group {group.id} are attached: {', '.join(attached)}."
@@ -290,3 +298,29 @@ class GroupAPI(api.API):
         with _status_on_failure([(row, error) for row in (snapshot, *snapshots)]):
             self.volume_rpcapi.create_group_snapshot(context, snapshot)
         return snapshot
+
+    def delete_group_snapshot(
+        self, context: Context, group_snapshot: objects.GroupSnapshot
+    ) -> None:
+        """Delete a group snapshot; unlike with Cinder's own, also in ``error_deleting``.
+
+        :raises exception.InvalidGroupSnapshot: its status, or a group being created from it,
+            forbids it.
+        """
+        context.authorize(group_snapshot_policies.DELETE_POLICY, target_obj=group_snapshot)
+        group_snapshot.assert_not_frozen()
+        before = group_snapshot.status
+        deleting = {"status": fields.GroupSnapshotStatus.DELETING}
+        filters = [~db.group_creating_from_src(group_snapshot_id=group_snapshot.id)]
+        if not group_snapshot.conditional_update(deleting, {"status": DELETABLE}, filters):
+            raise exception.InvalidGroupSnapshot(
+                reason=f"Group snapshot {group_snapshot.id} must be {' or '.join(DELETABLE)}, and "
+                "no group may be created from it meanwhile."
+            )
+        snapshots = objects.SnapshotList.get_all_for_group_snapshot(context, group_snapshot.id)
+        restore = [(group_snapshot, before), *((each, each.status) for each in snapshots)]
+        with _status_on_failure(restore):
+            for each in snapshots:
+                each.status = fields.SnapshotStatus.DELETING
+                each.save()
+            self.volume_rpcapi.delete_group_snapshot(context.elevated(), group_snapshot)

@@ -144,6 +144,12 @@ class CinderService(interface.GroupService):
         self._api.delete(context.cinder, self._group(context, group_id), force)
 
     @_translated
+    def reset_group_status(self, context: Context, group_id: str, *, status: str) -> None:
+        # Whatever it is now: nothing here tells a status of work under way from one that work
+        # left behind when its process died.
+        self._api.reset_status(context.cinder, self._group(context, group_id), status)
+
+    @_translated
     def list_cgsnapshots(
         self, context: Context, query: records.ListQuery
     ) -> records.Page[records.CGSnapshot]:
@@ -185,6 +191,11 @@ class CinderService(interface.GroupService):
         snapshot = self._group_snapshot(context, cgsnapshot_id)
         self._api.delete_group_snapshot(context.cinder, snapshot)
 
+    @_translated
+    def reset_cgsnapshot_status(self, context: Context, cgsnapshot_id: str, *, status: str) -> None:
+        snapshot = self._group_snapshot(context, cgsnapshot_id)
+        self._api.reset_group_snapshot_status(context.cinder, snapshot, status)
+
     @staticmethod
     def _group_type() -> str:
         """The id of the group type that makes a group a consistency group."""
@@ -224,11 +235,18 @@ class CinderService(interface.GroupService):
         if query.limit == 0:
             return records.Page((), False)
         filters["group_type_id"] = self._group_type()
-        every_project = query.all_tenants and context.is_admin
-        if every_project:
+        wanted = filters.pop("project_id", None)
+        project_id = context.project_id
+        if query.all_tenants and context.is_admin:
+            project_id = wanted
             filters["all_tenants"] = True
+            if wanted is not None:
+                filters["project_id"] = wanted
         if query.marker is not None:
-            self._check_marker(context, query.marker, get, every_project)
+            self._check_marker(context, query.marker, get, project_id)
+        if wanted not in (None, project_id):
+            # Cinder would list the caller's own project instead.
+            return records.Page((), False)
         rows = list(
             get_all(
                 context.cinder,
@@ -244,13 +262,16 @@ class CinderService(interface.GroupService):
 
     @staticmethod
     def _check_marker(
-        context: Context, marker: str, get: Callable[..., Any], every_project: bool
+        context: Context, marker: str, get: Callable[..., Any], project_id: str | None
     ) -> None:
+        """:param project_id: of all rows of the list; None: it has those of every project.
+        :raises InvalidInput: the marker is no row that the list could hold.
+        """
         try:
             row = get(context.cinder, marker)
         except exception.NotFound:
             row = None
-        if row is None or not (every_project or row.project_id == context.project_id):
+        if row is None or project_id not in (None, row.project_id):
             raise exceptions.InvalidInput(reason=f"marker {marker} is not in this list.")
 
     @staticmethod

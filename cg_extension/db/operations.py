@@ -126,6 +126,12 @@ def enqueue(
     return operation_id
 
 
+def is_under_way(conn: sa.Connection, resource_id: str) -> bool:
+    """Whether an operation on the resource has been accepted and has not ended."""
+    query = sa.select(_COLUMNS.id).where(_COLUMNS.resource_id == resource_id)
+    return conn.execute(query).first() is not None
+
+
 def next_due(conn: sa.Connection, host: str, *, exclude: Collection[str] = ()) -> float | None:
     """Seconds until an operation of ``host`` can be claimed, 0 or less: now; None: there is none.
 

@@ -20,6 +20,10 @@ _SELECT = (
     .order_by(TABLE.c.host, TABLE.c.binary)
 )
 
+_SELECT_FROZEN = sa.select(TABLE.c.host).where(
+    TABLE.c.host == sa.bindparam("of_host"), TABLE.c.frozen
+)
+
 
 def report(
     conn: sa.Connection,
@@ -81,6 +85,11 @@ def find(
     if binary is not None:
         query = query.where(TABLE.c.binary == binary)
     return conn.execute(query).all()
+
+
+def is_frozen(conn: sa.Connection, host: str) -> bool:
+    """Whether the backend ``host`` (``host@backend``) is frozen."""
+    return conn.execute(_SELECT_FROZEN, {"of_host": host}).first() is not None
 
 
 def is_up(row: rows.Row, *, now: datetime.datetime, down_time: float) -> bool:

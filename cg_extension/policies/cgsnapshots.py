@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of the group snapshots, under the names that Cinder had for them."""
+"""Rules of the group snapshots, under the names that Cinder had for them where it had them."""
 
 from cg_extension.policies import base
 
@@ -7,6 +7,7 @@ CREATE = "consistencygroup:create_cgsnapshot"
 DELETE = "consistencygroup:delete_cgsnapshot"
 GET = "consistencygroup:get_cgsnapshot"
 GET_ALL = "consistencygroup:get_all_cgsnapshots"
+RESET_STATUS = "consistencygroup:reset_cgsnapshot_status"
 
 RULES = [
     base.rule(
@@ -33,5 +34,11 @@ RULES = [
         "List group snapshots.",
         "GET /cgsnapshots",
         "GET /cgsnapshots/detail",
+    ),
+    base.rule(
+        RESET_STATUS,
+        base.ADMIN,
+        "Set a group snapshot's status by hand.",
+        "POST /cgsnapshots/{id}/action (reset_status)",
     ),
 ]

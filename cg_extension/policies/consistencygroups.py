@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of the consistency groups, under the names that Cinder had for them."""
+"""Rules of the consistency groups, under the names that Cinder had for them where it had them."""
 
 from cg_extension.policies import base
 
@@ -8,6 +8,7 @@ DELETE = "consistencygroup:delete"
 UPDATE = "consistencygroup:update"
 GET = "consistencygroup:get"
 GET_ALL = "consistencygroup:get_all"
+RESET_STATUS = "consistencygroup:reset_status"
 
 RULES = [
     base.rule(
@@ -43,5 +44,11 @@ RULES = [
         "List consistency groups.",
         "GET /consistencygroups",
         "GET /consistencygroups/detail",
+    ),
+    base.rule(
+        RESET_STATUS,
+        base.ADMIN,
+        "Set a consistency group's status by hand.",
+        "POST /consistencygroups/{id}/action (reset_status)",
     ),
 ]

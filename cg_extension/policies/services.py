@@ -20,6 +20,11 @@ RULES: list[policy.RuleDefault] = [
         "PUT /os-services/disable",
         "PUT /os-services/disable-log-reason",
     ),
-    base.rule(FREEZE, base.ADMIN, "Forbid all changes on a backend.", "PUT /os-services/freeze"),
-    base.rule(THAW, base.ADMIN, "Allow changes on a backend again.", "PUT /os-services/thaw"),
+    base.rule(
+        FREEZE,
+        base.ADMIN,
+        "Put nothing new on a host's backends, delete nothing there, and take no snapshots.",
+        "PUT /os-services/freeze",
+    ),
+    base.rule(THAW, base.ADMIN, "End what freeze began.", "PUT /os-services/thaw"),
 ]

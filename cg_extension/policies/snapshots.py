@@ -59,7 +59,7 @@ RULES: list[policy.RuleDefault] = [
     base.rule(
         FORCE_DELETE,
         base.ADMIN,
-        "Delete a snapshot in whatever status it is.",
+        "Delete a snapshot, as without force: the call is there for Cinder's clients.",
         "POST /snapshots/{id}/action (os-force_delete)",
     ),
 ]

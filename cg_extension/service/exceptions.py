@@ -32,6 +32,13 @@ class InvalidState(CGExtensionError):
     code = 400
 
 
+class GroupHasVolumes(InvalidState):
+    message = (
+        "Consistency group %(id)s has volumes; remove them first, or delete them with it: "
+        'POST /consistencygroups/%(id)s/delete with {"consistencygroup": {"force": true}}.'
+    )
+
+
 class Unauthorized(CGExtensionError):
     message = "A valid token is required in the X-Auth-Token header."
     code = 401

@@ -25,7 +25,7 @@ class GroupService(abc.ABC):
     def list_groups(
         self, context: Context, query: records.ListQuery
     ) -> records.Page[records.Group]:
-        """One page of groups. Filters: ``name``, ``status``, ``availability_zone``.
+        """One page of groups. Filters: ``name``, ``status``, ``availability_zone``, ``project_id``.
 
         :raises InvalidInput: the marker is no group that the caller's list could hold.
         """
@@ -88,6 +88,9 @@ class GroupService(abc.ABC):
     ) -> None:
         """Change name, description or membership; all of it or nothing.
 
+        None leaves a name or description as it is; an empty one is cleared. These two alone can be
+        changed in any status but ``deleting``, and leave it as it is.
+
         :raises GroupNotFound: no such group.
         :raises InvalidInput: nothing to change; an id in both lists.
         :raises InvalidState: the group or a volume does not allow it; names which and why.
@@ -98,14 +101,24 @@ class GroupService(abc.ABC):
         """Accept the deletion of a group, with ``force`` of its volumes, too.
 
         :raises GroupNotFound: no such group.
-        :raises InvalidState: status, volumes, snapshots or attachments forbid it.
+        :raises InvalidState: status, volumes, snapshots, attachments or a frozen backend forbid it.
+        """
+
+    @abc.abstractmethod
+    def reset_group_status(self, context: Context, group_id: str, *, status: str) -> None:
+        """Set a group's status by hand, and nothing else.
+
+        :param status: one of ``statuses.RESETTABLE_GROUP``.
+        :raises GroupNotFound: no such group.
+        :raises InvalidState: a process is sure to set it itself, as it is at work.
         """
 
     @abc.abstractmethod
     def list_cgsnapshots(
         self, context: Context, query: records.ListQuery
     ) -> records.Page[records.CGSnapshot]:
-        """One page of group snapshots. Filters: ``name``, ``status``, ``consistencygroup_id``.
+        """One page of group snapshots. Filters: ``name``, ``status``, ``consistencygroup_id``,
+        ``project_id``.
 
         :raises InvalidInput: the marker is none that the caller's list could hold.
         """
@@ -142,7 +155,17 @@ class GroupService(abc.ABC):
         """Accept the deletion of a group snapshot and its snapshots.
 
         :raises CGSnapshotNotFound: no such group snapshot.
-        :raises InvalidState: its status, or a group being created from it, forbids it.
+        :raises InvalidState: its status, a group being created from it or a frozen backend forbids
+            it.
+        """
+
+    @abc.abstractmethod
+    def reset_cgsnapshot_status(self, context: Context, cgsnapshot_id: str, *, status: str) -> None:
+        """Set a group snapshot's status by hand, and nothing else: that of no member, either.
+
+        :param status: one of ``statuses.RESETTABLE_CGSNAPSHOT``.
+        :raises CGSnapshotNotFound: no such group snapshot.
+        :raises InvalidState: as for ``reset_group_status``.
         """
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every status of every resource, and who may change to what: the one place, as data.
 
-A change of status is one conditional UPDATE built from a :class:`Transition`; the tables in the
-documentation are drawn from here.
+A change of status is one conditional UPDATE: durable work goes by a :class:`Transition`, other
+calls by the sets below.
 """
 
 import dataclasses
@@ -85,7 +85,7 @@ CGSNAPSHOT_TRANSITIONS = {
 VOLUME_TRANSITIONS = {
     "create": _creation(),
     "delete": _deletion(*_DELETABLE),
-    # os-force_delete: also a volume that some fault left in a status of its own.
+    # os-force_delete: also a volume that some fault left in use, without an attachment.
     "force_delete": _deletion(*_DELETABLE, VolumeStatus.IN_USE),
 }
 
@@ -93,6 +93,26 @@ SNAPSHOT_TRANSITIONS = {
     "create": _creation(),
     "delete": _deletion(*_DELETABLE),
 }
+
+_UNDER_WAY = frozenset(
+    transition.during
+    for transitions in (
+        GROUP_TRANSITIONS,
+        CGSNAPSHOT_TRANSITIONS,
+        VOLUME_TRANSITIONS,
+        SNAPSHOT_TRANSITIONS,
+    )
+    for transition in transitions.values()
+)
+
+# What an administrator may set by hand: no status in which work would be under way.
+RESETTABLE_GROUP = frozenset(GroupStatus) - _UNDER_WAY
+RESETTABLE_CGSNAPSHOT = RESETTABLE_GROUP
+RESETTABLE_VOLUME = frozenset(VolumeStatus) - _UNDER_WAY
+RESETTABLE_SNAPSHOT = frozenset(SnapshotStatus) - _UNDER_WAY
+
+# A group in these keeps its status when its name or description is changed.
+RENAMABLE_GROUP = frozenset(GroupStatus) - {GroupStatus.DELETING}
 
 # Volumes in these statuses hold data that a group snapshot or a new group can be taken from.
 SNAPSHOTTABLE_VOLUME = frozenset({VolumeStatus.AVAILABLE, VolumeStatus.IN_USE})

@@ -2,6 +2,7 @@
 """Bodies of the requests about group snapshots."""
 
 from cg_extension.api.schemas import parameters
+from cg_extension.service import statuses
 
 CREATE = parameters.enveloped(
     "cgsnapshot",
@@ -14,3 +15,5 @@ CREATE = parameters.enveloped(
     },
     required=["consistencygroup_id"],
 )
+
+ACTION = parameters.reset_status(statuses.RESETTABLE_CGSNAPSHOT)

@@ -2,6 +2,7 @@
 """Bodies of the requests about consistency groups."""
 
 from cg_extension.api.schemas import parameters
+from cg_extension.service import statuses
 
 _NAMES = {"name": parameters.NAME, "description": parameters.DESCRIPTION}
 
@@ -34,6 +35,8 @@ UPDATE = parameters.enveloped(
         "remove_volumes": parameters.COMMA_SEPARATED,
     },
 )
+
+ACTION = parameters.reset_status(statuses.RESETTABLE_GROUP)
 
 _FORCE = {
     "type": "object",

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Schemas of values that several calls take; the formats are those of ``api.validation``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-NAME = {"type": "string", "maxLength": 255, "format": "line"}
+# Blanks at both ends are taken off before the rest is looked at (``validation.Body``).
+NAME = {"type": "string", "maxLength": 255, "format": "line", "strip": True}
 DESCRIPTION = {"type": "string", "maxLength": 255, "format": "text"}
 AVAILABILITY_ZONE = {"type": "string", "maxLength": 255, "format": "line"}
 UUID = {"type": "string", "format": "uuid"}
@@ -32,6 +33,26 @@ def enveloped(
             }
         },
         "required": [key],
+        "additionalProperties": False,
+    }
+
+
+def reset_status(statuses: Collection[str]) -> dict[str, Any]:
+    """Schema of the one action that there is, by Cinder's name for it on groups or on volumes.
+
+    :param statuses: those that may be set.
+    """
+    action = {
+        "type": "object",
+        "properties": {"status": {"enum": sorted(statuses)}},
+        "required": ["status"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": dict.fromkeys(("reset_status", "os-reset_status"), action),
+        "minProperties": 1,
+        "maxProperties": 1,
         "additionalProperties": False,
     }
 

@@ -45,13 +45,13 @@ class ServicesController(base.Controller):
     @wsgi.response(202)
     @wsgi.body(schemas.HOST)
     def freeze(self, req: webob.Request, body: base.Document) -> None:
-        """Forbid changes on a host's backends."""
+        """Put nothing new on a host's backends, delete nothing there, and take no snapshots."""
         self._set_frozen(req, body["host"], policies.FREEZE, frozen=True)
 
     @wsgi.response(202)
     @wsgi.body(schemas.HOST)
     def thaw(self, req: webob.Request, body: base.Document) -> None:
-        """Allow changes on a host's backends again."""
+        """End what freeze began."""
         self._set_frozen(req, body["host"], policies.THAW, frozen=False)
 
     def _set_disabled(

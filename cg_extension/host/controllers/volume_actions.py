@@ -68,7 +68,7 @@ class VolumeActionsController(base.Controller):
         )
 
     def force_delete(self, context: base.Context, id: str, arguments: base.Document) -> None:
-        """Delete in whatever status the volume is."""
+        """Delete the volume, also one that is in use without an attachment."""
         self.service.delete_volume(context, id, force=True)
 
     def initialize_connection(

@@ -7,6 +7,7 @@ since managers don't take that lock. Wake-ups are sent after the commit.
 """
 
 import contextlib
+import dataclasses
 import datetime
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar
@@ -88,9 +89,7 @@ class Transaction:
                 context=context,
             )
         except db_exception.DBDuplicateEntry:
-            raise exceptions.InvalidState(
-                reason=f"Work on {resource_id} is under way; try again when it has ended."
-            ) from None
+            raise _under_way(resource_id) from None
         self.hosts_to_wake.add(host)
 
 
@@ -192,6 +191,34 @@ def get_locked(
     return get_visible(transaction.conn, context, table, row_id, not_found), limits
 
 
+def reset_status(
+    transaction: Transaction,
+    context: Context,
+    table: sa.Table,
+    row_id: str,
+    not_found: type[exceptions.NotFound],
+    status: str,
+) -> None:
+    """Set a row's status by hand, whatever it is now, unless a manager has work to do on it.
+
+    :raises NotFound: of the kind ``not_found``.
+    :raises InvalidState: an operation on it is under way.
+    """
+    row, _limits = get_locked(transaction, context, table, row_id, not_found)
+    if operations.is_under_way(transaction.conn, row_id):
+        raise _under_way(row_id)
+    # Whatever went wrong explained the status that is replaced here.
+    values = {"status": status, "status_reason": None}
+    transaction.change(table, [row_id], values, statuses=[row.status])
+    LOG.info("Status of %s was %s and is set to %s by hand", row_id, row.status, status)
+
+
+def _under_way(resource_id: str) -> exceptions.InvalidState:
+    return exceptions.InvalidState(
+        reason=f"Work on {resource_id} is under way; try again when it has ended."
+    )
+
+
 def page(
     conn: sa.Connection,
     context: Context,
@@ -209,8 +236,13 @@ def page(
     unknown = sorted(set(query.filters).difference(filters))
     if unknown:
         raise exceptions.InvalidInput(reason=f"unknown filter {unknown[0]}")
-    all_tenants = query.all_tenants and context.is_admin
-    scope = {} if all_tenants else {"project_id": context.project_id}
+    if query.all_tenants and context.is_admin:
+        # As the scope it has the indexes of a project's own list.
+        asked = dict(query.filters)
+        scope = {"project_id": asked.pop("project_id")} if "project_id" in asked else {}
+        query = dataclasses.replace(query, filters=asked)
+    else:
+        scope = {"project_id": context.project_id}
     return checked_page(conn, table, query, scope, columns)
 
 

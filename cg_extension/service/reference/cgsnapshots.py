@@ -14,7 +14,7 @@ from cg_extension.service.reference import base, groups, members, quotas, schedu
 
 TABLE = cgsnapshots.TABLE
 NOT_FOUND = exceptions.CGSnapshotNotFound
-FILTERS = ("name", "status", "consistencygroup_id")
+FILTERS = ("name", "status", "consistencygroup_id", "project_id")
 
 _TRANSITIONS = statuses.CGSNAPSHOT_TRANSITIONS
 _AVAILABLE = statuses.GroupStatus.AVAILABLE
@@ -67,7 +67,7 @@ class CGSnapshots(base.Part):
                     reason=f"Consistency group {group_id} has no volumes to take a snapshot of."
                 )
             members.check_snapshottable(found)
-            scheduler.check_not_frozen(scheduler.list_services(conn, self.conf), group.host)
+            scheduler.check_not_frozen(conn, group.host)
             sizes = [volume.size for volume in found.values()]
             quotas.check(
                 transaction,
@@ -118,6 +118,9 @@ class CGSnapshots(base.Part):
             cgsnapshot, _limits = base.get_locked(
                 transaction, context, TABLE, cgsnapshot_id, NOT_FOUND
             )
+            group = rows.get(conn, groups.TABLE, cgsnapshot.consistencygroup_id)
+            assert group is not None  # noqa: S101 (a foreign key holds it)
+            scheduler.check_not_frozen(conn, group.host)
             deletion = _TRANSITIONS["delete"]
             if cgsnapshot.status not in deletion.sources:
                 raise exceptions.InvalidState(
@@ -141,8 +144,6 @@ class CGSnapshots(base.Part):
             )
             if parts:
                 transaction.change(snapshots.TABLE, parts, {"status": deletion.during})
-            group = rows.get(conn, groups.TABLE, cgsnapshot.consistencygroup_id)
-            assert group is not None  # noqa: S101 (a foreign key holds it)
             transaction.enqueue(
                 OperationKind.CGSNAPSHOT_DELETE,
                 context,
@@ -152,3 +153,12 @@ class CGSnapshots(base.Part):
             )
 
         self.write(work)
+
+    def reset_cgsnapshot_status(
+        self, context: base.Context, cgsnapshot_id: str, *, status: str
+    ) -> None:
+        self.write(
+            lambda transaction: base.reset_status(
+                transaction, context, TABLE, cgsnapshot_id, NOT_FOUND, status
+            )
+        )

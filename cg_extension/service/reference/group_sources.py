@@ -63,6 +63,7 @@ class GroupSources(base.Part):
                     "gigabytes": size,
                 },
             )
+            scheduler.check_not_frozen(conn, origin["host"])
             scheduler.require(scheduler.list_services(conn, self.conf), origin["host"], size)
             values = groups.new_group(
                 context,

@@ -14,7 +14,7 @@ from cg_extension.service.reference import base, members, quotas, scheduler, typ
 
 TABLE = consistencygroups.TABLE
 NOT_FOUND = exceptions.GroupNotFound
-FILTERS = ("name", "status", "availability_zone")
+FILTERS = ("name", "status", "availability_zone", "project_id")
 
 _TRANSITIONS = statuses.GROUP_TRANSITIONS
 _CREATING = statuses.GroupStatus.CREATING
@@ -129,7 +129,8 @@ class Groups(base.Part):
         def work(transaction: base.Transaction) -> None:
             group, _limits = base.get_locked(transaction, context, TABLE, group_id, NOT_FOUND)
             if not add_volumes and not remove_volumes:
-                transaction.change(TABLE, [group_id], changes)
+                _check_status(group, statuses.RENAMABLE_GROUP)
+                transaction.change(TABLE, [group_id], changes, statuses=statuses.RENAMABLE_GROUP)
                 return
             _check_status(group, _TRANSITIONS["update"].sources)
             self._check_is_no_source(transaction, group)
@@ -163,6 +164,7 @@ class Groups(base.Part):
     def delete_group(self, context: base.Context, group_id: str, *, force: bool = False) -> None:
         def work(transaction: base.Transaction) -> None:
             group, _limits = base.get_locked(transaction, context, TABLE, group_id, NOT_FOUND)
+            scheduler.check_not_frozen(transaction.conn, group.host)
             deletion = _TRANSITIONS["delete"]
             _check_status(group, deletion.sources)
             if cgsnapshots.of_group(transaction.conn, group_id):
@@ -172,10 +174,7 @@ class Groups(base.Part):
             self._check_is_no_source(transaction, group)
             found = volumes.of_group(transaction.conn, group_id)
             if found and not force:
-                raise exceptions.InvalidState(
-                    reason=f"Consistency group {group_id} has volumes; remove them first, or "
-                    "delete it with force to delete them, too."
-                )
+                raise exceptions.GroupHasVolumes(id=group_id)
             members.check_deletable(transaction.conn, found)
             transaction.change(
                 TABLE, [group_id], {"status": deletion.during}, statuses=deletion.sources
@@ -188,6 +187,13 @@ class Groups(base.Part):
             enqueue(transaction, OperationKind.GROUP_DELETE, context, group)
 
         self.write(work)
+
+    def reset_group_status(self, context: base.Context, group_id: str, *, status: str) -> None:
+        self.write(
+            lambda transaction: base.reset_status(
+                transaction, context, TABLE, group_id, NOT_FOUND, status
+            )
+        )
 
     @staticmethod
     def _check_is_no_source(transaction: base.Transaction, group: rows.Row) -> None:

@@ -132,15 +132,17 @@ def require(backends: Iterable[records.Service], host: str, size: int) -> record
     )
 
 
-def check_not_frozen(backends: Iterable[records.Service], host: str) -> None:
-    """A frozen backend takes no snapshots; one that is down will, when it is up again.
+def check_not_frozen(conn: sa.Connection, host: str) -> None:
+    """For the calls that Cinder guards so: deletions, snapshots, and groups from a source.
+
+    A backend that is down takes them, and carries them out when it is up again.
 
     :raises InvalidState: it is frozen.
     """
-    if any(service.host == host and service.frozen for service in backends):
+    if services.is_frozen(conn, host):
         raise exceptions.InvalidState(
-            reason="The volume's backend is frozen by an administrator; nothing new can be made "
-            "there until it is thawed."
+            reason="The backend is frozen by an administrator: until it is thawed, nothing can be "
+            "deleted there, and no snapshot or copy can be taken."
         )
 
 

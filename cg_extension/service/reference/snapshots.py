@@ -18,7 +18,7 @@ NOT_FOUND = exceptions.SnapshotNotFound
 FILTERS = ("name", "status", "volume_id", "cgsnapshot_id", "project_id", "user_id")
 
 _STATUS = statuses.SnapshotStatus
-_RESETTABLE = frozenset({_STATUS.AVAILABLE, _STATUS.ERROR, _STATUS.ERROR_DELETING})
+_RESETTABLE = statuses.RESETTABLE_SNAPSHOT
 
 
 class Snapshots(base.Part):
@@ -63,7 +63,7 @@ class Snapshots(base.Part):
             if volume.status == statuses.VolumeStatus.IN_USE and not force:
                 raise members.refuse(volume_id, "is in-use; give force to take it all the same")
             members.check_snapshottable({volume_id: volume})
-            scheduler.check_not_frozen(scheduler.list_services(conn, self.conf), volume.host)
+            scheduler.check_not_frozen(conn, volume.host)
             requested = quotas.for_snapshots(self.conf, [volume.size])
             quotas.check(transaction, self.conf, volume.project_id, limits, requested)
             values = {
@@ -117,6 +117,9 @@ class Snapshots(base.Part):
         def work(transaction: base.Transaction) -> None:
             conn = transaction.conn
             snapshot, _limits = base.get_locked(transaction, context, TABLE, snapshot_id, NOT_FOUND)
+            volume = rows.get(conn, volumes.TABLE, snapshot.volume_id)
+            assert volume is not None  # noqa: S101 (a foreign key holds it)
+            scheduler.check_not_frozen(conn, volume.host)
             if snapshot.cgsnapshot_id is not None:
                 raise _refuse(
                     snapshot_id,
@@ -131,8 +134,6 @@ class Snapshots(base.Part):
             transaction.change(
                 TABLE, [snapshot_id], {"status": deletion.during}, statuses=deletion.sources
             )
-            volume = rows.get(conn, volumes.TABLE, snapshot.volume_id)
-            assert volume is not None  # noqa: S101 (a foreign key holds it)
             _enqueue(transaction, OperationKind.SNAPSHOT_DELETE, context, snapshot_id, volume)
 
         self.write(work)

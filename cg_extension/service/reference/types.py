@@ -138,6 +138,7 @@ class Types(base.Part):
         """Change what is not None.
 
         :raises VolumeTypeNotFound: no such type.
+        :raises InvalidState: it is the default, and would have another name.
         :raises Conflict: the name is taken.
         """
         given = {"name": name, "description": description, "is_public": is_public}
@@ -146,6 +147,8 @@ class Types(base.Part):
         def work(transaction: base.Transaction) -> records.VolumeType:
             conn = transaction.conn
             values = {**changes, "updated_at": transaction.now}
+            if name not in (None, self.conf.default_volume_type):
+                self._check_is_no_default(conn, type_id, "given another name")
             try:
                 found = rows.change(conn, volume_types.TABLE, [type_id], values)
             except db_exception.DBDuplicateEntry:
@@ -158,7 +161,7 @@ class Types(base.Part):
 
     def delete_type(self, context: base.Context, type_id: str) -> None:
         """:raises VolumeTypeNotFound: no such type.
-        :raises InvalidState: volumes or groups have it.
+        :raises InvalidState: volumes or groups have it, or it is the default.
         """
 
         def work(transaction: base.Transaction) -> None:
@@ -166,6 +169,7 @@ class Types(base.Part):
             used = exceptions.InvalidState(
                 reason=f"Volume type {type_id} is in use; delete its volumes and groups first."
             )
+            self._check_is_no_default(conn, type_id, "deleted")
             if volume_types.is_used(conn, type_id):
                 raise used
             try:
@@ -201,6 +205,18 @@ class Types(base.Part):
                 raise exceptions.NotFound(f"Volume type {type_id} has no extra spec {key}.")
 
         self.write(work)
+
+    def _check_is_no_default(self, conn: sa.Connection, type_id: str, what: str) -> None:
+        """Without the type of that name, volumes that ask for none could join no group.
+
+        :raises InvalidState: it is that type.
+        """
+        default = volume_types.get_by_name(conn, self.conf.default_volume_type)
+        if default is not None and default.id == type_id:
+            raise exceptions.InvalidState(
+                reason=f"Volume type {default.name} is the default_volume_type of the "
+                f"configuration, so it can't be {what}; configure another one first."
+            )
 
     def _get(
         self, conn: sa.Connection, context: base.Context, row: rows.Row | None, name: str

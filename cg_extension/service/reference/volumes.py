@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from cg_extension.db import pairs, rows, volumes
 from cg_extension.service import exceptions, from_rows, records, statuses
 from cg_extension.service.operations import OperationKind
-from cg_extension.service.reference import base, members
+from cg_extension.service.reference import base, members, scheduler
 
 TABLE = volumes.TABLE
 NOT_FOUND = exceptions.VolumeNotFound
@@ -26,8 +26,7 @@ FILTERS = (
 )
 
 _STATUS = statuses.VolumeStatus
-# What an administrator may set by hand. Others are those of work under way.
-_RESETTABLE = frozenset({_STATUS.AVAILABLE, _STATUS.IN_USE, _STATUS.ERROR, _STATUS.ERROR_DELETING})
+_RESETTABLE = statuses.RESETTABLE_VOLUME
 
 
 def load_one(conn: sa.Connection, volume_id: str) -> records.Volume:
@@ -87,6 +86,7 @@ class Volumes(base.Part):
 
         def work(transaction: base.Transaction) -> None:
             volume, _limits = base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
+            scheduler.check_not_frozen(transaction.conn, volume.host)
             if volume.consistencygroup_id is not None:
                 raise members.refuse(
                     volume_id,

@@ -27,6 +27,8 @@ START_TIMEOUT = 90
 
 PROGRAMS = ("cinder-scheduler", "cinder-volume", "cinder-api")
 
+HOST = "cg-host"
+
 BACKEND = "contract"
 """Name of the backend, and the ``volume_backend_name`` of it."""
 
@@ -174,7 +176,7 @@ class CinderDeployment(fixtures.Fixture):
                 "api_paste_config": paste_file,
                 "auth_strategy": "keystone",
                 "enabled_backends": BACKEND,
-                "host": "cg-host",
+                "host": HOST,
                 "my_ip": "127.0.0.1",
                 "osapi_volume_listen": "127.0.0.1",
                 "osapi_volume_listen_port": self.port,

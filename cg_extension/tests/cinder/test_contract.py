@@ -32,9 +32,9 @@ def _fixtures_for(version: str, project: str) -> type:
             os.environ.update(
                 CG_TOKEN=shared.token(project, "member", "reader"),
                 CG_READER_TOKEN=shared.token(project, "reader"),
+                CG_PROJECT=project,
                 CG_ADMIN_TOKEN=deployment.ADMIN_TOKEN,
-                CG_LOCAL_ADMIN_TOKEN=shared.token(project, "admin", "member", "reader"),
-                CG_OTHER_ADMIN_TOKEN=shared.token(other, "admin", "member", "reader"),
+                CG_ADMIN_URL=f"{running.endpoint}/{version}/{deployment.ADMIN_PROJECT}",
                 CG_OTHER_TOKEN=shared.token(other, "member", "reader"),
                 CG_OTHER_PROJECT=other,
                 CG_VERSION_URL=f"{running.endpoint}/{version}",
@@ -42,6 +42,7 @@ def _fixtures_for(version: str, project: str) -> type:
                 CG_VOLUME_TYPE=shared.TYPES[0],
                 CG_OTHER_VOLUME_TYPE=shared.TYPES[1],
                 CG_ZONE=shared.ZONE,
+                CG_BACKEND=f"{deployment.HOST}@{deployment.BACKEND}",
             )
 
     return type("Fixtures", (), {"ServiceFixture": ServiceFixture})

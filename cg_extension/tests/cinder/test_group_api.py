@@ -87,15 +87,41 @@ class FailureTest(GroupCase):
         self.assertEqual([group], [each["id"] for each in listed])
         self.assertEqual((1, 1), (self.quota_in_use("groups"), self.quota_in_use("volumes")))
 
-    def test_a_new_name_does_not_make_a_broken_group_available(self) -> None:
+    def test_a_new_name_leaves_the_status_as_it_is_and_is_refused_in_deleting(self) -> None:
         group = self.group()
-        self.sql(f"UPDATE `groups` SET status = 'error' WHERE id = '{group}'")
-        answer = self.user.call(
-            "PUT", f"/consistencygroups/{group}", {"consistencygroup": {"name": "new"}}
-        )
-        self.assertEqual(400, answer.status_code)
-        status = shared.status_of(self.user.call("GET", f"/consistencygroups/{group}"))
-        self.assertEqual("error", status)
+        path = f"/consistencygroups/{group}"
+        for status in ("creating", "updating", "error", "error_deleting", "deleting"):
+            self.sql(f"UPDATE `groups` SET status = '{status}' WHERE id = '{group}'")
+            answer = self.user.call("PUT", path, {"consistencygroup": {"name": status}})
+            self.assertEqual(400 if status == "deleting" else 202, answer.status_code, status)
+            found = self.user.call("GET", path).json()["consistencygroup"]
+            self.assertEqual(status, found["status"])
+            self.assertEqual(status != "deleting", found["name"] == status)
+
+    def test_an_administrator_frees_a_group_that_work_left_behind(self) -> None:
+        group, _volume = self.group_with_volume()
+        taken = self.user.create("/cgsnapshots", "cgsnapshot", {"consistencygroup_id": group})
+        for table, path in (
+            ("groups", f"/consistencygroups/{group}"),
+            ("group_snapshots", f"/cgsnapshots/{taken}"),
+        ):
+            row_id = path.rpartition("/")[2]
+            for before in ("creating", "updating", "deleting", "error"):
+                self.sql(f"UPDATE `{table}` SET status = '{before}' WHERE id = '{row_id}'")
+                body = {"reset_status": {"status": "available"}}
+                answer = self.user.call("POST", f"{path}/action", body)
+                self.assertEqual(403, answer.status_code, answer.text)
+                self.running.admin_call("POST", f"{path}/action", body)
+                self.assertEqual("available", shared.status_of(self.user.call("GET", path)))
+        self.user.call("DELETE", f"/cgsnapshots/{taken}").raise_for_status()
+        self.user.wait(f"/cgsnapshots/{taken}", "gone")
+
+    def test_a_group_without_a_backend_is_deleted(self) -> None:
+        group = self.group()
+        self.sql(f"UPDATE `groups` SET status = 'error', host = NULL WHERE id = '{group}'")
+        answer = self.user.call("DELETE", f"/consistencygroups/{group}")
+        self.assertEqual(202, answer.status_code, answer.text)
+        self.user.wait(f"/consistencygroups/{group}", "gone")
 
     def test_a_group_that_is_being_made_is_not_deleted_by_force(self) -> None:
         group = self.group()

@@ -31,10 +31,13 @@ def _fixture(version: str, port: int) -> type[fixture.GabbiFixture]:
             arguments = ("--port", str(port))
             service = self._cleanup.useFixture(base.Standalone(arguments=arguments))
             service.client().post("/types", {"volume_type": {"name": OTHER_TYPE}})
+            [backend] = service.client().get("/os-services")["services"]
             for name, value in {
                 "CG_TOKEN": f"user:{PROJECT}:member",
                 "CG_READER_TOKEN": f"reader:{PROJECT}:reader",
+                "CG_PROJECT": PROJECT,
                 "CG_ADMIN_TOKEN": f"admin:{ADMIN_PROJECT}:admin",
+                "CG_ADMIN_URL": f"{service.url}/{version}/{ADMIN_PROJECT}",
                 "CG_OTHER_TOKEN": f"other:{OTHER_PROJECT}:member",
                 "CG_OTHER_PROJECT": OTHER_PROJECT,
                 "CG_VERSION_URL": f"{service.url}/{version}",
@@ -42,6 +45,7 @@ def _fixture(version: str, port: int) -> type[fixture.GabbiFixture]:
                 "CG_VOLUME_TYPE": "__DEFAULT__",
                 "CG_OTHER_VOLUME_TYPE": OTHER_TYPE,
                 "CG_ZONE": "nova",
+                "CG_BACKEND": backend["host"],
             }.items():
                 self._cleanup.useFixture(fixtures.EnvironmentVariable(name, value))
 

@@ -55,6 +55,26 @@ class ReadTest(base.APITestCase):
         self.service.get_cgsnapshot.assert_not_called()
 
 
+class ResetStatusTest(base.APITestCase):
+    def test_a_status_without_work_under_way_may_be_set(self) -> None:
+        for status in ("available", "error", "error_deleting"):
+            answer = self.call(
+                "POST", f"{MEMBER}/action", {"reset_status": {"status": status}}, role="admin"
+            )
+            self.assertEqual((202, b""), (answer.status_int, answer.body))
+            self.service.reset_cgsnapshot_status.assert_called_with(
+                mock.ANY, base.CGSNAPSHOT_ID, status=status
+            )
+
+    def test_any_other_is_refused_and_so_is_anyone_else(self) -> None:
+        for status in ("creating", "deleting", "updating", "gone"):
+            body = {"reset_status": {"status": status}}
+            self.assert_bad(self.call("POST", f"{MEMBER}/action", body, role="admin"), "status")
+        body = {"reset_status": {"status": "error"}}
+        self.assert_fault(self.call("POST", f"{MEMBER}/action", body), 403, "forbidden")
+        self.service.reset_cgsnapshot_status.assert_not_called()
+
+
 class CreateTest(base.APITestCase):
     def _create(self, **values: Any) -> Any:
         return self.call("POST", PATH, {"cgsnapshot": values})

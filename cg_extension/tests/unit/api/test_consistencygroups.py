@@ -169,11 +169,24 @@ class UpdateTest(base.APITestCase):
                 remove_volumes=[],
             )
 
-    def test_an_empty_name_is_absent(self) -> None:
-        body = {"consistencygroup": {"name": "", "description": ""}}
+    def test_what_is_given_and_empty_is_cleared_and_null_is_absent(self) -> None:
+        for given, passed_on in (
+            ({"name": "", "description": ""}, ("", "")),
+            ({"name": "n", "description": ""}, ("n", "")),
+            ({"description": ""}, (None, "")),
+            ({"name": "", "description": None}, ("", None)),
+            ({"name": " \u3000 "}, ("", None)),
+        ):
+            answer = self.call("PUT", MEMBER, {"consistencygroup": given})
+            self.assertEqual(202, answer.status_int)
+            arguments = self.service.update_group.call_args.kwargs
+            self.assertEqual(passed_on, (arguments["name"], arguments["description"]), given)
+
+    def test_a_names_outer_blanks_are_no_part_of_it(self) -> None:
+        body = {"consistencygroup": {"name": "  two words \u00a0", "description": " d "}}
         self.call("PUT", MEMBER, body)
         arguments = self.service.update_group.call_args.kwargs
-        self.assertEqual((None, None), (arguments["name"], arguments["description"]))
+        self.assertEqual(("two words", " d "), (arguments["name"], arguments["description"]))
 
     def test_lists_of_volumes_are_strings(self) -> None:
         body = {"consistencygroup": {"add_volumes": [base.GROUP_ID]}}
@@ -218,6 +231,44 @@ class DeleteTest(base.APITestCase):
     def test_a_state_that_forbids_it_is_400(self) -> None:
         self.service.delete_group.side_effect = exceptions.InvalidState(reason="it is creating")
         self.assert_bad(self.call("DELETE", MEMBER), "it is creating")
+
+
+class ResetStatusTest(base.APITestCase):
+    def _set(self, body: Any, role: str = "admin") -> Any:
+        return self.call("POST", f"{MEMBER}/action", body, role=role)
+
+    def test_each_status_without_work_under_way_may_be_set_by_either_name(self) -> None:
+        for status in ("available", "error", "error_deleting"):
+            for name in ("reset_status", "os-reset_status"):
+                self.service.reset_group_status.reset_mock()
+                answer = self._set({name: {"status": status}})
+                self.assertEqual((202, b""), (answer.status_int, answer.body))
+                self.service.reset_group_status.assert_called_once_with(
+                    mock.ANY, base.GROUP_ID, status=status
+                )
+
+    def test_any_other_status_is_refused_with_those_that_would_do(self) -> None:
+        for status in ("creating", "updating", "deleting", "in-use", "", 1, True, [], {}):
+            answer = self._set({"reset_status": {"status": status}})
+            self.assert_bad(answer, "status must be one of available, error, error_deleting")
+        self.service.reset_group_status.assert_not_called()
+
+    def test_a_body_of_another_form_is_refused(self) -> None:
+        action = {"status": "error"}
+        for body in (
+            *({}, {"reset_status": None}, {"reset_status": {}}, {"reset_status": "error"}),
+            {"reset_status": {"status": None}},
+            {"reset_status": {**action, "attach_status": "detached"}},
+            {"reset_status": action, "os-reset_status": action},
+            *({"reset": action}, {"os-force_delete": {}}, action),
+        ):
+            self.assert_bad(self._set(body))
+        self.service.reset_group_status.assert_not_called()
+
+    def test_it_is_an_administrators_call(self) -> None:
+        for role in ("reader", "member"):
+            answer = self._set({"reset_status": {"status": "error"}}, role)
+            self.assert_fault(answer, 403, "forbidden", "consistencygroup:reset_status")
 
 
 class DescriptorTest(base.APITestCase):

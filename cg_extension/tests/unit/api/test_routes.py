@@ -16,7 +16,8 @@ class RoutesTest(base.APITestCase):
     def test_actions_are_named_as_in_cinder(self) -> None:
         resource = routes.resource("consistencygroups", object())
         self.assertEqual({"detail": "GET", "create_from_src": "POST"}, resource.collection_actions)
-        self.assertEqual({"delete": "POST", "update": "PUT"}, resource.member_actions)
+        actions = {"delete": "POST", "update": "PUT", "action": "POST"}
+        self.assertEqual(actions, resource.member_actions)
 
     def test_any_other_method_is_405_and_says_which_are_allowed(self) -> None:
         for path, functions in routes.ROUTES.items():

@@ -197,6 +197,16 @@ class BodyTest(RefusalTestCase):
         self.body.load(_request(raw))
         self._refused({"name": "x", "text": "\x1b[31m"}, "other than line breaks and tabs")
 
+    def test_outer_blanks_are_no_part_of_text_marked_so_and_do_not_count(self) -> None:
+        schema = {"properties": {"name": {"strip": True, "format": "line", "maxLength": 3}}}
+        body = validation.Body({"properties": {"thing": schema}})
+        for name in ("a b", "  a b", "a b\u2003", "\u00a0 a b\u3000", " " * 300 + "a b "):
+            raw = json.dumps({"thing": {"name": name, "text": name}}).encode()
+            self.assertEqual({"thing": {"name": "a b", "text": name}}, body.load(_request(raw)))
+        for name in ("a\n", "\ta", "a\x85", " \x1f"):
+            raw = json.dumps({"thing": {"name": name}}).encode()
+            self.assert_refused(body.load, _request(raw), words=("control characters",))
+
     def test_a_long_value_is_cut_in_the_message(self) -> None:
         error = self.assertRaises(
             exceptions.InvalidInput,

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from oslo_policy import policy
+from oslo_utils import uuidutils
 
 from cg_extension.policies import (
     deployment,
@@ -75,7 +76,10 @@ CASES: dict[str, tuple[frozenset[str], list[tuple[str, str, Any]]]] = {
     ),
     volumes.FORCE_DELETE: (
         ADMINS,
-        [("POST", "/volumes/{volume}/action", {"os-force_delete": None})],
+        [
+            ("POST", "/volumes/{volume}/action", {"os-force_delete": None}),
+            ("DELETE", "/volumes/{volume}?force=True", None),
+        ],
     ),
     snapshots.CREATE: (MEMBERS, [("POST", "/snapshots", {"snapshot": {"volume_id": "{volume}"}})]),
     snapshots.GET: (READERS, [("GET", "/snapshots/{snapshot}", None)]),
@@ -162,13 +166,8 @@ RULES: dict[str, policy.DocumentedRuleDefault] = {
 }
 
 
-class RolesTest(base.HostTestCase):
-    def setUp(self) -> None:
-        super().setUp()
-        gold = self.service.create_type(
-            self.admin, name="gold", description=None, is_public=True, extra_specs={"k": "v"}
-        )
-        self.type_id = gold.id
+class CasesTestCase(base.HostTestCase):
+    """Makes the cases' calls, each on things of its own."""
 
     def _attached(self) -> records.Volume:
         volume = self.volume()
@@ -182,24 +181,31 @@ class RolesTest(base.HostTestCase):
         )
         return volume
 
-    def _target(self, kind: str) -> str:
-        """Id of a fresh thing of project ``p`` to act upon."""
-        if kind == "type":
-            return self.type_id
+    def target(self, kind: str) -> str:
+        """Id of a fresh thing, of project ``p`` if it belongs to one, to act upon."""
         pairs = {"k": "v"}
         make = {
             "volume": lambda: self.volume(metadata=pairs),
             "attached": self._attached,
             "snapshot": lambda: self.snapshot(self.volume(), metadata=pairs),
+            "type": lambda: self.service.create_type(
+                self.admin,
+                name=uuidutils.generate_uuid(),
+                description=None,
+                is_public=True,
+                extra_specs=pairs,
+            ),
         }
         return str(make[kind]().id)
 
-    def _call(self, case: tuple[str, str, Any], role: str, **options: Any) -> Any:
+    def make_call(self, case: tuple[str, str, Any], role: str, **options: Any) -> Any:
         """Make the case's call on things of its own."""
-        filled = re.sub(r"{(\w+)}", lambda found: self._target(found[1]), json.dumps(case[1:]))
+        filled = re.sub(r"{(\w+)}", lambda found: self.target(found[1]), json.dumps(case[1:]))
         path, body = json.loads(filled)
         return self.call(case[0], path, body, roles=role, **options)
 
+
+class RolesTest(CasesTestCase):
     def test_every_rule_has_its_cases(self) -> None:
         self.assertEqual(set(RULES), set(CASES))
 
@@ -219,7 +225,7 @@ class RolesTest(base.HostTestCase):
                 # Administrators last: they may take away what others look for.
                 for role in sorted(ROLES, key=lambda role: role in allowed):
                     with self.subTest(rule=rule, role=role, case=case):
-                        answer = self._call(case, role)
+                        answer = self.make_call(case, role)
                         if role not in allowed:
                             self.assert_fault(answer, 403, "forbidden", rule)
                         elif answer.status_int >= 400:
@@ -235,7 +241,7 @@ class RolesTest(base.HostTestCase):
                     continue
                 for role in allowed - ADMINS:
                     with self.subTest(rule=rule, role=role, case=case):
-                        answer = self._call(case, role, project="q")
+                        answer = self.make_call(case, role, project="q")
                         self.assert_fault(answer, 404, "itemNotFound")
 
     def test_another_projects_quotas_are_an_administrators(self) -> None:
@@ -244,9 +250,10 @@ class RolesTest(base.HostTestCase):
             self.ok("GET", path)
 
     def test_extra_specs_are_shown_to_those_who_may_see_them(self) -> None:
+        type_id = self.target("type")
         for path, get in (
             ("/types", lambda answer: answer["volume_types"][0]),
-            (f"/types/{self.type_id}", lambda answer: answer["volume_type"]),
+            (f"/types/{type_id}", lambda answer: answer["volume_type"]),
         ):
             self.assertNotIn("extra_specs", get(self.ok("GET", path, roles="member")))
             self.assertEqual({"k": "v"}, get(self.ok("GET", path))["extra_specs"])

@@ -20,9 +20,10 @@ class RoutesTest(base.HostTestCase):
             self.assertEqual((200, b""), (answer.status_int, answer.body))
 
     def test_another_project_in_the_path_is_a_malformed_url(self) -> None:
-        answer = self.call("GET", "/volumes", roles="member", path_project="q")
-        self.assert_fault(answer, 400, "badRequest", "Malformed request url")
-        self.ok("GET", "/volumes", path_project="q")
+        for roles in ("member", "admin", ""):
+            for path in ("/volumes", "/types", "/os-services", "/os-quota-sets/q", "/extensions"):
+                answer = self.call("GET", path, roles=roles, path_project="q")
+                self.assert_fault(answer, 400, "badRequest", "Malformed request url")
 
     def test_every_path_is_there_without_a_project_at_both_versions(self) -> None:
         for table in routes.ROUTES.values():

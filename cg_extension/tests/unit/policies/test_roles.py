@@ -12,8 +12,11 @@ from cg_extension import policies
 from cg_extension.policies import cgsnapshots, consistencygroups
 from cg_extension.tests.unit.api import base
 
+RESET = {"reset_status": {"status": "error"}}
+
 READERS = {"reader", "member", "admin"}
 MEMBERS = {"member", "admin"}
+ADMINS = {"admin"}
 NOBODY = "auditor"
 
 FROM_SRC = {"consistencygroup-from-src": {"source_cgid": base.GROUP_ID}}
@@ -28,10 +31,12 @@ CASES: dict[str, tuple[set[str], Any]] = {
     consistencygroups.UPDATE: (MEMBERS, [UPDATE, UPDATE]),
     consistencygroups.GET: (READERS, [None]),
     consistencygroups.GET_ALL: (READERS, [None, None]),
+    consistencygroups.RESET_STATUS: (ADMINS, [RESET]),
     cgsnapshots.CREATE: (MEMBERS, [SNAPSHOT]),
     cgsnapshots.DELETE: (MEMBERS, [None]),
     cgsnapshots.GET: (READERS, [None]),
     cgsnapshots.GET_ALL: (READERS, [None, None]),
+    cgsnapshots.RESET_STATUS: (ADMINS, [RESET]),
 }
 RULES = {rule.name: rule for rule in (*consistencygroups.RULES, *cgsnapshots.RULES)}
 
@@ -43,7 +48,9 @@ class RolesTest(base.APITestCase):
         return [
             (
                 operation["method"],
-                operation["path"].format(
+                operation["path"]
+                .split(" ")[0]
+                .format(
                     id=base.CGSNAPSHOT_ID if "cgsnapshots" in operation["path"] else base.GROUP_ID
                 ),
                 body,

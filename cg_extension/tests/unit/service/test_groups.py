@@ -180,6 +180,18 @@ class UpdateGroupTest(base.ServiceTestCase):
         )
         self.assertEqual([], self.operations())
 
+    def test_they_change_in_any_status_but_deleting_and_leave_it_as_it_is(self) -> None:
+        group = self.group(name="old")
+        for status in ("creating", "available", "updating", "error", "error_deleting"):
+            self.set_columns(tables.consistencygroups, group.id, status=status)
+            self.service.update_group(self.member, group.id, name=status)
+            changed = self.service.get_group(self.member, group.id)
+            self.assertEqual((status, status), (changed.name, changed.status))
+        self.set_columns(tables.consistencygroups, group.id, status="deleting")
+        self.refused(
+            "is deleting", _INVALID, self.service.update_group, self.member, group.id, name="new"
+        )
+
     def test_nothing_to_change_is_refused(self) -> None:
         group = self.group()
         self.refused(

@@ -26,6 +26,54 @@ def _service(host: str, **values: Any) -> records.Service:
     return records.Service(host=host, stats=stats, **{**defaults, **values})
 
 
+class FrozenTest(base.ServiceTestCase):
+    def test_a_frozen_backend_takes_none_of_the_calls_that_cinder_refuses(self) -> None:
+        """Those with ``assert_not_frozen`` in Cinder 29's volume.api and group.api."""
+        empty, group = self.group(), self.group()
+        alone, with_snapshot = self.volume(), self.volume()
+        self.volume(group)
+        taken = self.cgsnapshot(group)
+        snapshot = self.snapshot(with_snapshot)
+        names: dict[str, Any] = {"name": None, "description": None}
+        service = self.service
+        calls = (
+            lambda: service.delete_volume(self.member, alone.id),
+            lambda: service.delete_volume(self.admin, alone.id, force=True),
+            lambda: service.delete_snapshot(self.member, snapshot.id),
+            lambda: service.create_snapshot(
+                self.member, volume_id=alone.id, force=True, metadata=None, **names
+            ),
+            lambda: service.delete_group(self.member, empty.id),
+            lambda: service.delete_group(self.member, group.id, force=True),
+            lambda: service.create_cgsnapshot(self.member, group_id=group.id, **names),
+            lambda: service.delete_cgsnapshot(self.member, taken.id),
+            lambda: service.create_group_from_src(self.member, source_cgid=group.id, **names),
+            lambda: service.create_group_from_src(self.member, cgsnapshot_id=taken.id, **names),
+        )
+        self._freeze(True)
+        for call in calls:
+            self.refused("frozen", exceptions.InvalidState, call)
+        self.assertEqual([], self.operations())
+        # Cinder takes these.
+        service.update_group(self.member, empty.id, name="n", add_volumes=[alone.id])
+        self.settle()
+        service.update_group(self.member, empty.id, remove_volumes=[alone.id])
+        with self.database.writer() as conn:
+            conn.execute(sa.update(tables.volumes).values(consistencygroup_id=None))
+        self.settle()
+        self._freeze(False)
+        service.delete_volume(self.member, alone.id)
+
+    def test_another_backend_goes_on(self) -> None:
+        volume = self.volume()
+        self.report("host@two")
+        self._freeze(True, "host@two")
+        self.service.delete_volume(self.member, volume.id)
+
+    def _freeze(self, frozen: bool, host: str = base.HOST) -> None:
+        self.service.update_service(self.admin, host=host, binary="cg-manager", frozen=frozen)
+
+
 class ChooseTest(oslotest_base.BaseTestCase):
     def test_the_one_with_most_room_is_chosen(self) -> None:
         services = [

@@ -42,6 +42,31 @@ class TypesTest(base.ServiceTestCase):
         listed = [item.name for item in self.service.list_types(self.admin, query).items]
         self.assertEqual(["__DEFAULT__", "t"], listed)
 
+    def test_the_default_type_can_be_neither_deleted_nor_renamed(self) -> None:
+        default = self.default_type
+        self.refused(
+            "default_volume_type",
+            exceptions.InvalidState,
+            self.service.delete_type,
+            self.admin,
+            default.id,
+        )
+        same: dict[str, Any] = {"description": "ours", "is_public": None}
+        self.refused(
+            "default_volume_type",
+            exceptions.InvalidState,
+            self.service.update_type,
+            self.admin,
+            default.id,
+            name="other",
+            **same,
+        )
+        for name in (None, default.name):
+            changed = self.service.update_type(self.admin, default.id, name=name, **same)
+            self.assertEqual((default.name, "ours"), (changed.name, changed.description))
+        self.conf.set_override("default_volume_type", self._create("t").name)
+        self.service.delete_type(self.admin, default.id)
+
     def test_it_changes(self) -> None:
         kind = self._create("t", extra_specs={"a": "1"})
         changed = self.service.update_type(
