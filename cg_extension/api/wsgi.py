@@ -22,6 +22,8 @@ Schema = Mapping[str, Any]
 
 # What a call without ``@query`` takes from a query string: nothing.
 _NO_QUERY = validation.Query({})
+# Methods of calls that change nothing.
+_READING = ("GET", "HEAD")
 
 
 def response(status: int) -> Callable[[F], F]:
@@ -131,6 +133,7 @@ class Resource:
                 f"{validation.shown(req.method)} is not possible here; {self._allow} would be.",
                 headers={"Allow": self._allow},
             )
+        context.may_read_late = req.method in _READING
         result = call(req, arguments)
         if isinstance(result, webob.Response):
             return result

@@ -98,7 +98,8 @@ def _rows(context: Context, volume_ids: Sequence[str]) -> dict[str, sa.Row]:
         VOLUME.host,
         VOLUME.cluster_name,
     ).where(VOLUME.id.in_(volume_ids), ~VOLUME.deleted)
-    with db.main_context_manager.reader.using(context) as session:
+    # What is read here is acted upon: never from a replica, whatever ``synchronous_reader`` says.
+    with db.main_context_manager.writer.using(context) as session:
         return {row.id: row for row in session.execute(statement)}
 
 

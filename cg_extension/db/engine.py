@@ -182,7 +182,10 @@ class Database:
 
     @contextlib.contextmanager
     def replica_reader(self) -> Iterator[sa.Connection]:
-        """A reader that may be late, where ``slave_connection`` says so: nothing to act upon."""
+        """A reader that may be late, where ``slave_connection`` says so: nothing to act upon.
+
+        Whether a call may have it is said in one place, ``service.context``.
+        """
         with _connect(self._replica_engine) as conn:
             yield conn
 

@@ -13,6 +13,11 @@ ENVIRON_KEY = "cg_extension.context"
 class RequestContext(oslo_context.RequestContext):
     """oslo's context; ``is_admin`` is settled once, by the auth middleware, through policy."""
 
+    # Whether what is read on the way may come from a replica that is late. Only a call that
+    # changes nothing may say so, as ``api.wsgi`` does for GET and HEAD; it goes nowhere else with
+    # the context. Whatever leads to a change is read where it will be written.
+    may_read_late = False
+
     def to_policy_values(self) -> dict[str, Any]:
         """What policy rules may say of the caller: oslo's attributes and ``is_admin``.
 

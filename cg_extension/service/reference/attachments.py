@@ -122,7 +122,7 @@ class Attachments(base.Part):
         self.waker.terminate_connection(str(volume.host), context, volume_id, connector)
 
     def _connectable(self, context: base.Context, volume_id: str) -> records.Volume:
-        with self.read() as conn:
+        with self.read(context) as conn:
             row = base.get_visible(conn, context, TABLE, volume_id, NOT_FOUND)
         if row.status not in statuses.SNAPSHOTTABLE_VOLUME:
             raise members.refuse(

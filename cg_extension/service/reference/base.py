@@ -102,12 +102,16 @@ class Part:
         self.waker = waker
 
     @contextlib.contextmanager
-    def read(self) -> Iterator[sa.Connection]:
-        """A transaction that answers a reader's question, and may be late.
+    def read(self, context: Context | None = None) -> Iterator[sa.Connection]:
+        """A transaction that answers a question.
+
+        It may be late only if the call that asks changes nothing, which its ``context`` says.
 
         :raises ServiceUnavailable: the database can't be reached.
         """
-        with _database_errors(), self.database.replica_reader() as conn:
+        late = context is not None and context.may_read_late
+        reader = self.database.replica_reader if late else self.database.reader
+        with _database_errors(), reader() as conn:
             yield conn
 
     def write(self, work: Callable[[Transaction], T]) -> T:

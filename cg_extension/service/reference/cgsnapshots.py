@@ -27,7 +27,7 @@ class CGSnapshots(base.Part):
     def list_cgsnapshots(
         self, context: base.Context, query: records.ListQuery
     ) -> records.Page[records.CGSnapshot]:
-        with self.read() as conn:
+        with self.read(context) as conn:
             found, has_more = base.page(conn, context, TABLE, query, FILTERS)
         listed = tuple(records.CGSnapshot(**values) for values in rows.dicts(found))
         return records.Page(listed, has_more)
@@ -35,11 +35,11 @@ class CGSnapshots(base.Part):
     def list_cgsnapshot_names(
         self, context: base.Context, query: records.ListQuery
     ) -> records.Page[records.Name]:
-        with self.read() as conn:
+        with self.read(context) as conn:
             return base.names_page(conn, context, TABLE, query, FILTERS)
 
     def get_cgsnapshot(self, context: base.Context, cgsnapshot_id: str) -> records.CGSnapshot:
-        with self.read() as conn:
+        with self.read(context) as conn:
             row = base.get_visible(conn, context, TABLE, cgsnapshot_id, NOT_FOUND)
         return records.CGSnapshot(**row._mapping)
 

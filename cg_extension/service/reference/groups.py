@@ -40,7 +40,7 @@ class Groups(base.Part):
     def list_groups(
         self, context: base.Context, query: records.ListQuery
     ) -> records.Page[records.Group]:
-        with self.read() as conn:
+        with self.read(context) as conn:
             found, has_more = base.page(conn, context, TABLE, query, FILTERS)
             type_ids = consistencygroups.volume_types(conn, [row.id for row in found])
         groups = tuple(
@@ -52,11 +52,11 @@ class Groups(base.Part):
     def list_group_names(
         self, context: base.Context, query: records.ListQuery
     ) -> records.Page[records.Name]:
-        with self.read() as conn:
+        with self.read(context) as conn:
             return base.names_page(conn, context, TABLE, query, FILTERS)
 
     def get_group(self, context: base.Context, group_id: str) -> records.Group:
-        with self.read() as conn:
+        with self.read(context) as conn:
             values = consistencygroups.get(conn, group_id)
         if values is None:
             raise NOT_FOUND(id=group_id)

@@ -74,14 +74,14 @@ class Quotas(base.Part):
 
     def get_quotas(self, context: base.Context, project_id: str) -> dict[str, int]:
         """A project's limits by resource."""
-        with self.read() as conn:
+        with self.read(context) as conn:
             return {**defaults(self.conf), **quotas.limits(conn, project_id)}
 
     def get_quota_usage(
         self, context: base.Context, project_id: str
     ) -> dict[str, records.QuotaUsage]:
         """A project's limits and usage by resource."""
-        with self.read() as conn:
+        with self.read(context) as conn:
             limits = {**defaults(self.conf), **quotas.limits(conn, project_id)}
             usage = _usage(conn, self.conf, project_id, list(RESOURCES))
         return {

@@ -15,7 +15,7 @@ class Services(base.Part):
         self, context: base.Context, *, host: str | None = None, binary: str | None = None
     ) -> list[records.Service]:
         """Services by host; ``host`` alone stands for all of its backends."""
-        with self.read() as conn:
+        with self.read(context) as conn:
             return scheduler.list_services(conn, self.conf, host=host, binary=binary)
 
     def update_service(
@@ -54,7 +54,7 @@ class Services(base.Part):
 
     def list_availability_zones(self, context: base.Context) -> list[tuple[str, bool]]:
         """Names of zones, sorted, and whether something new can be put there."""
-        with self.read() as conn:
+        with self.read(context) as conn:
             found = scheduler.zones(scheduler.list_services(conn, self.conf), self.conf)
         return sorted(found.items())
 

@@ -28,13 +28,13 @@ class Snapshots(base.Part):
         self, context: base.Context, query: records.ListQuery
     ) -> records.Page[records.Snapshot]:
         """One page of snapshots. Filters: ``FILTERS``."""
-        with self.read() as conn:
+        with self.read(context) as conn:
             found, has_more = base.page(conn, context, TABLE, query, FILTERS)
             return records.Page(from_rows.snapshot_records(conn, found), has_more)
 
     def get_snapshot(self, context: base.Context, snapshot_id: str) -> records.Snapshot:
         """:raises SnapshotNotFound: no such snapshot, or another project's."""
-        with self.read() as conn:
+        with self.read(context) as conn:
             row = base.get_visible(conn, context, TABLE, snapshot_id, NOT_FOUND)
             return from_rows.snapshot_records(conn, [row])[0]
 

@@ -69,24 +69,24 @@ class Types(base.Part):
         if set(query.filters).difference(("name", "is_public")):
             raise exceptions.InvalidInput(reason="types can be filtered by name and is_public")
         scope = {} if context.is_admin else {"is_public": True}
-        with self.read() as conn:
+        with self.read(context) as conn:
             found, has_more = base.checked_page(conn, volume_types.TABLE, query, scope)
             specs = volume_types.extra_specs(conn, [row.id for row in found])
         return records.Page(tuple(_record(row, specs[row.id]) for row in found), has_more)
 
     def get_type(self, context: base.Context, type_id: str) -> records.VolumeType:
         """:raises VolumeTypeNotFound: no such type, or none that the caller may see."""
-        with self.read() as conn:
+        with self.read(context) as conn:
             return self._get(conn, context, rows.get(conn, volume_types.TABLE, type_id), type_id)
 
     def get_type_by_name(self, context: base.Context, name: str) -> records.VolumeType:
         """:raises VolumeTypeNotFound: no such type, or none that the caller may see."""
-        with self.read() as conn:
+        with self.read(context) as conn:
             return self._get(conn, context, volume_types.get_by_name(conn, name), name)
 
     def type_names(self, context: base.Context, type_ids: Collection[str]) -> dict[str, str]:
         """The names of types that stored resources have, by id. One query."""
-        with self.read() as conn:
+        with self.read(context) as conn:
             found = rows.get_many(conn, volume_types.TABLE, type_ids)
         return {type_id: row.name for type_id, row in found.items()}
 

@@ -44,13 +44,13 @@ class Volumes(base.Part):
         self, context: base.Context, query: records.ListQuery
     ) -> records.Page[records.Volume]:
         """One page of volumes. Filters: ``FILTERS``."""
-        with self.read() as conn:
+        with self.read(context) as conn:
             found, has_more = base.page(conn, context, TABLE, query, FILTERS)
             return records.Page(from_rows.volume_records(conn, found), has_more)
 
     def get_volume(self, context: base.Context, volume_id: str) -> records.Volume:
         """:raises VolumeNotFound: no such volume, or another project's."""
-        with self.read() as conn:
+        with self.read(context) as conn:
             row = base.get_visible(conn, context, TABLE, volume_id, NOT_FOUND)
             return from_rows.volume_records(conn, [row])[0]
 

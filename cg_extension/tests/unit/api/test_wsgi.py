@@ -40,6 +40,23 @@ class ResourceTest(base.APITestCase):
         answer = self._call("GET", "show", id="x")
         self.assertEqual((203, {"id": "x"}), (answer.status_int, answer.json))
 
+    def test_only_a_call_that_changes_nothing_may_read_what_is_late(self) -> None:
+        seen = []
+
+        class Noting:
+            def call(self, req: webob.Request) -> None:
+                seen.append(wsgi.context_of(req).may_read_late)
+
+        methods = ("GET", "HEAD", "POST", "PUT", "DELETE")
+        resource = wsgi.Resource(Noting(), dict.fromkeys(methods, "call"))
+        for method in methods:
+            req = webob.Request.blank("/", method=method)
+            req.environ[cg_context.ENVIRON_KEY] = cg_context.RequestContext()
+            req.environ["wsgiorg.routing_args"] = ((), {})
+            req.get_response(resource)
+        self.assertEqual([True, True, False, False, False], seen)
+        self.assertFalse(cg_context.RequestContext().may_read_late)
+
     def test_webobs_exceptions_become_faults(self) -> None:
         self.assert_fault(self._call("POST", "create"), 409, "conflictingRequest", "taken")
 

@@ -24,7 +24,7 @@ class DatabaseErrorsTest(base.ServiceTestCase):
         def fail() -> Any:
             raise db_exception.DBConnectionError("refused")
 
-        for way in ("replica_reader", "writer"):
+        for way in ("reader", "writer"):
             self.useFixture(fixtures.MockPatchObject(self.database, way, fail))
         self.assertRaises(exceptions.ServiceUnavailable, self.service.check_health)
         self.assertRaises(exceptions.ServiceUnavailable, self.group)
