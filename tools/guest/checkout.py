@@ -10,7 +10,8 @@ from guest import tree
 
 # In the guest, whose tree is its own or an image's copy: as ``pip install --editable`` does it.
 _INSTALL = """\
-printf '%s\\n' {directory} {root} >"$(echo {environment}/lib/python3*/site-packages)/cg_extension.pth"
+cd {environment}/lib/python3*/site-packages
+printf '%s\\n' {directory} {root} >cg_extension.pth
 cp {directory}/bin/* {environment}/bin/
 """
 

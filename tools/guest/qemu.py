@@ -24,16 +24,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from guest import agent, checkout, tree
 
 GUEST_FAILED = 98
 # Seconds from the start of QEMU to the guest's agent, on a busy machine.
 BOOT_LIMIT = 600
+# Bytes of an image beyond its tree.
 _SPARE = 2 << 30
-"""Bytes of an image beyond its tree."""
+_SHARED = "/run/guest"
+_NINE_P = "trans=virtio,version=9p2000.L,msize=262144,cache=none"
 
 # Without systemd; udev's work is devtmpfs's.
 _QUICK = """\
@@ -183,7 +184,7 @@ class Guest:
         """What the guest finds in its ``/run/guest``, which is this machine's work directory."""
         shared = self._work
         (shared / "agent.py").write_bytes(pathlib.Path(agent.__file__).read_bytes())
-        lines = [f"mkdir -p {shared}", f"mount --bind {HERE_IN_GUEST} {shared}"]
+        lines = [f"mkdir -p {shared}", f"mount --bind {_SHARED} {shared}"]
         for number, path in enumerate(self.shares):
             place = shlex.quote(str(path))
             lines += [f"mkdir -p {place}", f"mount -t 9p -o {_NINE_P} share{number} {place}"]
@@ -217,7 +218,7 @@ class Guest:
                 *("-drive", f"file={path},format=raw,if=none,id={serial},cache=writeback"),
                 *("-device", f"virtio-blk-pci,drive={serial},serial={serial}"),
             ]
-        errors = resources.enter_context(open(self._work / "errors", "wb"))
+        errors = resources.enter_context((self._work / "errors").open("wb"))
         self._process = subprocess.Popen(
             [*command, *self.arguments],
             stdin=subprocess.DEVNULL,
@@ -283,10 +284,6 @@ def _accelerator(kernel: pathlib.Path) -> str:
         if done.returncode == 0 and b"Kernel panic" in done.stdout:
             return "kvm"
     return "tcg,thread=multi"
-
-
-HERE_IN_GUEST = "/run/guest"
-_NINE_P = "trans=virtio,version=9p2000.L,msize=262144,cache=none"
 
 
 def _numbered(word: str, paths: Sequence[pathlib.Path]) -> list[tuple[str, pathlib.Path]]:

@@ -22,11 +22,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from guest import checkout, tree
 
+HERE = pathlib.Path(__file__).resolve().parent
 MODULES = pathlib.Path("/usr/lib/uml/modules")
 # Others are loaded by who needs them, or when a device-mapper table names their target.
 _WANTED_MODULES = "dm-mod dm-snapshot dm-thin-pool dm-delay dm-flakey loop"
