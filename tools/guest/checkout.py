@@ -57,7 +57,7 @@ def environment() -> dict[str, str]:
     passed_on = {
         key: value
         for key, value in os.environ.items()
-        if key.startswith(("CG_", "PYTHON", "OS_TEST_")) and key not in ("PYTHONPATH", "PYTHONHOME")
+        if key.startswith(("CG_", "OS_TEST_")) or key in ("PYTHONFAULTHANDLER", "PYTHONWARNINGS")
     }
     path = f"{pathlib.PurePath(tree.PYTHON).parent}:/usr/sbin:/usr/bin:/sbin:/bin"
     return {"HOME": "/root", "LANG": "C.UTF-8", "PATH": path, **passed_on}

@@ -14,6 +14,8 @@ from oslotest import base
 from cg_extension.drivers.lvm import commands, device_mapper, engine, privileged
 
 MIB = 1 << 20
+# When set, LVM's configuration is the machine's own, for tests that need none of these settings.
+OWN_CONFIGURATION = "CG_TEST_OWN_LVM_CONF"
 
 
 def run(*command: str, check: bool = True) -> str:
@@ -59,9 +61,12 @@ class VolumeGroupFixture(fixtures.Fixture):
             run("dmsetup", "create", self.odd, "--table", self._table("linear", "0"))
             self.addCleanup(run, "dmsetup", "remove", "--retry", self.odd)
             devices.append(f"/dev/mapper/{self.odd}")
-        self.system_dir = directory / "lvm"
-        self.system_dir.mkdir()
-        self.configure(devices)
+        if os.environ.get(OWN_CONFIGURATION):
+            self.system_dir = pathlib.Path("/etc/lvm")
+        else:
+            self.system_dir = directory / "lvm"
+            self.system_dir.mkdir()
+            self.configure(devices)
         self.useFixture(fixtures.EnvironmentVariable("LVM_SYSTEM_DIR", str(self.system_dir)))
         self.useFixture(fixtures.EnvironmentVariable("LVM_SUPPRESS_FD_WARNINGS", "1"))
         run("vgcreate", self.name, *self.loops)
