@@ -42,21 +42,18 @@ insmod "$(find /srv -name overlay.ko)"
 umount /srv
 mkdir /run/upper /run/work /run/root
 mount -t overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work overlay /run/root
-mkdir -p /run/root{work} /run/root/run/tree
+mkdir -p /run/root{work}
 mount --bind /mnt /run/root{work}
 cd /run/root
-pivot_root . run/tree
-mount -t proc proc /proc
-umount -l /run/tree
-mount -t devtmpfs devtmpfs /dev
-{shares}
-exec {work}/init
+mount --move . /
+exec chroot . {work}/init
 """
 
 _INIT = """\
 #!/bin/bash
-[ -e /proc/self ] || mount -t proc proc /proc
+mount -t proc proc /proc
 mount -t sysfs sys /sys
+{mounts}
 mount -t tmpfs -o size=80% tmpfs /run
 mkdir -p /dev/shm /run/tmp /run/lock /lib/modules
 mount -t tmpfs tmpfs /dev/shm
@@ -140,19 +137,17 @@ def _write_scripts(
 ) -> None:
     directory = pathlib.Path.cwd()
     if release is None:
-        installation, environment = "", _own_environment()
+        mounts, installation, environment = "", "", _own_environment()
     else:
         installation, environment = checkout.install(work / "project"), checkout.environment()
         if not directory.is_relative_to(tree.ROOT):
             directory = tree.ROOT
         paths = [shlex.quote(str(path)) for path in (tree.ROOT, *shares)]
-        overlay = _OVERLAY.format(
-            modules=MODULES,
-            work=work,
-            shares="\n".join(f"mkdir -p {p}\nmount -t hostfs -o {p} none {p}" for p in paths),
-        )
-        _write_script(work / "overlay", overlay)
+        shared = [f"mkdir -p {path}\nmount -t hostfs -o {path} none {path}" for path in paths]
+        mounts = "\n".join(["mount -t devtmpfs devtmpfs /dev", *shared])
+        _write_script(work / "overlay", _OVERLAY.format(modules=MODULES, work=work))
     init = _INIT.format(
+        mounts=mounts,
         modules=MODULES,
         wanted_modules=_WANTED_MODULES,
         installation=installation,
