@@ -24,7 +24,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
@@ -53,7 +53,7 @@ class Case:
         self.methods, self.load = methods, load
         self.fixture = base.VolumeGroupFixture(2000, 1200 if kind == "thin" else 0, 16)
 
-    def measure(self) -> list[dict[str, Any]]:
+    def measure(self) -> Iterator[dict[str, Any]]:
         """The methods in turn."""
         with self.fixture as group:
             self.engine = engine.Engine(
@@ -62,7 +62,8 @@ class Case:
             self.names = [f"v{number}" for number in range(self.members)]
             for name in self.names:
                 self.engine.create_volume(name, 16 * MIB)
-            return [self._measure(method) for method in self.methods]
+            for method in self.methods:
+                yield self._measure(method)
 
     def _measure(self, method: str) -> dict[str, Any]:
         take: Callable[[], float] = getattr(self, f"_{method}")
@@ -295,13 +296,14 @@ def main() -> None:
     for members, rounds in sorted((int(m), int(r)) for m, r in counts):
         for kind in options.kinds.split(","):
             methods = options.methods.split(",")
-            results += Case(kind, members, int(rounds), methods, options.load).measure()
-            print(tables(results[-len(methods) :]), flush=True)
-            # After each case, so that a run that is cut short has told what it measured.
-            options.output.with_suffix(".json").write_text(
-                json.dumps({"platform": where, "results": results})
-            )
-            options.output.with_suffix(".md").write_text(f"{where}\n\n{tables(results)}")
+            for result in Case(kind, members, int(rounds), methods, options.load).measure():
+                results.append(result)
+                print(tables([result]), flush=True)
+                # After each, so that a run that is cut short has told what it measured.
+                options.output.with_suffix(".json").write_text(
+                    json.dumps({"platform": where, "results": results})
+                )
+                options.output.with_suffix(".md").write_text(f"{where}\n\n{tables(results)}")
             if {"loop", "engine"} <= set(methods):
                 options.output.with_suffix(".svg").write_text(plot(results))
 
