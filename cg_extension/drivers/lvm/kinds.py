@@ -18,11 +18,10 @@ _PART = "is a part of another volume: name that one"
 # told. Each line is shown by a test of its name in tests/lvm/test_special_volumes.py, or in
 # tests/unit/drivers/lvm/test_kinds.py where it takes what is not to be had there.
 RULES: Mapping[str, str | None] = {
-    # The volume group
+    # The volume group. LVM itself refuses to read one that is exported, of another machine
+    # (system id), clustered, or shared while no lvmlockd runs, and says so.
     "shared": "is in a shared volume group: other machines may use it, and LVM's own lock of it, "
     "which a group snapshot needs, is lvmlockd's",
-    "clustered": "is in a clustered volume group, which other machines may use",
-    "exported": "is in an exported volume group (vgimport)",
     "partial": "is in a volume group that lacks a physical volume, and that LVM does not change "
     "(vgextend --restoremissing or vgreduce --removemissing)",
     # What is not a volume of its own

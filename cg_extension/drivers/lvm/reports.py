@@ -22,9 +22,7 @@ TRAITS = {
     "converting": "lv_converting",
     "locked": "lv_allocation_locked",
     "partial": "vg_partial",
-    "exported": "vg_exported",
     "shared": "vg_shared",
-    "clustered": "vg_clustered",
 }
 
 # Fields that cost no status query: asked for its status, a thin pool commits, and I/O waits.

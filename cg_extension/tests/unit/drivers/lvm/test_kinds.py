@@ -60,9 +60,8 @@ class KindsTest(base.BaseTestCase):
         for layout in ("unknown", "error", "zero"):
             self.assertIn("no data", _obstacle(lv_layout=layout, lv_modules=layout))
 
-    def test_a_volume_of_a_shared_or_clustered_group_is_refused(self) -> None:
+    def test_a_volume_of_a_shared_group_is_refused(self) -> None:
         self.assertIn("shared", _obstacle(vg_shared="1"))
-        self.assertIn("clustered", _obstacle(vg_clustered="1"))
 
     def test_a_removed_volume_is_refused(self) -> None:
         self.assertIn("was removed", _obstacle(lv_role="public,historical"))
