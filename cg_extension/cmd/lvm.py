@@ -13,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from cg_extension.conf import errors
+from cg_extension.conf import lvm as lvm_options
 from cg_extension.drivers import exceptions
 from cg_extension.drivers.lvm import commands, engine, privileged, sets
 
@@ -46,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except exceptions.DriverError as error:
         print(f"cg-lvm: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"cg-lvm: {errors.describe(error)}", file=sys.stderr)
+        return 1
     print(json.dumps(answer) if options.json else _text(answer), flush=True)
     for eng, left in options.left:
         eng.wipe(left)
@@ -62,8 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     making.add_argument("--name", required=True, help="what to call it")
     making.add_argument(
         *("--deadline", "-d"),
-        type=float,
-        default=2.0,
+        type=_deadline,
+        default=lvm_options.FREEZE_DEADLINE.default,
         metavar="SECONDS",
         help="give up when writes are held for longer (default: %(default)s)",
     )
@@ -104,6 +109,13 @@ def _parser() -> argparse.ArgumentParser:
     delete.add_argument("name", metavar="NAME")
     delete.set_defaults(function=_delete)
     return parser
+
+
+def _deadline(text: str) -> float:
+    try:
+        return float(lvm_options.FREEZE_DEADLINE.type(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
 
 
 def _take(options: argparse.Namespace) -> dict[str, Any]:
@@ -189,7 +201,7 @@ def _engine(
     settings = engine.Settings(
         volume_group=group,
         pool=volumes[member].pool,
-        freeze_deadline=getattr(options, "deadline", 2.0),
+        freeze_deadline=getattr(options, "deadline", lvm_options.FREEZE_DEADLINE.default),
         cow_percent=getattr(options, "cow_percent", 100),
     )
     eng = engine.Engine(settings)

@@ -4,6 +4,7 @@
 import glob
 import itertools
 from collections.abc import Iterator
+from importlib import metadata
 
 from oslo_config import cfg
 
@@ -34,6 +35,20 @@ def check(conf: cfg.ConfigOpts) -> None:
             for option in value:
                 _check_bounds(conf, option, name, _read(conf, option, name))
     _check_pairs(conf)
+
+
+def check_installed(conf: cfg.ConfigOpts, name: str, group: str, namespace: str) -> None:
+    """See to it that what an option names is there: libraries only log that it is not.
+
+    :param namespace: of the entry points that may be named.
+    :raises errors.StartError: an installed package has no such entry point.
+    """
+    installed = {each.name for each in metadata.entry_points(group=namespace)}
+    if unknown := [each for each in conf[group][name] if each not in installed]:
+        raise errors.StartError(
+            f"{describe(conf, name, group)}: There is no {', '.join(unknown)}; there are "
+            f"{', '.join(sorted(installed))}"
+        )
 
 
 def describe(conf: cfg.ConfigOpts, name: str, group: str | None = None) -> str:

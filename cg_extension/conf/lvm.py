@@ -5,6 +5,17 @@ from oslo_config import cfg
 
 from cg_extension.conf import kinds
 
+# cg-lvm has it, too.
+FREEZE_DEADLINE = kinds.FloatOpt(
+    "lvm_freeze_deadline",
+    default=2.0,
+    min=0.05,
+    max=60.0,
+    help="Seconds for which a group snapshot may hold the writes of its volumes. It takes "
+    "about a millisecond, longer where a volume's device is slow to flush. Past the deadline "
+    "all volumes go on and the group snapshot fails.",
+)
+
 OPTS = [
     kinds.TextOpt(
         "volume_group",
@@ -59,15 +70,7 @@ OPTS = [
         "100 it can overflow when much is written to the volume; the snapshot is then lost and "
         "can't be restored from.",
     ),
-    kinds.FloatOpt(
-        "lvm_freeze_deadline",
-        default=2.0,
-        min=0.05,
-        max=60.0,
-        help="Seconds for which a group snapshot may hold the writes of its volumes. It takes "
-        "about a millisecond, longer where a volume's device is slow to flush. Past the deadline "
-        "all volumes go on and the group snapshot fails.",
-    ),
+    FREEZE_DEADLINE,
     kinds.FloatOpt(
         "lvm_pool_data_limit",
         default=95.0,

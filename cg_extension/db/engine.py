@@ -8,6 +8,7 @@ clock), so that query modules need not; knows no table.
 import contextlib
 import datetime
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -235,7 +236,7 @@ def _subject(option: str, url: str) -> str:
     """The option with its value, without what may be a password."""
     try:
         return f"[database] {option} = {sa.make_url(url).render_as_string(hide_password=True)}"
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):
         return f"[database] {option}"
 
 
@@ -282,12 +283,7 @@ def _create_engine(options: Any, connection: str, isolation: str) -> sa.Engine:
 
 def _create_sqlite_engine(options: Any, url: sa.URL) -> sa.Engine:
     """Not by oslo.db, which opens the file anew for each transaction: half of a request's time."""
-    directory = os.path.dirname(os.path.abspath(url.database or ""))
-    if not (os.path.isdir(directory) and os.access(directory, os.W_OK)):
-        # SQLite itself would find out with the first use, and not say what it is about.
-        raise errors.StartError(
-            f"[database] connection = {url}: {directory} is no directory that can be written to"
-        )
+    _probe_sqlite(url)
     engine = sa.create_engine(url, pool_size=options.max_pool_size)
     exc_filters.register_engine(engine)
 
@@ -314,6 +310,25 @@ def _create_sqlite_engine(options: Any, url: sa.URL) -> sa.Engine:
     sa.event.listen(engine, "connect", prepare)
     sa.event.listen(engine, "checkout", check_process)
     return engine
+
+
+def _probe_sqlite(url: sa.URL) -> None:
+    """Find out about a file that is none of SQLite's now, before the first use of the engine does.
+
+    :raises errors.StartError: it holds something else, or can't be written to.
+    """
+    path = url.database
+    if not path or path.startswith((":memory:", "file:")):
+        return
+    directory = os.path.dirname(os.path.abspath(path))
+    for each in (directory, path if os.path.exists(path) else directory):
+        if not os.access(each, os.W_OK):
+            raise errors.StartError(f"[database] connection = {url}: {each} can't be written to")
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as conn:
+            conn.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        raise errors.StartError(f"[database] connection = {url}: {error}") from error
 
 
 def _utc_text() -> str:

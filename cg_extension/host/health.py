@@ -17,6 +17,7 @@ import oslo_middleware
 from oslo_config import cfg
 from oslo_middleware.healthcheck import pluginbase
 
+from cg_extension.conf import check
 from cg_extension.host import pipeline
 from cg_extension.service import exceptions
 
@@ -53,7 +54,9 @@ class HealthcheckFilter:
 
     def __init__(self, application: "WSGIApplication") -> None:
         self._application = application
-        self._healthcheck = oslo_middleware.Healthcheck(None, pipeline.current().conf)
+        conf = pipeline.current().conf
+        self._healthcheck = oslo_middleware.Healthcheck(None, conf)
+        check.check_installed(conf, "backends", "healthcheck", "oslo.middleware.healthcheck")
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         answers = environ.get("PATH_INFO") == PATH

@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 from collections.abc import Mapping
 from concurrent import futures
-from importlib import metadata
 from typing import Any
 
 import futurist
@@ -18,7 +17,7 @@ import oslo_messaging
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from cg_extension.conf import errors
+from cg_extension.conf import check, errors
 from cg_extension.service import context as cg_context
 from cg_extension.service import records
 
@@ -62,12 +61,6 @@ def payload(resource: records.Resource, status: str, reason: str | None) -> dict
     return values
 
 
-def _installed_drivers() -> set[str]:
-    # oslo.messaging itself only logs that it does not know one.
-    entry_points = metadata.entry_points(group="oslo.messaging.notify.drivers")
-    return {entry_point.name for entry_point in entry_points}
-
-
 class _ContextSerializer(oslo_messaging.NoOpSerializer):
     """Sends what oslo.messaging lets through of a request's context."""
 
@@ -84,12 +77,9 @@ class Notifications:
     def __init__(self, conf: cfg.ConfigOpts, host: str) -> None:
         with errors.blaming("[oslo_messaging_notifications] transport_url, or transport_url"):
             transport = oslo_messaging.get_notification_transport(conf)
-        drivers = set(conf.oslo_messaging_notifications.driver)
-        if unknown := sorted(drivers - _installed_drivers()):
-            raise errors.StartError(
-                f"[oslo_messaging_notifications] driver = {', '.join(unknown)}: There is no such "
-                f"driver, only {', '.join(sorted(_installed_drivers()))}"
-            )
+        check.check_installed(
+            conf, "driver", "oslo_messaging_notifications", "oslo.messaging.notify.drivers"
+        )
         self._notifier = oslo_messaging.Notifier(
             transport, f"cg-manager.{host}", serializer=_ContextSerializer(), retry=1
         )
