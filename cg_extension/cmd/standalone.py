@@ -58,8 +58,10 @@ def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
         ("--state-path", "state_path", options.state_path),
     ):
         if value is not None:
-            with errors.blaming(f"{argument} {value}"):
+            try:
                 conf.set_override(name, value)
+            except ValueError as error:
+                raise errors.StartError(f"{argument} {value}: {error}") from error
     return conf
 
 

@@ -96,7 +96,7 @@ class NamesOpt(cfg.Opt):
     """
 
     def __init__(self, name: str, *, forbidden: str = "", **options: Any) -> None:
-        super().__init__(name, type=_Names(_Text(forbidden)), **options)
+        super().__init__(name, type=_Names(_Text(f",{forbidden}")), **options)
 
 
 class CommandOpt(cfg.Opt):
