@@ -2,7 +2,7 @@
 """How every command begins and ends: what was begun is undone, and a failure is one line.
 
 An error that whoever runs the service can mend is told in one line, on standard error and in the
-log; a traceback is shown for faults of ours only. The exit status is 1 for both.
+log; a traceback is shown for faults of ours only. The exit status is the same.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from oslo_config import cfg
 from oslo_db import exception as db_exception
 from oslo_log import log as logging
 
+from cg_extension.cmd import FAILED
 from cg_extension.conf import errors
 
 LOG = logging.getLogger(__name__)
@@ -43,8 +44,8 @@ class Begun(contextlib.ExitStack):
 
 
 @contextlib.contextmanager
-def command(prog: str, failed: int = 1) -> Iterator[Begun]:
-    """The whole of a command; ends the process with status ``failed`` if an error leaves it.
+def command(prog: str) -> Iterator[Begun]:
+    """The whole of a command; ends the process with status ``FAILED`` if an error leaves it.
 
     :param prog: its name, with which the line on standard error begins.
     """
@@ -57,7 +58,7 @@ def command(prog: str, failed: int = 1) -> Iterator[Begun]:
         failure = error
     status = 0
     if failure is not None:  # Not in the handler, where oslo.log would say it twice.
-        status = failed
+        status = FAILED
         _tell(prog, failure)
     if begun.is_stuck:
         python_logging.shutdown()

@@ -6,17 +6,13 @@ file. Which address it listens on is the server's to say.
 """
 
 import os
-import sys
 
 from cg_extension import metrics
 from cg_extension.cmd import api, config, lifecycle
 
 _CONFIG_FILE = os.environ.get("OS_CG_EXTENSION_CONFIG_FILE")
-# gunicorn ends, too, when a worker ends with 3 (WORKER_BOOT_ERROR). After any other status it
-# starts the next one, for ever.
-_FAILED = 3 if "gunicorn" in sys.modules else 1
 
-with lifecycle.command(api.PROG, failed=_FAILED) as _begun:
+with lifecycle.command(api.PROG):
     _conf = config.new_conf()
     # The command line is the server's own.
     config.read(_conf, api.PROG, ["--config-file", _CONFIG_FILE] if _CONFIG_FILE else [])

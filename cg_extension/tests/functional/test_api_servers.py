@@ -109,6 +109,23 @@ class APIServersTest(base.FunctionalTest):
         self.assertGreaterEqual(sum(map(int, counted.findall(metrics))), 80)
         process.terminate()
 
+    def test_gunicorn_ends_with_a_line_when_the_application_can_not_start(self) -> None:
+        self.configure(osapi_max_limit=0)
+        for directory, words in (("", "osapi_max_limit = 0"), ("/nowhere", "/nowhere")):
+            environment = {"OS_CG_EXTENSION_CONFIG_FILE": str(self.config)}
+            if directory:
+                environment["PROMETHEUS_MULTIPROC_DIR"] = directory
+            done = subprocess.run(
+                self._gunicorn(),
+                capture_output=True,
+                text=True,
+                timeout=_TIMEOUT,
+                env={**os.environ, **environment},
+            )
+            self.assertNotEqual(0, done.returncode)
+            self.assertIn(words, done.stderr)
+            self.assertNotIn("Traceback", done.stderr)
+
     def test_noauth_does_not_go_on_the_network(self) -> None:
         self.configure(osapi_volume_listen="0.0.0.0")
         done = self.run_command("api")

@@ -145,7 +145,7 @@ class OptionsTest(FailedStartTest):
             ("", ["enabled_backends is empty"]),
             ("two", ["volume_driver", "[two]"]),
             ("database", ["database"]),
-            ("one,,two", ["enabled_backends", "empty"]),
+            ("one,,two", ["enabled_backends = one,,two"]),
         ):
             self.starter.configure(enabled_backends=backends)
             self.assert_ends("standalone", *words)
