@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all commands do first: options, configuration files, logs."""
 
+import collections
 import os
 from collections.abc import Sequence
 
@@ -13,6 +14,14 @@ from cg_extension.conf import check, errors
 from cg_extension.db import engine
 
 PROJECT = "cg_extension"
+
+# The first line that they can't format would be a traceback, and so would all others.
+_LOG_FORMATS = (
+    "logging_context_format_string",
+    "logging_debug_format_suffix",
+    "logging_default_format_string",
+    "logging_exception_prefix",
+)
 
 
 def new_conf() -> cfg.ConfigOpts:
@@ -43,6 +52,11 @@ def read(conf: cfg.ConfigOpts, prog: str, arguments: Sequence[str] | None = None
     for level in conf.default_log_levels:
         if level.count("=") != 1:
             raise errors.StartError(f"default_log_levels: {level!r} is not LOGGER=LEVEL")
+    for name in _LOG_FORMATS:
+        try:
+            conf[name] % collections.defaultdict(int)
+        except (ValueError, TypeError) as error:
+            raise errors.StartError(f"{check.describe(conf, name)}: {error}") from error
     conf.set_default("default_log_levels", [*conf.default_log_levels, "alembic=WARN"])
     with errors.blaming("Options of the log"):
         logging.setup(conf, PROJECT)

@@ -225,6 +225,8 @@ class PlacesTest(FailedStartTest):
             self.assert_ends("standalone", path)
         self.starter.configure(default_log_levels="sqlalchemy")
         self.assert_ends("standalone", "default_log_levels", "sqlalchemy")
+        self.starter.configure(logging_default_format_string="%(message")
+        self.assert_ends("standalone", "logging_default_format_string = %(message")
 
     def test_a_paste_file_that_does_not_fit_is_named(self) -> None:
         ours = (PACKAGE / "host/api-paste.ini").read_text()
