@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options of the API that hold on every host that loads the extensions."""
 
-from oslo_config import cfg
-
 from cg_extension.conf import kinds
 
 GROUP = None
@@ -16,9 +14,8 @@ OPTS = [
         help="Most rows that one answer to a list call holds. A larger ``limit`` in a request is "
         "cut to this; the answer then links to the next page.",
     ),
-    cfg.URIOpt(
+    kinds.URLOpt(
         "public_endpoint",
-        schemes=["http", "https"],
         help="URL under which clients reach this service, used in links, such as "
         "``https://volume.example.org``. When it is not set, the request's own host is used "
         "(behind a proxy: with the X-Forwarded-Proto, -Host and -Prefix headers, if "

@@ -7,6 +7,8 @@ import re
 import traceback
 from collections.abc import Iterator
 
+from oslo_config import cfg
+
 # oslo.config's words for a value that a library reads and can't take.
 _BAD_VALUE = re.compile(
     r"Value for option (?P<name>\S+) from .*detail='(?P<file>.*)'\) is not valid: (?P<reason>.*)"
@@ -32,6 +34,8 @@ def blaming(subject: str) -> Iterator[None]:
         yield
     except StartError:
         raise
+    except cfg.Error as error:  # Which names its option or file.
+        raise StartError(describe(error)) from error
     except OSError as error:
         is_named = error.filename and str(error.filename) in subject
         reason = error.strerror if is_named else describe(error)

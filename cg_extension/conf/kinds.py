@@ -63,6 +63,16 @@ class _Words(types.String):
         return text
 
 
+class _URL(types.URI):
+    def __call__(self, value: Any) -> str:
+        try:
+            url: str = super().__call__(value)
+        except ValueError as error:
+            schemes = " or ".join(f"{scheme}://HOST" for scheme in self.schemes)
+            raise ValueError(f"It must be a URL that begins with {schemes}") from error
+        return url
+
+
 class IntOpt(cfg.Opt):
     """A whole number from ``min`` to ``max``."""
 
@@ -97,6 +107,13 @@ class NamesOpt(cfg.Opt):
 
     def __init__(self, name: str, *, forbidden: str = "", **options: Any) -> None:
         super().__init__(name, type=_Names(_Text(f",{forbidden}")), **options)
+
+
+class URLOpt(cfg.Opt):
+    """A whole URL of the web."""
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, type=_URL(schemes=["http", "https"]), **options)
 
 
 class CommandOpt(cfg.Opt):

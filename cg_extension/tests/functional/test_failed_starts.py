@@ -127,7 +127,7 @@ class OptionsTest(FailedStartTest):
             ("oslo_middleware", "max_request_body_size", "1k"),
             ("metrics", "port", "99999"),
             ("cors", "allow_credentials", "perhaps"),
-            ("oslo_policy", "enforce_scope", "perhaps"),
+            ("oslo_policy", "enforce_new_defaults", "perhaps"),
         ):
             with self.subTest(option=option, value=value):
                 self.assert_refused(option, value, text=f"[{section}]")
