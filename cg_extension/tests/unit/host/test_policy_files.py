@@ -67,7 +67,12 @@ class PolicyFileTest(base.HostTestCase):
         self.assertEqual(200, self._status("GET", "/volumes", roles="admin"))
 
     def test_context_is_admin_may_ask_for_one_project(self) -> None:
-        self._load({"context_is_admin": "role:admin and 'ops':%(project_id)s"})
+        self._load(
+            {
+                "context_is_admin": "role:admin and 'ops':%(project_id)s",
+                "volume_extension:services:index": "is_admin:True",
+            }
+        )
         for project, status in (("ops", 200), ("p", 403)):
             self.assertEqual(status, self._status("GET", "/os-services", project=project))
 
