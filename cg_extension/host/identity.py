@@ -17,6 +17,7 @@ from keystonemiddleware.auth_token import _opts as auth_token_opts
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from cg_extension.conf import errors
 from cg_extension.service import exceptions
 
 if TYPE_CHECKING:
@@ -26,20 +27,23 @@ LOG = logging.getLogger(__name__)
 
 SECTION = "keystone_authtoken"
 
-# Seconds for each answer of Keystone, where the deployer says nothing: for ever, by default.
-_TIMEOUT = 10
 _FILES = ("cafile", "certfile", "keyfile")
+
+_WANTED = (
+    f"auth_strategy keystone needs the section [{SECTION}], with auth_type = password, auth_url, "
+    "and username and password of this service's own"
+)
 
 
 class AuthToken(auth_token.AuthProtocol):
     """Passes on the requests whose token Keystone confirms.
 
     :param application: finds what Keystone said in the environ, as auth_token leaves it.
-    :raises cfg.Error: on construction, if ``[keystone_authtoken]`` can't be right.
+    :raises errors.StartError: on construction, if ``[keystone_authtoken]`` can't be right.
     """
 
     def __init__(self, application: "WSGIApplication", conf: cfg.ConfigOpts) -> None:
-        _set_defaults(conf)
+        register_opts(conf)
         try:
             # The decision is made here, not later on what auth_token tells the application.
             options = {"oslo_config_config": conf, "delay_auth_decision": False}
@@ -52,11 +56,11 @@ class AuthToken(auth_token.AuthProtocol):
         except (
             keystone_exceptions.ClientException,
             auth_token.ConfigurationError,
-            cfg.ConfigFileValueError,
             ImportError,
             OSError,
+            ValueError,
         ) as error:
-            raise cfg.Error(f"[{SECTION}]: {error}") from error
+            raise errors.StartError(f"[{SECTION}]: {errors.describe(error)}") from error
 
     def process_request(self, request: Any) -> Any:
         """See what the request's tokens are worth.
@@ -93,35 +97,33 @@ class AuthToken(auth_token.AuthProtocol):
             raise
 
     def _check(self, conf: cfg.ConfigOpts) -> None:
-        """:raises cfg.Error: an option is missing without which no token can ever be checked."""
+        """:raises errors.StartError: what is missing no token can ever be checked without."""
         group = conf[SECTION].auth_section or SECTION
         if self._auth is None:
-            raise cfg.Error(
-                f"[{group}] auth_type is not set: auth_strategy keystone needs the section "
-                f"[{SECTION}], with auth_type = password, auth_url, and a user of this service's "
-                "own."
-            )
+            raise errors.StartError(f"[{group}] auth_type is not set: {_WANTED}.")
         options = conf[group]
         url = urllib.parse.urlsplit(options.get("auth_url") or "")
         if "auth_url" in options and not (url.scheme in ("http", "https") and url.hostname):
-            raise cfg.Error(
+            raise errors.StartError(
                 f"[{group}] auth_url must be the URL of Keystone, such as "
                 f"https://identity.example.org/v3; it is {options.auth_url!r}."
             )
         if options.auth_type in ("password", "v3password"):
-            if not (options.username or options.user_id):
-                raise cfg.Error(f"[{group}] username is not set: auth_type password needs one.")
-            if not options.password:
-                raise cfg.Error(f"[{group}] password is not set: auth_type password needs one.")
+            for name, value in (
+                ("username", options.username or options.user_id),
+                ("password", options.password),
+            ):
+                if not value:
+                    raise errors.StartError(f"[{group}] {name} is not set: {_WANTED}.")
         for name in _FILES:
             if conf[SECTION][name]:
                 with open(conf[SECTION][name], "rb"):
                     pass
 
 
-def _set_defaults(conf: cfg.ConfigOpts) -> None:
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Register the options of ``[keystone_authtoken]``; harmless when they are there already."""
     for group, options in auth_token_opts.list_opts():
         conf.register_opts(options, group=group)
     # The same in the section that auth_section may name.
     loading.register_auth_conf_options(conf, SECTION)
-    conf.set_default("http_connect_timeout", _TIMEOUT, group=SECTION)

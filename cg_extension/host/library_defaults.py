@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Defaults that oslo's options have here, for the running service and the sample file alike."""
 
+from keystonemiddleware.auth_token import _opts as auth_token
 from oslo_config import cfg
 from oslo_middleware import cors
 from oslo_middleware.healthcheck import opts as healthcheck
+
+# Seconds for each answer of Keystone; a request would wait for ever for one that never comes.
+_IDENTITY_TIMEOUT = 10
 
 _REQUEST_HEADERS = ["X-Auth-Token", "X-OpenStack-Request-ID", "OpenStack-API-Version"]
 
@@ -11,6 +15,7 @@ _REQUEST_HEADERS = ["X-Auth-Token", "X-OpenStack-Request-ID", "OpenStack-API-Ver
 def set_defaults() -> None:
     """Change the libraries' own lists of options; for ``oslo.config.opts.defaults``, too."""
     cfg.set_defaults(healthcheck.HEALTHCHECK_OPTS, backends=["cg_extension"])
+    cfg.set_defaults(auth_token._OPTS, http_connect_timeout=_IDENTITY_TIMEOUT)
     cors.set_defaults(
         allow_headers=_REQUEST_HEADERS,
         expose_headers=_REQUEST_HEADERS[1:],

@@ -5,9 +5,9 @@ from typing import Any
 
 import webob
 from keystoneauth1 import loading
-from oslo_config import cfg
 
-from cg_extension.host import identity
+from cg_extension.conf import errors
+from cg_extension.host import identity, library_defaults
 from cg_extension.tests.functional import keystone
 from cg_extension.tests.unit.host import base
 
@@ -22,7 +22,8 @@ class IdentityTestCase(base.HostTestCase):
 
     def load_keystone(self, **options: Any) -> None:
         """Load the pipeline of ``keystone``; an option that is None is not set."""
-        identity._set_defaults(self.conf)
+        library_defaults.set_defaults()
+        identity.register_opts(self.conf)
         plugin = loading.get_auth_plugin_conf_options("password")
         self.conf.register_opts(plugin, group=identity.SECTION)
         self.conf.set_override("auth_strategy", "keystone")
@@ -144,14 +145,14 @@ class ScopeTest(IdentityTestCase):
 
 class StartTest(IdentityTestCase):
     def _assert_refused(self, *words: str, **options: Any) -> None:
-        error = self.assertRaises(cfg.Error, self.load_keystone, **options)
+        error = self.assertRaises(errors.StartError, self.load_keystone, **options)
         self.assertNotIn("\n", str(error))
         for word in (identity.SECTION, *words):
             self.assertIn(word, str(error))
 
     def test_without_the_section_there_is_no_start(self) -> None:
         self.conf.set_override("auth_strategy", "keystone")
-        error = self.assertRaises(cfg.Error, self.load)
+        error = self.assertRaises(errors.StartError, self.load)
         self.assertIn("[keystone_authtoken]", str(error))
 
     def test_what_no_token_can_be_checked_without_must_be_there(self) -> None:
