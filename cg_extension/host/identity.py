@@ -29,11 +29,6 @@ SECTION = "keystone_authtoken"
 
 _FILES = ("cafile", "certfile", "keyfile")
 
-_WANTED = (
-    f"auth_strategy keystone needs the section [{SECTION}], with auth_type = password, auth_url, "
-    "and username and password of this service's own"
-)
-
 
 class AuthToken(auth_token.AuthProtocol):
     """Passes on the requests whose token Keystone confirms.
@@ -45,10 +40,10 @@ class AuthToken(auth_token.AuthProtocol):
     def __init__(self, application: "WSGIApplication", conf: cfg.ConfigOpts) -> None:
         register_opts(conf)
         try:
+            _check(conf)
             # The decision is made here, not later on what auth_token tells the application.
             options = {"oslo_config_config": conf, "delay_auth_decision": False}
             super().__init__(application, options)
-            self._check(conf)
             # Imports the memcached client that the options ask for; it does not connect.
             self._token_cache.initialize({})
             with self._token_cache._cache_pool.reserve():
@@ -96,30 +91,6 @@ class AuthToken(auth_token.AuthProtocol):
             self._session.get_auth_headers(self._auth)
             raise
 
-    def _check(self, conf: cfg.ConfigOpts) -> None:
-        """:raises errors.StartError: what is missing no token can ever be checked without."""
-        group = conf[SECTION].auth_section or SECTION
-        if self._auth is None:
-            raise errors.StartError(f"[{group}] auth_type is not set: {_WANTED}.")
-        options = conf[group]
-        url = urllib.parse.urlsplit(options.get("auth_url") or "")
-        if "auth_url" in options and not (url.scheme in ("http", "https") and url.hostname):
-            raise errors.StartError(
-                f"[{group}] auth_url must be the URL of Keystone, such as "
-                f"https://identity.example.org/v3; it is {options.auth_url!r}."
-            )
-        if options.auth_type in ("password", "v3password"):
-            for name, value in (
-                ("username", options.username or options.user_id),
-                ("password", options.password),
-            ):
-                if not value:
-                    raise errors.StartError(f"[{group}] {name} is not set: {_WANTED}.")
-        for name in _FILES:
-            if conf[SECTION][name]:
-                with open(conf[SECTION][name], "rb"):
-                    pass
-
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register the options of ``[keystone_authtoken]``; harmless when they are there already."""
@@ -127,3 +98,35 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
         conf.register_opts(options, group=group)
     # The same in the section that auth_section may name.
     loading.register_auth_conf_options(conf, SECTION)
+
+
+def _check(conf: cfg.ConfigOpts) -> None:
+    """:raises errors.StartError: what is missing no token can ever be checked without."""
+    section = conf[SECTION].auth_section or SECTION
+    auth_type = conf[section].auth_type
+    wanted = {"auth_type": auth_type}
+    if auth_type:
+        conf.register_opts(loading.get_auth_plugin_conf_options(auth_type), group=section)
+        options = conf[section]
+        if "auth_url" in options:
+            wanted["auth_url"] = options.auth_url
+        if auth_type in ("password", "v3password"):
+            wanted["username"] = options.username or options.user_id
+            wanted["password"] = options.password
+    for name, value in wanted.items():
+        if not value:
+            raise errors.StartError(
+                f"[{section}] {name} is not set: auth_strategy keystone needs the section "
+                f"[{SECTION}], with auth_type = password, auth_url, and username and password of "
+                "this service's own."
+            )
+    url = urllib.parse.urlsplit(wanted.get("auth_url", "http://none"))
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise errors.StartError(
+            f"[{section}] auth_url must be the URL of Keystone, such as "
+            f"https://identity.example.org/v3; it is {wanted['auth_url']!r}."
+        )
+    for name in _FILES:
+        if conf[SECTION][name]:
+            with open(conf[SECTION][name], "rb"):
+                pass
