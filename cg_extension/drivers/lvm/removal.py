@@ -43,7 +43,7 @@ class Removal:
         self._left: set[str] = set()
         # Tags of sets of which all is gone, that could not be taken off.
         self._left_marks: set[str] = set()
-        self._left_lock = threading.Lock()
+        self._left_lock = threading.RLock()
 
     def delete(self, names: Iterable[str]) -> None:
         """Wipe, if thick, and remove volumes and snapshots; those not there count as removed.
@@ -159,13 +159,13 @@ class Removal:
 
         :param volumes: all volumes of the group.
         """
+        if not wanted:
+            return []
         self.let_go(wanted)
+        mark = self._doom(wanted, volumes)
         if used := self._in_use(wanted):
             LOG.warning("Left to the next start, as they are in use: %s", used)
             wanted = [volume for volume in wanted if volume.name not in used]
-        if not wanted:
-            return []
-        mark = self._doom(wanted, volumes)
         slow = [volume for volume in wanted if self._is_wiped(volume)]
         try:
             self._split(slow)
@@ -184,7 +184,7 @@ class Removal:
         quick = [volume for volume in wanted if volume not in slow]
         try:
             self._remove(quick)
-            self._settle(quick, volumes, None if slow else mark)
+            self._settle(quick, volumes, None if slow or used else mark)
         except errors.LVMError as error:
             LOG.warning("Left to the next start: %s", error)
         return [renamed.get(volume.name, volume.name) for volume in slow]

@@ -245,6 +245,28 @@ class SetsTest(CutBase):
             self.assertRaises(errors.LVMError, eng.snapshot_group, copies)
         self.assertEqual(set(), set(SNAPSHOTS) & set(self.lvm.volumes))
 
+    def test_one_of_an_earlier_version_that_is_in_use_goes_later(self) -> None:
+        for thin, _kill in self._each_way():
+            eng = self._taken(thin, "cg-lvm.snapshot=monday")
+            self.lvm.volumes[SNAPSHOTS[0]].tags.add("cg_ext.unfinished=0-1-0")
+            self.lvm.in_use = {SNAPSHOTS[1]}
+            self._recover(eng)
+            self.assertTrue(sets.is_doomed(eng.volumes()[SNAPSHOTS[1]]))
+            self.lvm.in_use = set()
+            self.lvm.restart()
+            self._recover(eng)
+            self.assertEqual(set(), set(SNAPSHOTS) & set(self.lvm.volumes))
+            self.assertEqual(set(), self.lvm.tags)
+
+    def test_temporary_snapshots_that_can_not_be_removed_go_before_the_next_delete(self) -> None:
+        eng = self._start(False, lambda _eng: None)
+        with self.lvm.failing("lvremove"):
+            eng.clone_group(_copies(NAMES, COPIES))
+        self.assertEqual(2, len([name for name in self.lvm.volumes if name.startswith("cgtmp-")]))
+        eng.delete(NAMES)
+        self.assertEqual(set(COPIES), set(self.lvm.volumes))
+        self.assertEqual(set(), self.lvm.tags)
+
     def test_what_lvm_goes_on_making_for_a_killed_helper_goes_as_well(self) -> None:
         eng = self._start(True, lambda _eng: None)
         self.lvm.helper_dies = True
