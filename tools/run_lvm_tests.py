@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the LVM tests: here if there is device-mapper and we are root, else in User-Mode Linux.
+"""Runs the LVM tests: here if there is device-mapper and we are root, else in guests.
 
-``run_lvm_tests.py [--counts FILE] [WORD…]``: tests whose id has one of the words, or all. The
-last line is ``N passed, N failed``; FILE gets ``passed failed skipped`` for a script to add up.
-Two guests share the tests, as each has one processor; one that hangs or panics counts as a failed
-test.
+``run_lvm_tests.py [--release RELEASE…] [WORD…]``: tests whose id has one of the words, or all. With
+releases of Debian the guests are on their trees, each with its own LVM and Python, in User-Mode
+Linux or QEMU; else here, or in User-Mode Linux on this machine's own root. ``--smoke`` runs the
+least that must hold on a platform, in QEMU with the own lvm.conf of the guest.
+The last line is ``N passed, N failed, N skipped``; ``--counts FILE`` gets the numbers, too. Guests
+share the tests, as those of User-Mode Linux have one processor each; one that hangs or panics
+counts as a failed test.
 """
 
 import argparse
@@ -18,7 +21,11 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from guest import uml
+from guest import qemu, tree, uml
+
+SMOKE = "lvm.test_smoke."
+# What writes its first argument to the guest's own configuration, and runs the others.
+_CONFIGURED = 'printf "%s\\n" "$1" >>/etc/lvm/lvmlocal.conf && shift && exec "$@"'
 
 
 def _has_device_mapper() -> bool:
@@ -28,36 +35,62 @@ def _has_device_mapper() -> bool:
     return check.returncode == 0
 
 
+def _run_in_qemu(
+    command: list[str], timeout: float, release: str, shares: list[pathlib.Path]
+) -> None:
+    try:
+        with qemu.Guest(release, shares=shares) as guest:
+            guest.run(command, timeout, lambda text: print(text, end="", flush=True))
+    except qemu.GuestDied as died:
+        print(died, flush=True)
+
+
 def main() -> int:
     """The command line; 1 unless all tests passed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--counts", type=pathlib.Path)
     parser.add_argument("--timeout", type=float, default=2700, metavar="SECONDS")
-    parser.add_argument("--guests", type=int, default=2)
+    parser.add_argument("--guests", type=int, default=2, help="how many at the same time")
+    parser.add_argument("--release", action="append", choices=tree.RELEASES, default=[])
+    parser.add_argument("--kind", choices=("uml", "qemu"), default="uml")
+    parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--lvm-conf", metavar="TEXT", help="for the guest's own lvmlocal.conf")
     parser.add_argument("words", nargs="*", metavar="WORD")
     arguments = parser.parse_args()
-    os.chdir(pathlib.Path(__file__).resolve().parents[1])
-    here = _has_device_mapper()
-    print("LVM tests,", "on this machine" if here else "in User-Mode Linux", flush=True)
-    shares = 1 if here else arguments.guests
+    os.chdir(tree.ROOT)
+    releases = arguments.release or [None]
+    here = releases == [None] and _has_device_mapper()
+    print("LVM tests,", "on this machine" if here else "in guests", *arguments.release, flush=True)
+    shares = 1 if here or arguments.kind == "qemu" else max(arguments.guests // len(releases), 1)
+    words = [SMOKE] if arguments.smoke else arguments.words
+    if arguments.smoke and arguments.kind == "qemu":
+        os.environ["CG_TEST_OWN_LVM_CONF"] = "1"
 
-    def run_share(number: int) -> tuple[int, int, int]:
+    def run_share(release: str | None, number: int) -> tuple[int, int, int]:
         """Run every ``shares``-th test; how many passed, failed, were skipped."""
-        with tempfile.TemporaryDirectory() as directory:
-            result = pathlib.Path(directory) / "counts"
-            command = [sys.executable, "-W", "ignore", "-m", "cg_extension.tests.lvm.run"]
-            command += [str(result), f"{number}/{shares}", *arguments.words]
+        with tempfile.TemporaryDirectory() as name:
+            directory = pathlib.Path(name)
+            result = directory / "counts"
+            python = sys.executable if release is None else tree.PYTHON
+            command = [python, "-W", "ignore", "-m", "cg_extension.tests.lvm.run"]
+            command += [str(result), f"{number}/{shares}", *words]
+            if arguments.lvm_conf:
+                command = ["sh", "-c", _CONFIGURED, "sh", arguments.lvm_conf, *command]
             if here:
                 subprocess.run(command, check=False)
+            elif arguments.kind == "uml":
+                uml.boot(command, timeout=arguments.timeout, release=release, shares=[directory])
             else:
-                uml.boot(command, timeout=arguments.timeout)
+                _run_in_qemu(command, arguments.timeout, release or "trixie", [directory])
             if not result.exists():  # it hung or died before the end
                 return 0, 1, 0
             passed, failed, skipped = map(int, result.read_text().split())
             return passed, failed, skipped
 
-    with concurrent.futures.ThreadPoolExecutor(shares) as pool:
-        counts = [sum(share) for share in zip(*pool.map(run_share, range(shares)), strict=True)]
+    jobs = [(release, number) for release in releases for number in range(shares)]
+    with concurrent.futures.ThreadPoolExecutor(arguments.guests) as pool:
+        ended = list(pool.map(lambda job: run_share(*job), jobs))
+    counts = [sum(share) for share in zip(*ended, strict=True)]
     if arguments.counts:
         arguments.counts.write_text(" ".join(map(str, counts)) + "\n")
     passed, failed, skipped = counts

@@ -4,13 +4,15 @@
 ``python -m cg_extension.tests.lvm.run COUNTS SHARE [WORD…]``: tests whose id has one of the words,
 or all; writes ``passed failed skipped`` to the file COUNTS. SHARE is ``1/2``, say, for every other
 test from the second on. ``tools/run_lvm_tests.py`` starts it. CG_TEST_STORM (group snapshots in the
-storm) and CG_TEST_TIME_LIMIT make longer runs.
+storm) and CG_TEST_TIME_LIMIT make longer runs. A line ``platform: …`` says where it ran.
 """
 
 import faulthandler
 import itertools
 import os
 import pathlib
+import platform
+import subprocess
 import sys
 import time
 import traceback
@@ -59,8 +61,29 @@ def _chosen(suite: unittest.TestSuite, words: list[str]) -> Iterator[unittest.Te
             yield item
 
 
+def _platform() -> str:
+    version = subprocess.run(["lvm", "version"], capture_output=True, text=True).stdout
+    lvm = version.partition("LVM version:")[2].split()[0]
+    system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    running = {
+        (entry / "comm").read_text().strip()
+        for entry in pathlib.Path("/proc").glob("[0-9]*")
+        if (entry / "comm").exists()
+    }
+    services = [name for name in ("systemd", "systemd-udevd") if name in running]
+    return "; ".join(
+        [
+            f"{system}{''.join(f', {name}' for name in services)}, {os.cpu_count()} processor(s)",
+            f"LVM {lvm}",
+            f"Linux {platform.release()}",
+            f"Python {platform.python_version()}",
+        ]
+    )
+
+
 def main() -> int:
     """Run; 1 if a test failed."""
+    print("platform:", _platform(), flush=True)
     counts, share, *words = sys.argv[1:]
     first, step = map(int, share.split("/"))
     os.environ.setdefault("OS_LOG_CAPTURE", "1")  # oslotest: logs of failed tests only
