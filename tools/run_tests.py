@@ -21,7 +21,14 @@ from collections.abc import Sequence
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Seconds; the first run of an environment includes its installation. All of them together, which is
 # twice as long as it should take, are what CI waits at most.
-TIME_LIMITS = {"linters": 300, "unit": 600, "functional": 1200, "lvm": 2100, "cinder": 1200}
+TIME_LIMITS = {
+    "linters": 300,
+    "unit": 600,
+    "functional": 1200,
+    "lvm": 1700,
+    "smoke": 600,
+    "cinder": 1000,
+}
 GRACE = 10
 # How much is repeated at the end of why a test failed; the whole is further up.
 CAUSE_LINES = 30

@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs all tests, or those of the environments named: tools/run_tests.sh [linters|unit|functional|
-# lvm|cinder…]. Installs what they need; the last line is "N passed, N failed, N skipped".
+# lvm|smoke|cinder…]. Installs what they need; the last line is "N passed, N failed, N skipped".
+# tools/run_tests.sh --long [PART…] runs what takes hours instead; see run_long.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tools/bootstrap.sh
 . tools/bootstrap.sh
 
 environments=("$@")
-[ $# -gt 0 ] || environments=(linters unit functional lvm cinder)
+[ $# -gt 0 ] || environments=(linters unit functional lvm smoke cinder)
+run=(tools/run_tests.py "${environments[@]}")
+if [ "${1:-}" = --long ]; then
+    run=(tools/run_long.py "${@:2}")
+    environments=(long)
+fi
 
 venv=$PWD/.venv/tox
 make_venv "$venv"
@@ -25,4 +31,4 @@ if [ -n "$missing" ]; then
     apt_install $missing
 fi
 
-exec "$venv/bin/python" tools/run_tests.py "${environments[@]}"
+exec "$venv/bin/python" "${run[@]}"

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What takes too long for every change: the parts of ``run_tests.sh --long``, and where they held.
+
+``run_long.py [PART…]`` runs those parts, or all, each within its time limit, and writes what came
+of them to docs/tested.md; rows of parts that were not run stay. A part is a command. It succeeds
+with status 0, and its output tells the rest: a line ``platform: SYSTEM; LVM …; Linux …; Python …``
+(or the part says where it runs) and at last ``N passed, N failed, N skipped``, if it counts.
+"""
+
+import dataclasses
+import datetime
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+REPORT = ROOT / "docs" / "tested.md"
+# Seconds for a part that is over its limit to stop what it started.
+GRACE = 60
+HEADER = """\
+# Where it was tried
+
+Written by `tools/run_tests.sh --long`, a row for the last run of each part; nobody edits it. What a
+part does is in the table of `tools/run_long.py`.
+
+| part | system | LVM | Linux | Python | commit | date | took | result |
+|---|---|---|---|---|---|---|---|---|
+"""
+_COUNTED = re.compile(r"^\d+ passed, \d+ failed.*$", re.MULTILINE)
+_PLATFORM = re.compile(r"^platform: (.*)$", re.MULTILINE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A command of ``tools/`` with its time limit in seconds.
+
+    ``platform`` is for one that prints none: system, LVM, Linux and Python, with semicolons.
+    """
+
+    name: str
+    command: Sequence[str]
+    limit: float
+    platform: str = ""
+
+
+def _lvm(*arguments: str) -> list[str]:
+    return [sys.executable, "tools/run_lvm_tests.py", *arguments]
+
+
+_DEVICES_FILE = "devices { use_devicesfile=1 }"
+PARTS = (
+    *(
+        Part(f"all LVM tests in User-Mode Linux on {release}", _lvm("--release", release), 5400)
+        for release in ("bookworm", "trixie", "sid")
+    ),
+    *(
+        Part(
+            f"smoke test in QEMU on {release}",
+            _lvm("--kind", "qemu", "--release", release, "--smoke", "--timeout", "3600"),
+            4500,
+        )
+        for release in ("bookworm", "trixie", "sid")
+    ),
+    Part(
+        "smoke test in QEMU with use_devicesfile=1 on trixie",
+        _lvm(
+            *("--kind", "qemu", "--release", "trixie", "--smoke", "--timeout", "3600"),
+            *("--lvm-conf", _DEVICES_FILE),
+        ),
+        4500,
+    ),
+)
+
+
+def run(part: Part) -> tuple[bool, str]:
+    """Run a part; whether it succeeded, and its output, which is passed on as well."""
+    environment = {**os.environ, "CG_TEST_LONG": "1", "CG_TEST_TIME_LIMIT": "3600"}
+    process = subprocess.Popen(
+        part.command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    timers = [
+        threading.Timer(part.limit + wait, os.killpg, (process.pid, number))
+        for wait, number in ((0, signal.SIGINT), (GRACE, signal.SIGKILL))
+    ]
+    for timer in timers:
+        timer.start()
+    output = []
+    try:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            output.append(line)
+        return process.wait() == 0, "".join(output)
+    finally:
+        for timer in timers:
+            timer.cancel()
+
+
+def row(part: Part, succeeded: bool, output: str, seconds: float) -> str:
+    """A part's line of the report."""
+    platforms = _PLATFORM.findall(output) or [part.platform]
+    facts = [fact.strip() for fact in platforms[-1].split(";")]
+    system, *versions = [*facts, "", "", "", ""][:4]
+    versions = [version.partition(" ")[2] or version for version in versions]
+    counted = _COUNTED.findall(output)
+    result = counted[-1] if counted else ""
+    if not succeeded:
+        result = f"**failed** {result}"
+    date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
+    cells = [part.name, system, *versions, _commit(), date, f"{seconds / 60:.0f} min"]
+    return f"| {' | '.join([*cells, (result or 'passed').strip()])} |"
+
+
+def _commit() -> str:
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/tested.md")
+    return git("rev-parse", "--short", "HEAD").strip() + ("+" if changed else "")
+
+
+def write(rows: dict[str, str]) -> None:
+    """Put rows, by the names of their parts, into the report."""
+    known = {}
+    if REPORT.exists():
+        lines = REPORT.read_text().splitlines()
+        known = {line.split(" | ")[0].removeprefix("| "): line for line in lines}
+    known |= rows
+    lines = [known[part.name] for part in PARTS if part.name in known]
+    REPORT.write_text(HEADER + "".join(f"{line}\n" for line in lines))
+
+
+def main() -> int:
+    """The command line; 1 unless all parts succeeded."""
+    names = sys.argv[1:]
+    chosen = [part for part in PARTS if not names or any(name in part.name for name in names)]
+    if not chosen:
+        sys.exit("no such part; there are:\n" + "\n".join(part.name for part in PARTS))
+    failed = []
+    for part in chosen:
+        print(f"\n=== {part.name}", flush=True)
+        started = time.monotonic()
+        succeeded, output = run(part)
+        write({part.name: row(part, succeeded, output, time.monotonic() - started)})
+        if not succeeded:
+            failed.append(part.name)
+    print(f"\n{REPORT.read_text()}")
+    print(*(f"failed: {name}" for name in failed), sep="\n")
+    print(f"{len(chosen) - len(failed)} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
