@@ -57,7 +57,11 @@ def _lvm(*arguments: str) -> list[str]:
 _DEVICES_FILE = "devices { use_devicesfile=1 }"
 PARTS = (
     *(
-        Part(f"all LVM tests in User-Mode Linux on {release}", _lvm("--release", release), 5400)
+        Part(
+            f"all LVM tests in User-Mode Linux on {release}",
+            _lvm("--release", release, "--timeout", "5000"),
+            5400,
+        )
         for release in ("bookworm", "trixie", "sid")
     ),
     *(

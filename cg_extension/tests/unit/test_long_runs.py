@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a long run writes to docs/tested.md, and what a guest's tree is made of."""
+
+import importlib
+import pathlib
+import sys
+from typing import Any
+from unittest import mock
+
+import fixtures
+from oslotest import base
+
+import cg_extension
+
+TOOLS = pathlib.Path(cg_extension.__file__).parents[1] / "tools"
+
+
+class ToolsTestCase(base.BaseTestCase):
+    def load(self, name: str) -> Any:
+        """A module of tools/."""
+        self.useFixture(fixtures.MonkeyPatch("sys.path", [str(TOOLS), *sys.path]))
+        return importlib.import_module(name)
+
+
+class LongRunTest(ToolsTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.long = self.load("run_long")
+        directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.report = directory / "tested.md"
+        self.parts = []
+        for patched in (
+            mock.patch.object(self.long, "REPORT", self.report),
+            mock.patch.object(self.long, "PARTS", self.parts),
+        ):
+            self.enterContext(patched)
+
+    def _part(self, name: str, script: str, limit: float = 60) -> None:
+        self.parts.append(self.long.Part(name, ["sh", "-c", script], limit))
+
+    def _run(self, *names: str) -> tuple[int, dict[str, list[str]]]:
+        """Exit status, and by part the cells of its row."""
+        with mock.patch.object(sys, "argv", ["run_long.py", *names]):
+            status = self.long.main()
+        lines = self.report.read_text().removeprefix(self.long.HEADER).splitlines()
+        rows = [line.strip("| ").split(" | ") for line in lines]
+        return status, {row[0]: row[1:] for row in rows}
+
+    def test_a_row_says_where_a_part_ran_and_what_it_counted(self) -> None:
+        where = "platform: Debian 13, systemd; LVM 2.03.31(2); Linux 6.12; Python 3.13.5"
+        self._part("one", f"echo '{where}'; echo '3 passed, 0 failed, 1 skipped'")
+        status, rows = self._run()
+        self.assertEqual(0, status)
+        self.assertEqual(["Debian 13, systemd", "2.03.31(2)", "6.12", "3.13.5"], rows["one"][:4])
+        self.assertEqual("3 passed, 0 failed, 1 skipped", rows["one"][-1])
+
+    def test_a_part_that_fails_or_takes_too_long_fails_the_run(self) -> None:
+        self._part("fails", "echo '1 passed, 2 failed'; exit 1")
+        self._part("hangs", "exec sleep 60", limit=0.2)
+        status, rows = self._run()
+        self.assertEqual(1, status)
+        self.assertEqual("**failed** 1 passed, 2 failed", rows["fails"][-1])
+        self.assertEqual("**failed**", rows["hangs"][-1])
+
+    def test_rows_of_parts_that_were_not_run_stay(self) -> None:
+        self._part("one", "true")
+        self._part("two", "true")
+        _status, before = self._run()
+        self.parts[1] = self.long.Part("two", ["false"], 60)
+        _status, after = self._run("two")
+        self.assertEqual(before["one"], after["one"])
+        self.assertEqual(["passed", "**failed**"], [rows["two"][-1] for rows in (before, after)])
+
+
+class TreeTest(ToolsTestCase):
+    def test_a_tree_has_what_the_project_and_its_tests_require(self) -> None:
+        tree = self.load("guest.tree")
+        names = {line.partition(">")[0] for line in tree.requirements(("test",))}
+        self.assertLessEqual({"oslo.config", "PyMySQL", "psycopg2-binary", "testtools"}, names)
+        self.assertFalse([name for name in names if name.startswith("cg_extension")])
+        self.assertEqual([], tree.requirements(()))
