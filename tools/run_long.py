@@ -115,7 +115,7 @@ def run(part: Part) -> tuple[bool, str]:
             timer.cancel()
 
 
-def row(part: Part, succeeded: bool, output: str, seconds: float) -> str:
+def row(part: Part, succeeded: bool, output: str, seconds: float, commit: str) -> str:
     """A part's line of the report."""
     platforms = _PLATFORM.findall(output) or [part.platform]
     facts = [fact.strip() for fact in platforms[-1].split(";")]
@@ -126,7 +126,7 @@ def row(part: Part, succeeded: bool, output: str, seconds: float) -> str:
     if not succeeded:
         result = f"**failed** {result}"
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
-    cells = [part.name, system, *versions, _commit(), date, f"{seconds / 60:.0f} min"]
+    cells = [part.name, system, *versions, commit, date, f"{seconds / 60:.0f} min"]
     return f"| {' | '.join([*cells, (result or 'passed').strip()])} |"
 
 
@@ -158,9 +158,10 @@ def main() -> int:
     failed = []
     for part in chosen:
         print(f"\n=== {part.name}", flush=True)
-        started = time.monotonic()
+        started, commit = time.monotonic(), _commit()
         succeeded, output = run(part)
-        write({part.name: row(part, succeeded, output, time.monotonic() - started)})
+        took = time.monotonic() - started
+        write({part.name: row(part, succeeded, output, took, commit)})
         if not succeeded:
             failed.append(part.name)
     print(f"\n{REPORT.read_text()}")
