@@ -4,6 +4,8 @@
 Those that they can are in tests/lvm/test_special_volumes.py.
 """
 
+import pathlib
+
 from oslotest import base
 
 from cg_extension.drivers.lvm import kinds, reports
@@ -29,11 +31,35 @@ PLAIN = {
 }
 
 
+REPORTS = pathlib.Path(__file__).parent / "reports"
+
+
 def _obstacle(**fields: str) -> str:
     return kinds.obstacle(reports.volume({**PLAIN, **fields}).traits) or "none"
 
 
 class KindsTest(base.BaseTestCase):
+    def test_what_every_release_reports_of_a_kind_decides_alike(self) -> None:
+        """Of the recorded reports, those with volumes of the kinds that are told apart."""
+        decisions = {
+            "cache": {"cached": "none", "pooled": "none"},
+            "writecache": {"written": "none"},
+            "raid": {"mirror": "none", "raid1": "none", "striped": "none"},
+            "raid-partial": {"mirror": "lacks", "raid1": "lacks", "striped": "lacks"},
+            "thick": {"origin": "none", "origin-snapshot": "thick snapshot"},
+            "thick-merging": {"origin": "none", "other": "being merged"},
+            "thin": {"thin": "none", "clone": "none", "pool": "is a pool", "pool_tdata": "part"},
+            "thin-merging": {"thin": "none", "copy": "being merged"},
+        }
+        releases = sorted(REPORTS.iterdir())
+        self.assertGreater(len(releases), 1)
+        for release in releases:
+            for state, expected in decisions.items():
+                output = (release / f"{state}.lvs.json").read_text()
+                rows = {row["lv_name"].strip("[]"): row for row in reports.rows(output, "lv")}
+                for name, decision in expected.items():
+                    self.assertIn(decision, _obstacle(**rows[name]), (release.name, state, name))
+
     def test_a_plain_volume_can_be_a_member(self) -> None:
         self.assertEqual("none", _obstacle())
 
