@@ -176,13 +176,6 @@ class ThinTest(SpecialVolumesTestCase):
         self.convert("--type", "writecache", "--cachevol", "fast", name="other")
         self._assert_pool_works()
 
-    def test_a_pool_with_integrity_works(self) -> None:
-        self.make_thick(name="meta")
-        self.make_thick(
-            *("--type", "raid1", "--mirrors", "1", "--raidintegrity", "y"), name="other", size="48M"
-        )
-        self._assert_pool_works()
-
     def test_one_with_an_external_origin_works(self) -> None:
         """Its size is its own, not its origin's."""
         vg = self.vg.name
