@@ -300,9 +300,15 @@ class RefusedTest(SpecialVolumesTestCase):
         lock = 'flags = []\nlock_type = "dlm"\nlock_args = "1.0.0:x"'
         metadata.write_text(text.replace("flags = []", lock, 1))
         base.run("vgcfgrestore", "--yes", "--file", str(metadata), self.vg.name)
-        alone = ("vgchange", "--yes", "--lock-type", "none", "--lockopt", "force", self.vg.name)
-        self.addCleanup(base.run, *alone)
+        self.addCleanup(self._make_anew)
         self._assert_not_read("requires lvmlockd")
+
+    def _make_anew(self) -> None:
+        """The volume group, which no command of LVM touches as it is."""
+        for loop in self.vg.loops:
+            with open(loop, "r+b") as device:
+                device.write(bytes(base.MIB))
+        base.run("vgcreate", self.vg.name, *self.vg.loops)
 
     def _make_inactive(self) -> None:
         self.make_thick()
