@@ -29,7 +29,7 @@ from guest import checkout, tree
 HERE = pathlib.Path(__file__).resolve().parent
 MODULES = pathlib.Path("/usr/lib/uml/modules")
 # Others are loaded by who needs them, or when a device-mapper table names their target.
-_WANTED_MODULES = "dm-mod dm-snapshot dm-thin-pool dm-delay dm-flakey loop"
+_WANTED_MODULES = "dm-mod dm-snapshot dm-thin-pool dm-delay dm-flakey dm-zero loop"
 GUEST_FAILED = 98
 
 # The first process on a tree, which stays as it is: all that is written goes to memory.

@@ -25,6 +25,8 @@ _TARGET = struct.Struct("=QQiI16s")
 # struct dm_target_msg: sector; the message follows.
 _MESSAGE = struct.Struct("=Q")
 _ANSWER_BYTES = 16384
+# struct dm_target_versions: next, version[3], and the name.
+_VERSION_BYTES = 64
 
 _IOC_READ_WRITE = 3
 _DM_IOCTL = 0xFD
@@ -40,6 +42,7 @@ DEV_STATUS = _request_number(7)
 TABLE_LOAD = _request_number(9)
 TABLE_STATUS = _request_number(12)
 TARGET_MSG = _request_number(14)
+GET_TARGET_VERSION = _request_number(17)
 
 FLAG_SUSPEND = 1 << 1
 FLAG_STATUS_TABLE = 1 << 4
@@ -148,6 +151,14 @@ class Control:
     def has_waiting_table(self, name: str) -> bool:
         """Whether a table is loaded in a device's inactive slot, for the next resume."""
         return bool(_flags(self.send(device_status(name))) & FLAG_INACTIVE_PRESENT)
+
+    def has_target(self, kind: str) -> bool:
+        """Whether the kernel knows a kind of target, after loading its module if need be."""
+        try:
+            self.send(_request(GET_TARGET_VERSION, kind, payload=bytes(_VERSION_BYTES)))
+        except OSError:  # EINVAL; ENOTTY before Linux 5.4, which does not tell
+            return False
+        return True
 
     def table(self, name: str) -> list[Target]:
         """The live table of a device."""

@@ -223,7 +223,9 @@ def _plan(
         return thin.plan(volumes, request.pairs, pool_device, order, request.deadline)
     devices = [volumes[snapshot].device_name for _source, snapshot in request.pairs]
     tables = {device: control.table(device) for device in devices}
-    return thick.plan(volumes, request.pairs, tables, order, request.deadline)
+    # The first is a module of its own, which may be missing.
+    stand_in = "zero" if control.has_target("zero") else "error"
+    return thick.plan(volumes, request.pairs, tables, stand_in, order, request.deadline)
 
 
 def _flush(volume_group: str, names: Iterable[str]) -> None:

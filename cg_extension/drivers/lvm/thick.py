@@ -7,9 +7,9 @@ same table again into the inactive slot. A snapshot copies nothing until it is r
 (``dm-snap.c`` leaves out those that are not ``active``): resuming all of them while the origins
 are held makes it one instant. See Documentation/admin-guide/device-mapper/snapshot.rst.
 
-Without its table a snapshot's device gives errors, and udev is told of the change and looks what is
-on it. So the device is suspended at once: udev's rules leave out suspended devices, and whoever
-reads all the same waits and gets the snapshot.
+Whoever hears of the change, as udev does, looks what is on the snapshot's device. So its table
+gives way to one that reads as zeros, since the kernel logs errors, and it is suspended at once:
+udev's rules leave out suspended devices, and who reads later waits and gets the snapshot.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +24,7 @@ def plan(
     volumes: Mapping[str, commands.LogicalVolume],
     pairs: Sequence[tuple[str, str]],
     tables: Mapping[str, Sequence[device_mapper.Target]],
+    stand_in: str,
     order: Sequence[str],
     deadline: float,
 ) -> freeze_plan.Plan:
@@ -31,6 +32,7 @@ def plan(
 
     :param volumes: the volume group's volumes by name, read under its lock.
     :param tables: the live table of each snapshot's device, by the device's name.
+    :param stand_in: the kind of target that a snapshot's device has while its table is out.
     :param order: the devices to suspend, in order.
     :raises LVMError: a snapshot's device is not what LVM said it is.
     """
@@ -40,7 +42,7 @@ def plan(
         device = volumes[snapshot].device_name
         target, chunk = reports.snapshot_table(tables[device])
         prepare += [
-            ["load", device, [[target.start, target.length, "error", ""]]],
+            ["load", device, [[target.start, target.length, stand_in, ""]]],
             ["resume", device],
             ["suspend", device],
             ["clear", f"{device}-cow", _header_bytes(chunk)],

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests have the layout of the kernel's dm-ioctl.h."""
 
+import errno
+import os
 import struct
 
+import fixtures
 from oslotest import base
 
 from cg_extension.drivers.lvm import device_mapper
@@ -44,3 +47,15 @@ class RequestTest(base.BaseTestCase):
     def test_a_name_that_does_not_fit_is_refused(self) -> None:
         self.assertRaises(ValueError, device_mapper.suspend, "x" * 128)
         self.assertRaises(ValueError, device_mapper.suspend, "")
+
+
+class ControlTest(base.BaseTestCase):
+    def test_a_target_that_the_kernel_can_not_load_is_not_there(self) -> None:
+        self.useFixture(fixtures.MockPatchObject(device_mapper, "CONTROL", os.devnull))
+        ioctl = self.useFixture(fixtures.MockPatchObject(device_mapper.fcntl, "ioctl")).mock
+        with device_mapper.Control() as control:
+            self.assertTrue(control.has_target("zero"))
+            self.assertEqual(device_mapper.GET_TARGET_VERSION, ioctl.call_args.args[1])
+            for number in (errno.EINVAL, errno.ENOTTY):
+                ioctl.side_effect = OSError(number, "")
+                self.assertFalse(control.has_target("zero"))

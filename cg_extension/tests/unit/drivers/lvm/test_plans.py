@@ -71,10 +71,10 @@ class ThickTest(base.BaseTestCase):
     def test_a_store_is_started_anew_and_its_table_waits_for_the_freeze(self) -> None:
         volumes = dict([test_preflight._volume("a", None), test_preflight._volume("s", None, "a")])
         table = [device_mapper.Target(0, 32768, "snapshot", "254:4 254:5 P 8")]
-        plan = thick.plan(volumes, [("a", "s")], {"vg-s": table}, ["vg-a"], 2.0)
+        plan = thick.plan(volumes, [("a", "s")], {"vg-s": table}, "zero", ["vg-a"], 2.0)
         self.assertEqual(
             [
-                ["load", "vg-s", [[0, 32768, "error", ""]]],
+                ["load", "vg-s", [[0, 32768, "zero", ""]]],
                 ["resume", "vg-s"],
                 ["suspend", "vg-s"],
                 ["clear", "vg-s-cow", 4096],
@@ -88,7 +88,7 @@ class ThickTest(base.BaseTestCase):
         """It is suspended next, and runs again with its table only."""
         volumes = dict([test_preflight._volume("a", None), test_preflight._volume("s", None, "a")])
         table = [device_mapper.Target(0, 32768, "snapshot", "254:4 254:5 P 8")]
-        plan = thick.plan(volumes, [("a", "s")], {"vg-s": table}, ["vg-a"], 2.0)
+        plan = thick.plan(volumes, [("a", "s")], {"vg-s": table}, "zero", ["vg-a"], 2.0)
         steps = [step[0] for step in (*plan.prepare, *plan.take) if step[1] == "vg-s"]
         self.assertEqual(["load", "resume", "suspend", "load", "resume"], steps)
 
@@ -96,7 +96,14 @@ class ThickTest(base.BaseTestCase):
         volumes = dict([test_preflight._volume("a", None), test_preflight._volume("s", None, "a")])
         table = [device_mapper.Target(0, 8, "linear", "254:4 0")]
         self.assertRaises(
-            errors.LVMError, thick.plan, volumes, [("a", "s")], {"vg-s": table}, ["vg-a"], 2.0
+            errors.LVMError,
+            thick.plan,
+            volumes,
+            [("a", "s")],
+            {"vg-s": table},
+            "zero",
+            ["vg-a"],
+            2.0,
         )
 
 
