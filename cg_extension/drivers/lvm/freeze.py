@@ -53,7 +53,7 @@ _FINISHED = b"f"
 # Seconds for which others come first before I/O is held and after: locking memory and giving it
 # back keep them from the processor, and what they wait for then would be waited for twice.
 _SETTLE = 0.02
-# Of whatever is not the freeze itself, so that it does not get in the writers' way.
+# Of what is left to do after the freeze, so that it does not get in the writers' way.
 _NICENESS = 10
 # How often, and how many seconds apart, the watchdog tries to resume a device that it can't.
 _RESUME_ATTEMPTS = 200
@@ -65,7 +65,6 @@ Request = tuple[str, int, bytes]
 
 def main() -> None:
     """Carry out the plan on standard input; answer on standard output."""
-    os.nice(_NICENESS)
     with open(0, "rb") as plan:
         answer = _carry_out(marshal.load(plan))  # noqa: S302  # of the same Python, our parent
     try:
@@ -333,6 +332,7 @@ def _run_among_others() -> None:
     """The end of ``_run_before_others``: what is left to do is in no hurry."""
     try:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        os.nice(_NICENESS)
     except OSError:
         pass
 

@@ -188,6 +188,7 @@ class FreezeTest(base.BaseTestCase):
             mock.patch.object(freeze.os, "open", return_value=-1),
             mock.patch.object(freeze, "_protect_from_waiting"),
             mock.patch.object(freeze, "_run_before_others"),
+            mock.patch.object(freeze, "_run_among_others"),
         ):
             return freeze._carry_out(marshal.loads(plan.encoded()))
 
