@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import webob.exc
-from oslo_config import cfg
 from oslo_middleware import basic_auth, http_proxy_to_wsgi, request_id
 
 from cg_extension.api import faults
+from cg_extension.conf import errors
 from cg_extension.host import htpasswd, identity, pipeline
 from cg_extension.service import context as cg_context
 from cg_extension.service import exceptions
@@ -106,7 +106,7 @@ class NoAuth(ContextFilter):
     Serves this machine only, unless ``allow_noauth_on_network`` is set: whatever server it runs
     in, and whatever that one listens on.
 
-    :raises cfg.Error: on construction, if a proxy's word for who is this machine would be taken.
+    :raises errors.StartError: on construction, if a proxy's word would count for who is where.
     """
 
     def __init__(self, application: "WSGIApplication", deployment: pipeline.Deployment) -> None:
@@ -114,7 +114,7 @@ class NoAuth(ContextFilter):
         conf = deployment.conf
         conf.register_opts(http_proxy_to_wsgi.OPTS, group="oslo_middleware")
         if conf.oslo_middleware.enable_proxy_headers_parsing and not conf.allow_noauth_on_network:
-            raise cfg.Error(
+            raise errors.StartError(
                 "[oslo_middleware] enable_proxy_headers_parsing would let everyone who reaches "
                 "the proxy do everything under auth_strategy noauth. Switch it off, choose "
                 "auth_strategy keystone or http_basic, or set allow_noauth_on_network."

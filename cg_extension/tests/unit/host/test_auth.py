@@ -8,7 +8,6 @@ from typing import Any
 import bcrypt
 import fixtures
 import webob
-from oslo_config import cfg
 
 from cg_extension.conf import errors
 from cg_extension.host import auth
@@ -123,7 +122,7 @@ class NoAuthTest(base.HostTestCase):
     def test_with_a_proxys_headers_it_does_not_start(self) -> None:
         name = "enable_proxy_headers_parsing"
         self.conf.set_override(name, True, group="oslo_middleware")
-        error = self.assertRaises(cfg.Error, self.load)
+        error = self.assertRaises(errors.StartError, self.load)
         self.assertIn(name, str(error))
         self.conf.set_override("allow_noauth_on_network", True)
         self.load()
