@@ -54,6 +54,10 @@ def _lvm(*arguments: str) -> list[str]:
     return [sys.executable, "tools/run_lvm_tests.py", *arguments]
 
 
+def _power_cuts(kind: str, *arguments: str) -> list[str]:
+    return [sys.executable, "tools/guest/power_cuts.py", "--kind", kind, *arguments]
+
+
 _DEVICES_FILE = "devices { use_devicesfile=1 }"
 PARTS = (
     *(
@@ -79,6 +83,27 @@ PARTS = (
             *("--lvm-conf", _DEVICES_FILE),
         ),
         4500,
+    ),
+    *(
+        Part(
+            f"20 power cuts in {name} on trixie, {volumes} volumes",
+            _power_cuts(kind, *(["--thick"] if volumes == "thick" else [])),
+            10800,
+        )
+        for kind, name in (("uml", "User-Mode Linux"), ("qemu", "QEMU"))
+        for volumes in ("thin", "thick")
+    ),
+    *(
+        Part(
+            f"lost writes, replayed to every flush, on trixie, {volumes} volumes",
+            [
+                *(sys.executable, "tools/guest/uml.py", "--release", "trixie"),
+                *("--timeout", "10000", "--", "python", "-W", "ignore"),
+                *("-m", "cg_extension.tests.power_cuts.lost_writes", volumes, "8", "1"),
+            ],
+            10800,
+        )
+        for volumes in ("thin", "thick")
     ),
 )
 

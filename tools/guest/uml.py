@@ -193,9 +193,16 @@ def main() -> int:
     parser.add_argument("--memory", default="2G")
     parser.add_argument("--timeout", type=float, default=1200, metavar="SECONDS")
     parser.add_argument("--release", choices=tree.RELEASES)
+    parser.add_argument("--share", type=pathlib.Path, action="append", default=[], metavar="DIR")
     parser.add_argument("command", nargs="+")
     arguments = parser.parse_args()
-    return boot(arguments.command, arguments.memory, arguments.timeout, arguments.release)
+    return boot(
+        arguments.command,
+        arguments.memory,
+        arguments.timeout,
+        arguments.release,
+        arguments.share,
+    )
 
 
 if __name__ == "__main__":

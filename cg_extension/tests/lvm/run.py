@@ -61,7 +61,8 @@ def _chosen(suite: unittest.TestSuite, words: list[str]) -> Iterator[unittest.Te
             yield item
 
 
-def _platform() -> str:
+def platform_line() -> str:
+    """Where this runs, for who reads the output."""
     version = subprocess.run(["lvm", "version"], capture_output=True, text=True).stdout
     lvm = version.partition("LVM version:")[2].split()[0]
     system = platform.freedesktop_os_release()["PRETTY_NAME"]
@@ -71,7 +72,7 @@ def _platform() -> str:
         if (entry / "comm").exists()
     }
     services = [name for name in ("systemd", "systemd-udevd") if name in running]
-    return "; ".join(
+    return "platform: " + "; ".join(
         [
             f"{system}{''.join(f', {name}' for name in services)}, {os.cpu_count()} processor(s)",
             f"LVM {lvm}",
@@ -83,7 +84,7 @@ def _platform() -> str:
 
 def main() -> int:
     """Run; 1 if a test failed."""
-    print("platform:", _platform(), flush=True)
+    print(platform_line(), flush=True)
     counts, share, *words = sys.argv[1:]
     first, step = map(int, share.split("/"))
     os.environ.setdefault("OS_LOG_CAPTURE", "1")  # oslotest: logs of failed tests only

@@ -7,10 +7,12 @@ all of the writes up to one number and none after it.
 
 ``python -m cg_extension.tests.lvm.writer DEVICE…`` writes until its standard input ends, then
 prints ``{"writes": n, "stalls": [[time, seconds], …]}``: each write that took over a millisecond.
+It goes on after the last number that it finds; with ``--pause SECONDS`` it rests after each write.
 With ``--at-once`` before the devices it writes to all of them at once, without O_DSYNC, and beyond
 the blocks that are judged: load for the other one.
 """
 
+import argparse
 import json
 import mmap
 import os
@@ -28,20 +30,25 @@ SLOTS = 64
 _STALL = 0.001
 
 
-def main(arguments: Sequence[str]) -> None:
+def main() -> None:
     """Write until standard input ends."""
-    if arguments[0] == "--at-once":
-        _write_at_once(arguments[1:])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--at-once", action="store_true")
+    parser.add_argument("--pause", type=float, default=0.0)
+    parser.add_argument("devices", nargs="+")
+    arguments = parser.parse_args()
+    if arguments.at_once:
+        _write_at_once(arguments.devices)
     else:
-        _write_in_order(arguments)
+        _write_in_order(arguments.devices, arguments.pause)
 
 
-def _write_in_order(devices: Sequence[str]) -> None:
+def _write_in_order(devices: Sequence[str], pause: float) -> None:
     descriptors = [os.open(device, os.O_RDWR | os.O_DIRECT | os.O_DSYNC) for device in devices]
     block = mmap.mmap(-1, BLOCK)
     stalls = []
     print("ready", flush=True)
-    number = 0
+    number = max(max(_numbers(device)) for device in devices)  # 0 on volumes that are new
     while number % 16 or not select.select([0], [], [], 0)[0]:
         number += 1
         struct.pack_into("<Q", block, 0, number)
@@ -51,6 +58,8 @@ def _write_in_order(devices: Sequence[str]) -> None:
         took = time.monotonic() - before
         if took > _STALL:
             stalls.append((before, took))
+        if pause:
+            time.sleep(pause)
     print(json.dumps({"writes": number, "stalls": stalls}), flush=True)
 
 
@@ -90,8 +99,8 @@ def _place(number: int, devices: int) -> tuple[int, int]:
 class Writer:
     """The writer as a child process; ``result`` is what it printed, once it has stopped."""
 
-    def __init__(self, devices: Sequence[str], at_once: bool = False) -> None:
-        self.arguments = [*(["--at-once"] if at_once else []), *devices]
+    def __init__(self, devices: Sequence[str], at_once: bool = False, pause: float = 0.0) -> None:
+        self.arguments = [*(["--at-once"] if at_once else []), "--pause", str(pause), *devices]
         self.result: dict[str, Any] = {}
 
     def __enter__(self) -> "Writer":
@@ -146,4 +155,4 @@ def _numbers(device: str) -> list[int]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold after a power cut, once the machine runs again.
+
+What ``cg-lvm`` itself has to put right, it gets the chance to: the audit begins with a group
+snapshot, as an operator's next one would.
+"""
+
+import contextlib
+import io
+import json
+from collections.abc import Iterator
+
+from cg_extension.drivers.lvm import device_mapper
+from cg_extension.tests.lvm.base import run
+from cg_extension.tests.power_cuts import journal as journals
+from cg_extension.tests.power_cuts import machine, work
+
+
+def findings(journal: journals.Journal) -> Iterator[str]:
+    """All that is wrong."""
+    run("vgck", machine.GROUP)
+    run("vgchange", "--activate", "y", machine.GROUP)
+    yield from machine.faults(machine.VOLUMES)
+    yield from _name_is_free("after-cut")
+    sets = _sets()
+    left = set(run("lvs", "--noheadings", "-o", "lv_name", machine.GROUP).split())
+    left -= {machine.POOL, *machine.VOLUMES, *(v for volumes in sets.values() for v in volumes)}
+    if left:
+        yield f"left over: {sorted(left)}"
+    for name, volumes in sorted(sets.items()):
+        if name in journal.gone:
+            yield f"{name} was deleted, and is there"
+        expected = [f"{volume}.{name}" for volume in machine.VOLUMES]
+        if set(volumes) == set(expected):
+            run("lvchange", "-ay", "-K", *(f"{machine.GROUP}/{volume}" for volume in expected))
+            yield from machine.faults(expected)
+        else:
+            yield f"{name} has only {sorted(volumes)}"
+    for name in sorted(journal.there - set(sets)):
+        yield f"{name} was made, and is not there"
+    for name in sorted(journal.open):
+        if name not in sets:
+            yield from _name_is_free(name)
+        journal.note("settled", "there" if name in sets else "gone", name)
+    yield from _damage()
+
+
+def _sets() -> dict[str, dict[str, bool]]:
+    """The members of each snapshot and clone, as ``cg-lvm`` lists them."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        assert work.cg_lvm("list", "--json", machine.GROUP)
+    sets: dict[str, dict[str, bool]] = {}
+    for volume in json.loads(output.getvalue())["volumes"]:
+        name = volume.get("snapshot") or volume["clone"]
+        sets.setdefault(name, {})[volume["volume"]] = volume["complete"] and not volume["lost"]
+    return {
+        name: {volume: True for volume, good in volumes.items() if good}
+        for name, volumes in sets.items()
+    }
+
+
+def _name_is_free(name: str) -> Iterator[str]:
+    members = [f"{machine.GROUP}/{volume}" for volume in machine.VOLUMES]
+    complaint = io.StringIO()
+    with contextlib.redirect_stderr(complaint), contextlib.redirect_stdout(io.StringIO()):
+        good = work.cg_lvm("snapshot", *members, "--name", name)
+        good = good and work.cg_lvm("delete", machine.GROUP, name)
+    if not good:
+        yield f"no group snapshot {name} can be taken: {complaint.getvalue().strip()}"
+
+
+def _damage() -> Iterator[str]:
+    for line in run("dmsetup", "info", "-c", "--noheadings", "-o", "name,suspended").splitlines():
+        if line.endswith(":Suspended"):
+            yield f"held: {line}"
+    if machine.has_pool():
+        pool = machine.POOL_DEVICE
+        with device_mapper.Control() as control:
+            control.send(device_mapper.message(pool, "reserve_metadata_snap"))
+            try:
+                run("thin_check", "--metadata-snap", machine.path(f"{machine.POOL}_tmeta"))
+            except AssertionError as error:
+                yield str(error)
+            finally:
+                control.send(device_mapper.message(pool, "release_metadata_snap"))

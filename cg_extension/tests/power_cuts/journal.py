@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was asked of ``cg-lvm`` and what it answered, kept where no power is cut.
+
+A line for each event: ``begin ACTION NAME`` before a command, ``done ACTION NAME`` after it has
+succeeded. What was begun and not done may have happened or not; the audit says ``settled`` when it
+has seen which, ``there`` or ``gone``.
+"""
+
+import os
+import pathlib
+from collections.abc import Iterable
+
+# What a set's name says of it.
+SNAPSHOT, CLONE, DELETE = "snapshot", "clone", "delete"
+
+
+class Journal:
+    """The events up to now, as lines; ``FileJournal`` keeps them."""
+
+    def __init__(self, lines: Iterable[str] = ()) -> None:
+        #: By a set's name: what it is (a snapshot or a clone).
+        self.kinds: dict[str, str] = {}
+        #: Sets that must be there, and names that must be free.
+        self.there: set[str] = set()
+        self.gone: set[str] = set()
+        #: Of these nothing is known before somebody looks.
+        self.open: set[str] = set()
+        for line in lines:
+            self._take(*line.split())
+
+    def _take(self, event: str, action: str, name: str) -> None:
+        if action in (SNAPSHOT, CLONE):
+            self.kinds[name] = action
+        for known in (self.there, self.gone, self.open):
+            known.discard(name)
+        if event == "begin":
+            self.open.add(name)
+        elif action in ("gone", DELETE):
+            self.gone.add(name)
+        else:
+            self.there.add(name)
+
+    def note(self, event: str, action: str, name: str) -> None:
+        """Write an event down."""
+        self._keep(f"{event} {action} {name}")
+        self._take(event, action, name)
+
+    def _keep(self, line: str) -> None:
+        """Nothing: what is noted here is for this process."""
+
+
+class FileJournal(Journal):
+    """A journal in a file that the guest shares with the host."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        super().__init__(line for line in lines if line.endswith("\n"))
+
+    def _keep(self, line: str) -> None:
+        with open(self._path, "a") as file:
+            file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
