@@ -39,7 +39,7 @@ UNUSED = 30 * 24 * 3600
 # pip's settings that hold in a tree, too; others name files of this machine.
 _PIP_SETTINGS = ("default-timeout", "extra-index-url", "index-url", "proxy", "trusted-host")
 _NO_DOCUMENTS = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
-_SOURCES_VALID = 'Acquire::Check-Valid-Until "false"'  # sid's index expires in a week
+_EXPIRY = "Acquire::Check-Valid-Until"  # off: sid's index expires in a week
 
 # What is run in the guest before anything of the host's is there; see qemu.py.
 _START = """\
@@ -188,7 +188,7 @@ def _build(release: str, layer: Layer, path: pathlib.Path) -> None:
         file.chmod(0o755 if content.startswith("#!") else 0o644)
     if layer.below is not None and layer.packages:
         install = ("install", "--yes", "--quiet", "--no-install-recommends", *layer.packages)
-        _chroot(path, "apt-get", "--option", _option(_SOURCES_VALID), "--quiet", "update")
+        _chroot(path, "apt-get", "--option", f"{_EXPIRY}=false", "--quiet", "update")
         _chroot(path, "apt-get", *install, DEBIAN_FRONTEND="noninteractive")
         _chroot(path, "apt-get", "clean")
         _remove(path / "var/lib/apt/lists")
@@ -198,17 +198,12 @@ def _build(release: str, layer: Layer, path: pathlib.Path) -> None:
         _chroot(path, *command)
 
 
-def _option(line: str) -> str:
-    name, value = line.split(" ")
-    return f"{name}={value}"
-
-
 def _bootstrap(release: str, packages: tuple[str, ...], path: pathlib.Path) -> None:
     mirror = os.environ.get("CG_GUEST_MIRROR")
     run(
         *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}"),
         *(f"--dpkgopt=path-exclude={documents}" for documents in _NO_DOCUMENTS),
-        f"--aptopt={_SOURCES_VALID}",
+        f'--aptopt={_EXPIRY} "false"',
         *(release, str(path), *([mirror] if mirror else [])),
     )
     shutil.copyfile("/etc/resolv.conf", path / "etc/resolv.conf")
