@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A QEMU guest on a release's tree: several processors, and systemd, udev, dmeventd as they come.
 
@@ -17,14 +16,11 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from guest import agent, checkout, tree
 
