@@ -68,8 +68,7 @@ class _URL(types.URI):
         try:
             url: str = super().__call__(value)
         except ValueError as error:
-            schemes = " or ".join(f"{scheme}://HOST" for scheme in self.schemes or ())
-            raise ValueError(f"It must be a URL that begins with {schemes}") from error
+            raise ValueError("It must be a URL such as https://volume.example.org") from error
         return url
 
 
