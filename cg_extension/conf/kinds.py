@@ -4,7 +4,6 @@
 oslo.config's own take an empty value for none at all, and ``nan`` for a number within any bounds.
 """
 
-import math
 import shlex
 from typing import Any
 
@@ -27,7 +26,7 @@ class _Bounded(types.Number):
             number = self.num_type(value)
         except ValueError as error:
             raise ValueError(self._wanted) from error
-        if not (math.isfinite(number) and self._least <= number <= self._most):
+        if not self._least <= number <= self._most:  # Nor is ``nan``.
             raise ValueError(self._wanted)
         return number
 
