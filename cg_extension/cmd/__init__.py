@@ -8,9 +8,9 @@ import warnings
 # oslo.service and futurist import eventlet where it is installed. Nothing here uses it.
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
-# The exit status of a start that failed. gunicorn ends, too, when a worker ends with 3
-# (WORKER_BOOT_ERROR); after any other status it starts the next one, for ever.
-FAILED = 3 if "gunicorn" in sys.modules else 1
+# The exit status of a start that failed. gunicorn, which names itself to its workers, ends, too,
+# when one ends with 3 (WORKER_BOOT_ERROR); after any other status it starts the next, for ever.
+FAILED = 3 if os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/") else 1
 
 # prometheus_client opens files there when it is imported.
 _counters = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
