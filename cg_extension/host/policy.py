@@ -4,6 +4,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -12,6 +13,7 @@ from oslo_policy import opts, policy
 from cg_extension import policies
 from cg_extension.conf import errors
 from cg_extension.host import policy_files, watched
+from cg_extension.service import exceptions
 
 LOG = logging.getLogger(__name__)
 
@@ -35,6 +37,19 @@ class Enforcer(policy.Enforcer):
         current = self.files.get()
         if self.rules is not current.rules:
             self.rules, self.file_rules = current.rules, current.file_rules
+
+    def enforce(self, *arguments: Any, **options: Any) -> Any:
+        """oslo's; which raises whatever it meets at the server that a rule ``http:`` asks.
+
+        :raises exceptions.ServiceUnavailable: that one does not answer, or can't be asked.
+        """
+        try:
+            return super().enforce(*arguments, **options)
+        except (OSError, RuntimeError) as error:
+            LOG.error("A server that policy rules ask can't be asked: %s", error)
+            raise exceptions.ServiceUnavailable(
+                reason="A server that the policy's rules ask can't be asked now; try again later."
+            ) from error
 
     def _read(self) -> policy.Enforcer:
         """oslo's own enforcer, fresh from the files."""

@@ -5,8 +5,10 @@ oslo.policy takes what it does not understand for a rule that nobody passes, and
 rule for one that everybody passes.
 """
 
+import collections
 import logging as python_logging
 import pathlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -30,7 +32,8 @@ def check_syntax(path: str) -> None:
         text = pathlib.Path(path).read_text("utf-8")
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # The latter two for what looks like a date and is none, and for brackets without end.
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}:" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
@@ -63,10 +66,27 @@ def _is_rule(rule: Any) -> bool:
             return False
     else:
         return False
-    checks = list(_walk(policy.RuleDefault("name", rule).check))
+    try:
+        checks = list(_walk(policy.RuleDefault("name", rule).check))
+    except RecursionError:
+        return False
+    if not all(map(_can_be_asked, checks)):
+        return False
     nobody = sum(isinstance(check, _checks.FalseCheck) for check in checks)
     # All of the text in one "nobody" is how it reports what it could not parse.
     return nobody == words.count("!") and not (nobody == len(checks) == 1 < len(words))
+
+
+def _can_be_asked(check: Any) -> bool:
+    """Whether a check, or the URL that it asks at, can be made of what is acted upon."""
+    if isinstance(check, policy.RuleCheck) or not isinstance(check, policy.Check):
+        return True
+    try:
+        text = check.match % collections.defaultdict(str)
+    except (TypeError, ValueError):
+        return False
+    is_remote = check.kind in ("http", "https")
+    return not is_remote or bool(re.match("//[^/:?#]", check.match) and text)
 
 
 def check_references(enforcer: policy.Enforcer) -> None:

@@ -29,6 +29,14 @@ BROKEN: dict[str | bytes, str] = {
     '"consistencygroup:get_all": "role:admin or"\n': "is not a rule",
     '"consistencygroup:get_all": "(role:admin"\n': "is not a rule",
     '"consistencygroup:get_all": "role:admin or admin"\n': "is not a rule",
+    '"consistencygroup:get_all": "project_id:%(project_id"\n': "is not a rule",
+    '"consistencygroup:get_all": "project_id:%(project_id)d"\n': "is not a rule",
+    '"consistencygroup:get_all": "role:a or role:50%"\n': "is not a rule",
+    '"consistencygroup:get_all": "http:"\n': "is not a rule",
+    '"consistencygroup:get_all": "https:///x"\n': "is not a rule",
+    f'"consistencygroup:get_all": "{"not " * 3000}@"\n': "is not a rule",
+    "a: 2026-13-45\n": "not YAML",
+    "[" * 5000: "not YAML",
     '"consistencygroup:get_all": "rule:nobodys"\n': "rule:nobodys, which there is not",
     '"consistencygroup:get_all": "rule:a"\n"a": "not rule:a"\n': "refers to itself",
 }
@@ -87,10 +95,19 @@ class PolicyFileTest(base.HostTestCase):
             '"consistencygroup:get_all": "rule:nobodys"\n"default": "role:a"\n',
             '"another_service:call": "rule:of_the_other"\n',
             '{"consistencygroup:get_all": "role:a"}',
+            '"consistencygroup:get_all": "http://policy.example.org/%(project_id)s"\n',
         ):
             with self.subTest(content=content):
                 self.write(content)
                 self.load()
+
+    def test_a_server_that_rules_ask_and_that_is_away_is_not_the_clients_fault(self) -> None:
+        for rule in ("consistencygroup:get_all", "context_is_admin"):
+            for scheme in ("http", "https"):
+                with self.subTest(rule=rule, scheme=scheme):
+                    self.write(f'"{rule}": "{scheme}://127.0.0.1:1/%(project_id)s"\n')
+                    self.load()
+                    self.assert_listed(503)
 
     def test_rules_that_nothing_asks_for_are_told(self) -> None:
         self.write('"consistencygroup:gte_all": "!"\n')
