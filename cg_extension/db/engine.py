@@ -114,6 +114,12 @@ def _connection_error(error: Exception, *_more: object) -> NoReturn:
     raise db_exception.DBConnectionError(error)
 
 
+@exc_filters.filters("postgresql", sa.exc.ProgrammingError, r".*invalid dsn")
+def _address_error(error: Exception, *_more: object) -> NoReturn:
+    """Known, so that oslo.db does not log it with a traceback."""
+    raise db_exception.DBError(error)
+
+
 @exc_filters.filters("sqlite", sa.exc.OperationalError, r".*database is locked")
 def _busy_error(error: Exception, *_more: object) -> NoReturn:
     """Another process was faster for too long: run the transaction again, as after a deadlock."""
@@ -315,10 +321,15 @@ def _create_sqlite_engine(options: Any, url: sa.URL) -> sa.Engine:
 def _probe_sqlite(url: sa.URL) -> None:
     """Find out about a file that is none of SQLite's now, before the first use of the engine does.
 
-    :raises errors.StartError: it holds something else, or can't be written to.
+    :raises errors.StartError: it is no file, holds something else, or can't be written to.
     """
     path = url.database
-    if not path or path.startswith((":memory:", "file:")):
+    if not path or ":memory:" in path or url.query.get("mode") == "memory":
+        raise errors.StartError(
+            f"[database] connection = {url}: A database in memory is each connection's own; it "
+            "must be a file, such as sqlite:////var/lib/cg_extension/cg_extension.sqlite"
+        )
+    if path.startswith("file:"):
         return
     directory = os.path.dirname(os.path.abspath(path))
     for each in (directory, path if os.path.exists(path) else directory):

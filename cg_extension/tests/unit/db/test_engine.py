@@ -8,11 +8,14 @@ import time
 from typing import Any
 from unittest import mock
 
+import fixtures
 import sqlalchemy as sa
 import testscenarios
+from oslo_config import cfg
 from oslo_db import exception as db_exception
 from oslotest import base
 
+from cg_extension.conf import errors
 from cg_extension.db import engine, tables
 from cg_extension.tests import databases
 
@@ -263,3 +266,28 @@ class BusyTest(base.BaseTestCase):
 
             write()
         self.assertEqual(3, tries)
+
+
+class AddressTest(base.BaseTestCase):
+    def refused(self, connection: str) -> str:
+        conf = cfg.ConfigOpts()
+        conf([], project="cg_extension")
+        engine.register_opts(conf)
+        conf.set_override("connection", connection, group="database")
+        return str(self.assertRaises(errors.StartError, engine.Database, conf))
+
+    def test_a_database_in_memory_is_refused(self) -> None:
+        for url in (
+            "sqlite://",
+            "sqlite:///:memory:",
+            "sqlite:///file::memory:?cache=shared&uri=true",
+            "sqlite:///file:x?mode=memory&cache=shared&uri=true",
+        ):
+            self.assertIn("in memory", self.refused(url))
+
+    def test_what_libpq_can_not_read_is_told_without_a_traceback(self) -> None:
+        log = self.useFixture(fixtures.FakeLogger())
+        told = self.refused("postgresql+psycopg2://u:secret@127.0.0.1/x?nope=1")
+        self.assertIn('"nope"', told)
+        self.assertNotIn("secret", told)
+        self.assertNotIn("Traceback", log.output)
