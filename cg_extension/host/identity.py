@@ -6,6 +6,7 @@ deployment's fault, 503, and only what Keystone says of the token itself is the 
 ``[keystone_authtoken]`` lacks stops the start instead of failing every request.
 """
 
+import ssl
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,8 @@ def _check(conf: cfg.ConfigOpts) -> None:
     auth_type = conf[section].auth_type
     wanted = {"auth_type": auth_type}
     if auth_type:
+        with errors.blaming(f"[{section}] auth_type = {auth_type}"):
+            plugin: Any = loading.get_plugin_loader(auth_type)
         conf.register_opts(loading.get_auth_plugin_conf_options(auth_type), group=section)
         options = conf[section]
         if "auth_url" in options:
@@ -113,6 +116,9 @@ def _check(conf: cfg.ConfigOpts) -> None:
         if auth_type in ("password", "v3password"):
             wanted["username"] = options.username or options.user_id
             wanted["password"] = options.password
+        for option in plugin.get_options():
+            if option.required:
+                wanted[option.dest] = options[option.dest]
     for name, value in wanted.items():
         if not value:
             raise errors.StartError(
@@ -120,13 +126,23 @@ def _check(conf: cfg.ConfigOpts) -> None:
                 f"[{SECTION}], with auth_type = password, auth_url, and username and password of "
                 "this service's own."
             )
-    url = urllib.parse.urlsplit(wanted.get("auth_url", "http://none"))
-    if url.scheme not in ("http", "https") or not url.hostname:
+    if not _is_url(wanted.get("auth_url", "http://none")):
         raise errors.StartError(
             f"[{section}] auth_url must be the URL of Keystone, such as "
             f"https://identity.example.org/v3; it is {wanted['auth_url']!r}."
         )
     for name in _FILES:
-        if conf[SECTION][name]:
-            with open(conf[SECTION][name], "rb"):
-                pass
+        if path := conf[SECTION][name]:
+            with errors.blaming(f"[{SECTION}] {name} = {path}"):
+                with open(path, "rb"):
+                    pass
+                if name == "cafile":
+                    ssl.create_default_context(cafile=path)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        url = urllib.parse.urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:  # A port that is no number.
+        return False

@@ -165,8 +165,11 @@ class StartTest(IdentityTestCase):
             ("auth_type", "nothing"),
             ("auth_url", "identity.example.org"),
             ("auth_url", "ftp://identity.example.org"),
+            ("auth_url", "http://identity.example.org:port/v3"),
             ("cafile", "/nowhere/ca.pem"),
-            ("memcache_security_strategy", "ENCRYPT"),
+            ("cafile", __file__),
         ):
             with self.subTest(option=option, value=value):
-                self._assert_refused(**{option: value})
+                self._assert_refused(option, **{option: value})
+                self.conf.clear_override(option, group=identity.SECTION)
+        self._assert_refused("memcache_secret_key", memcache_security_strategy="ENCRYPT")
