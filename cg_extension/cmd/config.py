@@ -2,8 +2,11 @@
 """What all commands do first: options, configuration files, logs."""
 
 import collections
+import logging as python_logging
 import os
-from collections.abc import Sequence
+import pathlib
+import sys
+from collections.abc import Iterator, Sequence
 
 import oslo_messaging
 from oslo_config import cfg
@@ -43,15 +46,25 @@ def read(conf: cfg.ConfigOpts, prog: str, arguments: Sequence[str] | None = None
     :param arguments: without the program's name; None: those of this process.
     :raises errors.StartError: an option can't have the value that it has.
     """
-    with errors.blaming("Configuration files"):
-        conf(arguments, project=PROJECT, prog=prog)
+    try:
+        with errors.blaming("Configuration files"):
+            conf(arguments, project=PROJECT, prog=prog)
+    except errors.StartError as error:
+        if isinstance(error.__cause__, UnicodeDecodeError):  # Which does not say where.
+            given = sys.argv[1:] if arguments is None else arguments
+            where = ", ".join(_undecodable(given, conf.default_config_files or ()))
+            raise errors.StartError(f"{where}: It is not in UTF-8: {error.__cause__}") from error
+        raise
     check.check(conf)
     if not (conf.log_file or conf.log_dir):
         # Standard output is for what a command says.
         conf.set_default("use_stderr", True)
     for level in conf.default_log_levels:
-        if level.count("=") != 1:
-            raise errors.StartError(f"default_log_levels: {level!r} is not LOGGER=LEVEL")
+        _logger, _, name = level.partition("=")
+        if not name.isdecimal() and name not in python_logging.getLevelNamesMapping():
+            raise errors.StartError(
+                f"default_log_levels: {level!r} is not LOGGER=LEVEL, with a level such as INFO"
+            )
     for name in _LOG_FORMATS:
         try:
             conf[name] % collections.defaultdict(int)
@@ -60,6 +73,18 @@ def read(conf: cfg.ConfigOpts, prog: str, arguments: Sequence[str] | None = None
     conf.set_default("default_log_levels", [*conf.default_log_levels, "alembic=WARN"])
     with errors.blaming("Options of the log"):
         logging.setup(conf, PROJECT)
+
+
+def _undecodable(arguments: Sequence[str], defaults: Sequence[str]) -> Iterator[str]:
+    """Those of the configuration files, given or found, that hold something else than UTF-8."""
+    named = [pathlib.Path(each.rpartition("=")[2]) for each in (*arguments, *defaults)]
+    inside = [file for path in named if path.is_dir() for file in path.glob("*.conf")]
+    for path in (*named, *inside):
+        if path.is_file():
+            try:
+                path.read_text("utf-8")
+            except ValueError:
+                yield str(path)
 
 
 def default_state_path() -> str:

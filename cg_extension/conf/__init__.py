@@ -26,7 +26,8 @@ def register_backend_opts(
 
     :raises errors.StartError: the section is not a backend's, or the driver's options can't be.
     """
-    if section in conf and "volume_driver" not in conf[section]:
+    is_taken = section in conf and "volume_driver" not in conf[section]
+    if is_taken or section == "DEFAULT":
         raise errors.StartError(
             f"enabled_backends: No backend can be called {section}, which is the name of other "
             "options; call it something else"

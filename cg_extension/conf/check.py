@@ -11,7 +11,7 @@ from oslo_config import cfg
 from cg_extension.conf import errors
 
 # Least and most of libraries' options that are not bounded there, or not by what can work.
-_LIBRARY_BOUNDS = {
+_LIBRARY_BOUNDS: dict[tuple[str | None, str], tuple[int, int]] = {
     ("database", "max_pool_size"): (1, 10_000),
     ("database", "max_overflow"): (0, 10_000),
     ("database", "max_retries"): (-1, 1_000_000),
@@ -19,6 +19,13 @@ _LIBRARY_BOUNDS = {
     ("database", "connection_recycle_time"): (-1, 2**31 - 1),
     ("database", "pool_timeout"): (0, 86_400),
     ("oslo_middleware", "max_request_body_size"): (1024, 2**40),
+    ("cors", "max_age"): (0, 2**31 - 1),
+    ("keystone_authtoken", "http_connect_timeout"): (1, 3600),
+    ("keystone_authtoken", "http_request_max_retries"): (0, 1000),
+    ("keystone_authtoken", "token_cache_time"): (-1, 2**31 - 1),
+    (None, "log_rotate_interval"): (0, 100_000),
+    (None, "max_logfile_count"): (0, 100_000),
+    (None, "max_logfile_size_mb"): (0, 2**20),
 }
 
 
@@ -34,6 +41,8 @@ def check(conf: cfg.ConfigOpts) -> None:
         if isinstance(value, cfg.ConfigOpts.GroupAttr):
             for option in value:
                 _check_bounds(conf, option, name, _read(conf, option, name))
+        else:
+            _check_bounds(conf, name, None, value)
     _check_pairs(conf)
 
 
@@ -89,7 +98,7 @@ def _read(conf: cfg.ConfigOpts, name: str, group: str | None = None) -> object:
         raise errors.StartError(f"{describe(conf, name, group)}: {reason}") from error
 
 
-def _check_bounds(conf: cfg.ConfigOpts, name: str, group: str, value: object) -> None:
+def _check_bounds(conf: cfg.ConfigOpts, name: str, group: str | None, value: object) -> None:
     least, most = _LIBRARY_BOUNDS.get((group, name), (0, 0))
     if isinstance(value, int) and (least, most) != (0, 0) and not least <= value <= most:
         raise errors.StartError(
@@ -107,6 +116,11 @@ def _check_pairs(conf: cfg.ConfigOpts) -> None:
             f"{describe(conf, 'service_down_time')}: It must be more than report_interval, which "
             f"is {conf.report_interval}, or backends count as down between two heartbeats"
         )
+    if "log_rotate_interval" in conf and not _can_rotate(conf):
+        raise errors.StartError(
+            f"{describe(conf, 'log_rotate_interval')}: It must be 1 or more, unless "
+            "log_rotate_interval_type is Weekday"
+        )
     for backend, deadline in _freeze_deadlines(conf):
         if deadline >= conf.operation_lease:
             raise errors.StartError(
@@ -114,6 +128,12 @@ def _check_pairs(conf: cfg.ConfigOpts) -> None:
                 f"operation_lease, which is {conf.operation_lease}, or another manager could take "
                 "over while volumes are held"
             )
+
+
+def _can_rotate(conf: cfg.ConfigOpts) -> bool:
+    """Whether the log's next turn is ever later than now; setting the log up would not end."""
+    weekday = conf.log_rotate_interval_type.lower() == "weekday"  # 0 is a Monday.
+    return weekday or conf.log_rotate_interval > 0
 
 
 def _freeze_deadlines(conf: cfg.ConfigOpts) -> Iterator[tuple[str, float]]:

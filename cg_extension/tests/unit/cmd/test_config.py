@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Defaults of a command without configuration."""
+"""What a command makes of its configuration files, or of there being none."""
 
 import os
 from unittest import mock
 
+import fixtures
 from oslotest import base
 
 from cg_extension.cmd import config
+from cg_extension.conf import errors
 
 
 class DefaultStatePathTest(base.BaseTestCase):
@@ -24,3 +26,28 @@ class DefaultStatePathTest(base.BaseTestCase):
             "/home/u/.local/state/cg_extension",
             self.path(1000, XDG_STATE_HOME="", HOME="/home/u"),
         )
+
+
+class ReadTest(base.BaseTestCase):
+    def refused(self, content: bytes, *, directory: bool = False) -> str:
+        self.path = os.path.join(self.useFixture(fixtures.TempDir()).path, "cg.conf")
+        with open(self.path, "wb") as file:
+            file.write(content)
+        named = os.path.dirname(self.path) if directory else self.path
+        arguments = ["--config-dir" if directory else "--config-file", named]
+        error = self.assertRaises(
+            errors.StartError, config.read, config.new_conf(), "cg-test", arguments
+        )
+        return str(error)
+
+    def test_a_file_that_is_no_utf8_is_named(self) -> None:
+        for content in (b"[DEFAULT]\nhost = \xe9\n", "[DEFAULT]\n".encode("utf-16")):
+            for directory in (False, True):
+                told = self.refused(content, directory=directory)
+                self.assertIn(f"{self.path}: It is not in UTF-8", told)
+
+    def test_a_level_of_the_log_that_there_is_not_is_named(self) -> None:
+        for level in ("oslo=LOUD", "oslo", "oslo=", "a=b=INFO"):
+            told = self.refused(f"[DEFAULT]\ndefault_log_levels = {level}\n".encode())
+            self.assertIn("default_log_levels", told)
+            self.assertIn(repr(level), told)

@@ -2,9 +2,10 @@
 """No option of ours leaves a value open that could not work, whichever group it is in."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from oslo_config import cfg, types
+from oslo_log import log
 from oslotest import base
 
 from cg_extension import conf as cg_conf
@@ -63,10 +64,13 @@ class OptionsTest(base.BaseTestCase):
 
 
 class CheckTest(base.BaseTestCase):
-    def configured(self, text: str) -> cfg.ConfigOpts:
+    def configured(
+        self, text: str, register: Callable[[cfg.ConfigOpts], None] = cg_conf.register_opts
+    ) -> cfg.ConfigOpts:
         self.path = self.create_tempfiles([("cg", text)], ext=".conf")[0]
         conf = cfg.ConfigOpts()
         cg_conf.register_opts(conf)
+        register(conf)
         conf(["--config-file", self.path], project="cg_extension")
         return conf
 
@@ -85,6 +89,28 @@ class CheckTest(base.BaseTestCase):
         error = self.assertRaises(errors.StartError, check.check, conf)
         self.assertIn(f"quota_groups = -2 ({self.path}): ", str(error))
 
+    def test_options_of_libraries_have_bounds_where_they_need_some(self) -> None:
+        for group, name, value in (
+            ("keystone_authtoken", "http_connect_timeout", 0),
+            ("cors", "max_age", -1),
+            (None, "max_logfile_size_mb", -1),
+        ):
+            conf = self.configured("")
+            conf.register_opt(cfg.IntOpt(name), group=group)
+            conf.set_override(name, value, group=group)
+            error = self.assertRaises(errors.StartError, check.check, conf)
+            self.assertIn(name, str(error))
+
+    def test_a_log_that_would_turn_for_ever_is_refused(self) -> None:
+        for kind, is_right in (("Days", False), ("Midnight", False), ("Weekday", True)):
+            text = f"log_rotate_interval = 0\nlog_rotate_interval_type = {kind}\n"
+            conf = self.configured(f"[DEFAULT]\n{text}", log.register_options)
+            if is_right:
+                check.check(conf)
+            else:
+                error = self.assertRaises(errors.StartError, check.check, conf)
+                self.assertIn("log_rotate_interval = 0 (", str(error))
+
     def test_a_reference_to_an_option_that_there_is_not_is_named(self) -> None:
         self.assert_refused("[DEFAULT]\nstate_path = $nowhere/x\n", "state_path", "there is not")
 
@@ -95,5 +121,5 @@ class CheckTest(base.BaseTestCase):
 
     def test_a_backend_can_not_have_the_name_of_other_options(self) -> None:
         conf = self.configured("")
-        for name in ("metrics", "host"):
+        for name in ("metrics", "host", "DEFAULT"):
             self.assertRaises(errors.StartError, cg_conf.register_backend_opts, conf, name)
