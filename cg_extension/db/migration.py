@@ -8,7 +8,7 @@ import alembic.script
 import sqlalchemy as sa
 
 from cg_extension.conf import errors
-from cg_extension.db import engine
+from cg_extension.db import engine, tables
 
 
 class WrongSchema(errors.StartError):
@@ -28,10 +28,13 @@ def sync(database: engine.Database, target: str = "head") -> None:
     One process at a time (``Database.exclusive``). After one that was killed it goes on: MariaDB
     has no transactions for changes of the schema.
 
-    :raises WrongSchema: a newer release has been here.
+    :raises WrongSchema: a newer release has been here, or another service is.
     """
-    _check_known(version(database))
+    found = version(database)
+    _check_known(found)
     with database.writer() as conn:
+        if found is None:
+            _check_own(conn)
         alembic.command.upgrade(_config(conn), target)
 
 
@@ -75,7 +78,23 @@ def _check_known(found: str | None) -> None:
     known = {script.revision for script in _scripts().walk_revisions()}
     if found is not None and found not in known:
         raise WrongSchema(
-            f"The database is newer than this release: its schema is at {found}, and this release "
-            f"knows those up to {newest_version()}. Install the release that it is of, or a later "
-            "one"
+            f"The database is newer than this release, or another service's: its schema is at "
+            f"{found!r}, and this release knows those up to {newest_version()}. Install the "
+            "release that it is of, or a later one"
         )
+
+
+def _check_own(conn: sa.Connection) -> None:
+    """See to it that tables with names of ours are ours, left by a first run that was killed.
+
+    Those may be of another release, and have more columns than this one's or fewer, but not both.
+    """
+    inspector = sa.inspect(conn)
+    for name in sorted(set(inspector.get_table_names()) & set(tables.metadata.tables)):
+        there = {column["name"] for column in inspector.get_columns(name)}
+        ours = set(tables.metadata.tables[name].columns.keys())
+        if there - ours and ours - there:
+            raise WrongSchema(
+                f"[database] connection: The table {name} that is there is another service's. "
+                "cg_extension needs a database of its own"
+            )
