@@ -28,6 +28,13 @@ _LIBRARY_BOUNDS: dict[tuple[str | None, str], tuple[int, int]] = {
     (None, "max_logfile_size_mb"): (0, 2**20),
 }
 
+# Options that name a file without which no connection can be made.
+_LIBRARY_FILES = [
+    ("oslo_messaging_rabbit", "ssl_ca_file"),
+    ("oslo_messaging_rabbit", "ssl_cert_file"),
+    ("oslo_messaging_rabbit", "ssl_key_file"),
+]
+
 
 def check(conf: cfg.ConfigOpts) -> None:
     """Read all options that are registered, of all groups.
@@ -43,6 +50,10 @@ def check(conf: cfg.ConfigOpts) -> None:
                 _check_bounds(conf, option, name, _read(conf, option, name))
         else:
             _check_bounds(conf, name, None, value)
+    for group, name in _LIBRARY_FILES:
+        if group in conf and name in conf[group] and conf[group][name]:
+            with errors.blaming(describe(conf, name, group)), open(conf[group][name], "rb"):
+                pass
     _check_pairs(conf)
 
 

@@ -101,6 +101,17 @@ class CheckTest(base.BaseTestCase):
             error = self.assertRaises(errors.StartError, check.check, conf)
             self.assertIn(name, str(error))
 
+    def test_files_of_libraries_must_be_there(self) -> None:
+        conf = self.configured("")
+        conf.register_opt(cfg.StrOpt("ssl_ca_file", default=""), group="oslo_messaging_rabbit")
+        check.check(conf)
+        conf.set_override("ssl_ca_file", "/nowhere/ca.pem", group="oslo_messaging_rabbit")
+        error = self.assertRaises(errors.StartError, check.check, conf)
+        self.assertEqual(
+            "[oslo_messaging_rabbit] ssl_ca_file = /nowhere/ca.pem: No such file or directory",
+            str(error),
+        )
+
     def test_a_log_that_would_turn_for_ever_is_refused(self) -> None:
         for kind, is_right in (("Days", False), ("Midnight", False), ("Weekday", True)):
             text = f"log_rotate_interval = 0\nlog_rotate_interval_type = {kind}\n"
