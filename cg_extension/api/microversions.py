@@ -17,6 +17,8 @@ HEADER = "OpenStack-API-Version"
 # The name by which clients mean us: keystoneauth turns block-storage and volumev3 into it.
 _SERVICE = "volume"
 _LATEST = "latest"
+# HTTP has no others in a header.
+_BLANKS = re.compile("[ \t]+")
 _VERSION = re.compile(r"([1-9]\d{0,8})\.(0|[1-9]\d{0,8})", re.ASCII)
 
 
@@ -35,8 +37,8 @@ class Range:
         :raises NotAcceptable: it asks for one that there is not, or for none in this form.
         """
         for wish in environ.get("HTTP_OPENSTACK_API_VERSION", "").split(","):
-            words = wish.lower().split()
-            if not words:
+            words = _BLANKS.split(wish.strip(" \t").lower())
+            if not words[0]:
                 continue
             if words[0] == _SERVICE and len(words) == 2:
                 return self._grant(words[1])

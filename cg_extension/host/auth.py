@@ -7,6 +7,7 @@ them as an administrator.
 
 import functools
 import ipaddress
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 # Characters of a user's or project's name that every database stores.
 _MAX_NAME = 255
+
+# A token of noauth. Commas join what was sent twice, so they are no part of a name.
+_TOKEN = re.compile("([^:,]+):([^:,]+)(?::([^:]+))?")
 
 
 class ContextFilter:
@@ -62,12 +66,12 @@ def _context(
 ) -> cg_context.RequestContext:
     """A context of what a strategy found out, and of nothing else that the client sent.
 
-    :raises exceptions.Unauthorized: the user or the project can't be one's name.
+    :raises exceptions.Unauthorized: the user, the project or a role can't be one's name.
     """
     return cg_context.RequestContext(
         user_id=_name(user),
         project_id=_name(project),
-        roles=roles,
+        roles=[_name(role) for role in roles],
         request_id=environ.get(request_id.ENV_REQUEST_ID),
         global_request_id=environ.get(request_id.GLOBAL_REQ_ID),
     )
@@ -81,8 +85,8 @@ def _name(raw: str) -> str:
         text = ""
     if not text.strip() or not text.isprintable() or len(text) > _MAX_NAME:
         raise exceptions.Unauthorized(
-            f"User and project must each be named by 1 to {_MAX_NAME} printable characters, not "
-            "by blanks alone."
+            f"User, project and roles must each be named by 1 to {_MAX_NAME} printable "
+            "characters, not by blanks alone."
         )
     return text
 
@@ -126,16 +130,16 @@ class NoAuth(ContextFilter):
             raise exceptions.Unauthorized(
                 "This service takes requests from its own machine only (auth_strategy noauth)."
             )
-        user, *rest = environ.get("HTTP_X_AUTH_TOKEN", "").split(":", 2)
-        project, *names = rest or [""]
+        match = _TOKEN.fullmatch(environ.get("HTTP_X_AUTH_TOKEN", ""))
+        user, project, roles = match.groups() if match else ("", "", "")
         # Only the form without a second colon is an administrator's, not one with nothing behind.
-        roles = [role.strip() for role in names[0].split(",")] if names else ["admin"]
-        if not user or not project or not all(roles):
+        names = ["admin"] if roles is None else [role.strip(" \t") for role in roles.split(",")]
+        if not all(names):
             raise exceptions.Unauthorized(
                 "A token USER:PROJECT or USER:PROJECT:ROLE[,ROLE...] is required in the "
                 "X-Auth-Token header, no part of it empty."
             )
-        return _context(environ, user, project, roles)
+        return _context(environ, user, project, names)
 
 
 class KeystoneContext(ContextFilter):

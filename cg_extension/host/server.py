@@ -53,8 +53,36 @@ def check_listener(conf: cfg.ConfigOpts) -> None:
         )
 
 
+class _Headers(dict[bytes, bytes]):
+    """Headers of a request: what is sent several times is one list (RFC 9110).
+
+    cheroot knows so of some and takes the last of the others, as if there were no more.
+    """
+
+    def __setitem__(self, name: bytes, value: bytes) -> None:
+        if name in self and name not in cheroot.comma_separated_headers:  # type: ignore[attr-defined]
+            value = b", ".join((self[name], value))
+        super().__setitem__(name, value)
+
+
+class _HeaderReader(cheroot.HeaderReader):
+    """Leaves out ``X_Auth_Token``, which WSGI can't tell from ``X-Auth-Token``, and a proxy can.
+
+    cheroot's own class for it looks for text in bytes.
+    """
+
+    def _allow_header(self, key_name: bytes) -> bool:
+        return b"_" not in key_name
+
+
 class _Request(cheroot.HTTPRequest):
     """cheroot's, whose answers to what never reaches the application have the API's form, too."""
+
+    header_reader = _HeaderReader()
+
+    def read_request_headers(self) -> bool:
+        self.inheaders = _Headers()
+        return bool(super().read_request_headers())
 
     def respond(self) -> None:
         # Chunks that the application leaves unread must not be taken for the next request.

@@ -34,6 +34,7 @@ class MicroversionsTest(base.APITestCase):
             *("volume", "volume 3", "volume 3.", "volume .0", "volume x.y", "volume 3.0.1"),
             *("volume -3.0", "volume 03.0", "volume 3.00", "volume \xb3.0", "volume newest"),
             *("volume 3.0 3.1", "3.0", "latest", "compute 2.1, volume 4.0"),
+            *("volume 3.0\xa0", "volume 3.0\x1f", "volume 3.0\x85"),
             "volume 3." + "9" * 5000,
         ):
             with self.subTest(wish=wish[:30]):

@@ -42,6 +42,11 @@ class NoAuthTest(base.HostTestCase):
             "USER:PROJECT",
         )
 
+    def _unprintable(self, token: str) -> None:
+        with self.subTest(token=token):
+            answer = self.send("GET", "/v3/p/volumes", headers={"X-Auth-Token": token})
+            self.assert_fault(answer, 401, "unauthorized", "printable")
+
     def test_a_token_without_user_or_project_is_refused(self) -> None:
         for token in (None, "", " ", "user", "user:", ":project", ":", "::", "::admin", ":p:admin"):
             with self.subTest(token=token):
@@ -56,15 +61,27 @@ class NoAuthTest(base.HostTestCase):
             with self.subTest(roles=roles):
                 self._refused(f"u:p:{roles}")
 
+    def test_of_roles_nothing_but_spaces_and_tabs_is_trimmed_away(self) -> None:
+        for blank in ("\xa0", "\u2003", "\u3000", "\u200b", "\u2028", "\x1f", "\x0b"):
+            for roles in (blank, f"admin{blank}", f"{blank}admin", f"member,{blank}"):
+                self._unprintable(f"u:p:{roles}".encode().decode("latin-1"))
+        for not_utf8 in ("admin\xa0", "\xa0admin", "\xff", "admin\x85"):
+            self._unprintable(f"u:p:{not_utf8}")
+
+    def test_two_tokens_in_one_are_none(self) -> None:
+        for token in ("u:p, u:p", "u:p:member,u:p", "u:p:member, u:p:admin", "u:admin, u:admin"):
+            with self.subTest(token=token):
+                self._refused(token)
+
     def test_blanks_are_no_name(self) -> None:
         for token in (" :p", "u: ", "u: :member", "\t:p:admin"):
             answer = self.send("GET", "/v3/p/volumes", headers={"X-Auth-Token": token})
             self.assert_fault(answer, 401, "unauthorized")
 
-    def test_more_colons_make_no_more_roles(self) -> None:
-        for token in ("u:p:member:admin", "u:p::admin", "u:p:admin:"):
-            headers = {"X-Auth-Token": token}
-            self.assertEqual(403, self.send("GET", "/v3/p/os-services", headers=headers).status_int)
+    def test_more_colons_are_refused(self) -> None:
+        for token in ("u:p:member:admin", "u:p::admin", "u:p:admin:", "u:p::", "u::p:admin"):
+            with self.subTest(token=token):
+                self._refused(token)
 
     def test_a_token_with_roles_has_those(self) -> None:
         answer = self.call("GET", "/os-services", roles="member, reader")
@@ -73,9 +90,8 @@ class NoAuthTest(base.HostTestCase):
 
     def test_names_that_cant_be_stored_are_refused(self) -> None:
         for name in ("x" * 256, "a\x7fb", "\xff", "\xc2\x85"):
-            for token in (f"{name}:p", f"u:{name}"):
-                answer = self.send("GET", "/v3/p/volumes", headers={"X-Auth-Token": token})
-                self.assert_fault(answer, 401, "unauthorized", "printable")
+            for token in (f"{name}:p", f"u:{name}", f"u:p:{name}"):
+                self._unprintable(token)
 
     def test_names_may_have_letters_of_any_language(self) -> None:
         token = "ü:žluť".encode().decode("latin-1")

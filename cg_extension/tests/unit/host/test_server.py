@@ -103,6 +103,7 @@ class ServerTest(base.BaseTestCase):
         """What the server sends on one connection, with an application that reads no body."""
 
         def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            self.environ = environ
             start_response("200 OK", [("Content-Length", "0")])
             return []
 
@@ -129,6 +130,26 @@ class ServerTest(base.BaseTestCase):
                 self.assertEqual(code == 405, "\r\nAllow: GET, " in head)
                 fault = json.loads(body)
                 self.assertEqual(([name], code), (list(fault), fault[name]["code"]))
+
+    def test_of_headers_sent_several_times_none_is_dropped(self) -> None:
+        wishes = b"OpenStack-API-Version: volume 9.9\r\nopenstack-api-version: compute 2.1\r\n"
+        tokens = b"X-Auth-Token: u:p:member\r\nX-AUTH-TOKEN: u:p\r\n"
+        types = b"Accept: a/b\r\nAccept: c/d\r\n"
+        self._talk(b"GET / HTTP/1.1\r\nHost: x\r\n" + wishes + tokens + types + b"\r\n")
+        self.assertEqual("volume 9.9, compute 2.1", self.environ["HTTP_OPENSTACK_API_VERSION"])
+        self.assertEqual("u:p:member, u:p", self.environ["HTTP_X_AUTH_TOKEN"])
+        self.assertEqual("a/b, c/d", self.environ["HTTP_ACCEPT"])
+
+    def test_a_header_with_underscores_is_not_taken_for_one_with_hyphens(self) -> None:
+        said = b"X-Forwarded-Host: proxy\r\nX_Forwarded_Host: client\r\nX_Auth_Token: u:p\r\n"
+        self._talk(b"GET / HTTP/1.1\r\nHost: x\r\n" + said + b"\r\n")
+        self.assertEqual("proxy", self.environ["HTTP_X_FORWARDED_HOST"])
+        self.assertNotIn("HTTP_X_AUTH_TOKEN", self.environ)
+
+    def test_two_lengths_of_a_body_are_none(self) -> None:
+        lengths = b"Content-Length: 1\r\nContent-Length: 1\r\n"
+        said = self._talk(b"PUT / HTTP/1.1\r\nHost: x\r\n" + lengths + b"\r\nx")
+        self.assertTrue(said.startswith("HTTP/1.1 400 "), said)
 
     def test_chunks_that_nobody_reads_are_not_the_next_request(self) -> None:
         inner = b"GET /inner HTTP/1.1\r\n\r\n"
