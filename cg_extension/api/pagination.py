@@ -55,6 +55,8 @@ class Listing:
             "sort_dir": {"type": "array", "items": {"enum": list(SORT_DIRS)}},
             "all_tenants": _ONE,
             **dict.fromkeys(self.filters, _ONE),
+            # As names are kept.
+            "name": {**_ONE, "items": {"strip": True}},
         }
 
     def parse(

@@ -135,9 +135,12 @@ class Query:
     """
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
-        self._validator = _compile(
-            {"type": "object", "properties": parameters, "additionalProperties": False}
-        )
+        self._schema = {
+            "type": "object",
+            "properties": parameters,
+            "additionalProperties": False,
+        }
+        self._validator = _compile(self._schema)
 
     def load(self, req: webob.Request) -> dict[str, list[str]]:
         """The parameters of ``req``: name → values in their order.
@@ -148,6 +151,7 @@ class Query:
         for name, value in query_pairs(req):
             values.setdefault(name, []).append(value)
         if values:
+            values = _stripped(values, self._schema)
             _check(self._validator, values, "the query string", "parameters")
         return values
 
@@ -159,7 +163,7 @@ def _check_content_type(header: str) -> None:
     # Knows HTTP's rules for such a header, too: names in any case, quotes, blanks.
     message = email.message.Message()
     message["Content-Type"] = header
-    if message.get_content_type() not in MEDIA_TYPES:
+    if message.get_content_type() not in MEDIA_TYPES or not header.isascii():
         invalid(f"the Content-Type must be application/json, not {shown(header)}.")
     if message.get_content_charset("utf-8") not in _CHARSETS:
         invalid(f"the charset of the Content-Type must be UTF-8; it is {shown(header)}.")
@@ -213,6 +217,8 @@ def _stripped(value: Any, schema: Mapping[str, Any]) -> Any:
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         return {key: _stripped(item, properties.get(key, {})) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_stripped(item, schema.get("items", {})) for item in value]
     if isinstance(value, str) and schema.get("strip"):
         return value.strip(_BLANKS)
     return value

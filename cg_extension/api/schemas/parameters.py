@@ -7,7 +7,7 @@ from typing import Any
 # Blanks at both ends are taken off before the rest is looked at (``validation.Body``).
 NAME = {"type": "string", "maxLength": 255, "format": "line", "strip": True}
 DESCRIPTION = {"type": "string", "maxLength": 255, "format": "text"}
-AVAILABILITY_ZONE = {"type": "string", "maxLength": 255, "format": "line"}
+AVAILABILITY_ZONE = {"type": "string", "maxLength": 255, "format": "line", "strip": True}
 UUID = {"type": "string", "format": "uuid"}
 # A boolean, or a string for oslo's bool_from_string; which, is for validation.boolean to say.
 BOOLEAN = {"type": ["boolean", "string"]}

@@ -19,7 +19,7 @@ _VOLUME = {
         "minimum": 1,
         "maximum": schemas.MAX_INTEGER,
     },
-    "volume_type": {"type": "string", "maxLength": 255, "format": "line"},
+    "volume_type": {"type": "string", "maxLength": 255, "format": "line", "strip": True},
     "availability_zone": parameters.AVAILABILITY_ZONE,
     "metadata": schemas.PAIRS,
     "consistencygroup_id": parameters.UUID,

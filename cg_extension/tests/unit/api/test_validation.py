@@ -155,6 +155,8 @@ class BodyTest(RefusalTestCase):
             'application/json; charset="UTF-16"',
             "application/jsonp",
             "application/xml; a=application/json",
+            "application/json; charset=utf-8\xe9",
+            "application/json; charset=\xff",
             "text/json",
             "json",
             "/",

@@ -40,6 +40,23 @@ class NamesTest(base.HostTestCase):
                     changed = self._change(f"{path}/{made['id']}", key, {"name": " three  "})
                     self.assertEqual("three", changed["name"])
 
+    def test_a_list_is_filtered_by_the_name_as_it_was_given(self) -> None:
+        for path, key, values, _changes in self.kinds:
+            with self.subTest(path=path):
+                made = self._make(path, key, {**values, "name": " the one "})
+                [found] = self.ok("GET", f"{path}?name=%20the%20one%E3%80%80")[f"{key}s"]
+                self.assertEqual(made["id"], found["id"])
+
+    def test_outer_blanks_are_no_part_of_the_name_of_a_type_or_zone_that_is_asked_for(self) -> None:
+        wanted = {"volume_type": " __DEFAULT__ ", "availability_zone": " nova\u3000"}
+        volume = self._make("/volumes", "volume", {"size": 1, **wanted})
+        self.assertEqual(
+            ("__DEFAULT__", "nova"), (volume["volume_type"], volume["availability_zone"])
+        )
+        wanted = {"volume_types": " __DEFAULT__ ", "availability_zone": " nova "}
+        group = self._make("/consistencygroups", "consistencygroup", wanted)
+        self.assertEqual("nova", group["availability_zone"])
+
     def test_what_is_given_and_empty_is_cleared_and_null_is_absent(self) -> None:
         for path, key, values, changes in self.kinds:
             if not changes:
