@@ -66,10 +66,16 @@ class _Headers(dict[bytes, bytes]):
 
 
 class _HeaderReader(cheroot.HeaderReader):
-    """Leaves out ``X_Auth_Token``, which WSGI can't tell from ``X-Auth-Token``, and a proxy can.
+    """Takes for ``X-Auth-Token`` only what a proxy before us would have taken for it, too.
 
-    cheroot's own class for it looks for text in bytes.
+    ``X_Auth_Token``, which WSGI can't tell from it, is left out (cheroot's own class for that looks
+    for text in bytes); blanks between name and colon are refused, as RFC 9112 demands.
     """
+
+    def _transform_key(self, key_name: bytes) -> bytes:
+        if key_name != key_name.strip():
+            raise ValueError("A header's name must not end in blanks.")
+        return key_name.title()
 
     def _allow_header(self, key_name: bytes) -> bool:
         return b"_" not in key_name

@@ -119,6 +119,7 @@ class ServerTest(base.BaseTestCase):
         for raw, code, name in (
             (b"get / HTTP/1.1\r\n\r\n", 400, "badRequest"),
             (b"GET /\xff HTTP/1.1\r\n\r\n", 400, "badRequest"),
+            (b"GET / HTTP/1.1\r\nX-Auth-Token : u:p\r\n\r\n", 400, "badRequest"),
             (b"CONNECT /v3 HTTP/1.1\r\n\r\n", 405, "badMethod"),
             (b"GET / HTTP/1.1\r\nX-Long: " + b"x" * 64 * 1024, 413, "overLimit"),
             (b"PUT / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "notImplemented"),
