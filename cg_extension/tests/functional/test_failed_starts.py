@@ -208,7 +208,7 @@ class PlacesTest(FailedStartTest):
             ("broken.conf", "[DEFAULT\n", "broken.conf"),
             ("words.conf", "[DEFAULT]\nno equals sign\n", "words.conf"),
             ("bare.conf", "quota_volumes = 5\n", "bare.conf"),
-            ("binary.conf", b"\xff\xfe\x00", "Configuration files"),
+            ("binary.conf", b"\xff\xfe\x00", "binary.conf", "UTF-8"),
         ):
             with self.subTest(name=name):
                 self.arguments = ("--config-file", self.starter.write(name, content))
