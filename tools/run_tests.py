@@ -23,11 +23,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # twice as long as it should take, are what CI waits at most.
 TIME_LIMITS = {
     "linters": 300,
-    "unit": 600,
-    "functional": 1200,
-    "lvm": 1700,
-    "smoke": 600,
-    "cinder": 1000,
+    "unit": 500,
+    "functional": 900,
+    "lvm": 2100,
+    "smoke": 700,
+    "cinder": 900,
 }
 GRACE = 10
 # How much is repeated at the end of why a test failed; the whole is further up.
