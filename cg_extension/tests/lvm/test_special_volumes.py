@@ -363,4 +363,5 @@ def _moved(vg: base.VolumeGroupFixture) -> Iterator[None]:
     finally:
         move.kill()
         move.wait()
-        base.run("pvmove", "--abort")
+        # LVM 2.03.31 could not reactivate a pool's spare metadata here, once.
+        base.run("pvmove", "--abort", check=False)
