@@ -143,7 +143,7 @@ class Removal:
                 self._wipe(volume)
             except errors.LVMError as error:
                 LOG.warning("Removing %s although it is not wiped: %s", volume.name, error)
-        self._remove(split)
+        self._remove_newest_first(split)
         self._settle(wanted, volumes, mark)
 
     def set_aside(
@@ -183,7 +183,7 @@ class Removal:
             )
         quick = [volume for volume in wanted if volume not in slow]
         try:
-            self._remove(quick)
+            self._remove_newest_first(quick)
             self._settle(quick, volumes, None if slow or used else mark)
         except errors.LVMError as error:
             LOG.warning("Left to the next start: %s", error)
@@ -322,6 +322,20 @@ class Removal:
                     found = self._group.volumes()
                     if any(volume.name in found for volume in batch):
                         raise
+
+    def _remove_newest_first(self, volumes: Sequence[commands.LogicalVolume]) -> None:
+        """``_remove``, of thin volumes in whose making LVM itself may have been cut.
+
+        The newest may then stand in LVM's metadata as still to be made, although the pool has it.
+        Removed by a command of its own it goes; in one command with others LVM (2.03.31) takes a
+        delete for done that the pool never gets, and can make no volume in the pool any more, as
+        the pool has its id already. LVM gives a new volume the highest id.
+        """
+        thin = [volume for volume in volumes if volume.thin_id is not None]
+        newest = max(thin, key=lambda volume: volume.thin_id or 0, default=None)
+        if newest is not None:
+            self._remove([newest])
+        self._remove([volume for volume in volumes if volume is not newest])
 
     def _is_wiped(self, volume: commands.LogicalVolume) -> bool:
         return volume.pool is None and self._settings.clear_size is not None

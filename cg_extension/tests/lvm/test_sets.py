@@ -103,6 +103,27 @@ class Sets:
 class ThinTest(Sets, base.LVMTestCase):
     thin = True
 
+    def test_what_lvm_itself_was_cut_in_making_leaves_no_id_in_the_pool(self) -> None:
+        self.eng.snapshot_group(self.copies(self.names, "s-"))
+        (name,) = sets.names(self.eng.volumes()["s-v0"])
+        base.run("vgchange", "--addtag", f"cg_ext.begun={name}:0-1-0", self.vg.name)
+        self._let_lvm_think_it_is_still_to_make("s-v1")
+        self.eng.wipe(self.eng.recover())
+        self.eng.snapshot_group(self.copies(self.names, "s-"))
+        self.assert_sound(self.eng, [*self.names, "s-v0", "s-v1"])
+
+    def _let_lvm_think_it_is_still_to_make(self, volume: str) -> None:
+        """The metadata between the pool's work and LVM's note that it is done."""
+        file = self.vg.system_dir / "metadata"
+        base.run("vgcfgbackup", "--file", str(file), self.vg.name)
+        text = file.read_text()
+        end = text.index("\n", text.index("transaction_id", text.index('type = "thin-pool"')))
+        message = f'\nmessage1 {{\ncreate = "{volume}"\n}}'
+        file.write_text(text[:end] + message + text[end:])
+        base.run("vgchange", "--activate", "n", self.vg.name)
+        base.run("vgcfgrestore", "--yes", "--force", "--file", str(file), self.vg.name)
+        base.run("vgchange", "--activate", "y", self.vg.name)
+
 
 class ThickTest(Sets, base.LVMTestCase):
     thin = False
