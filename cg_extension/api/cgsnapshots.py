@@ -8,8 +8,8 @@ import webob
 from cg_extension.api import controller, extensions, pagination, routes, validation, wsgi
 from cg_extension.api.schemas import cgsnapshots as schemas
 from cg_extension.api.views import cgsnapshots as views
+from cg_extension.contract import exceptions, records
 from cg_extension.policies import cgsnapshots as policies
-from cg_extension.service import exceptions, records
 
 LISTING = pagination.Listing(
     "cgsnapshots",

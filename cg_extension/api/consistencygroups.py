@@ -9,8 +9,8 @@ from cg_extension.api import controller, extensions, pagination, routes, validat
 from cg_extension.api.schemas import consistencygroups as schemas
 from cg_extension.api.schemas import parameters
 from cg_extension.api.views import consistencygroups as views
+from cg_extension.contract import exceptions, records
 from cg_extension.policies import consistencygroups as policies
-from cg_extension.service import exceptions, records
 
 LISTING = pagination.Listing(
     "consistencygroups",

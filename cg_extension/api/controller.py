@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import webob
 
 from cg_extension.api import extensions, pagination, validation, wsgi
-from cg_extension.service import context as cg_context
-from cg_extension.service import exceptions, records
+from cg_extension.contract import context as cg_context
+from cg_extension.contract import exceptions, records
 
 Context = cg_context.RequestContext
 R = TypeVar("R", bound=records.Resource)

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from oslo_config import cfg
 
-from cg_extension.service import context as cg_context
-from cg_extension.service import interface
+from cg_extension.contract import context as cg_context
+from cg_extension.contract import interface
 
 ENTRY_POINTS = "cg_extension.api.extensions"
 

@@ -11,7 +11,7 @@ import webob.exc
 from oslo_log import log as logging
 
 from cg_extension.api import answer
-from cg_extension.service import exceptions
+from cg_extension.contract import exceptions
 
 LOG = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from cg_extension.service import exceptions
+from cg_extension.contract import exceptions
 
 HEADER = "OpenStack-API-Version"
 

@@ -12,7 +12,7 @@ import webob
 from oslo_config import cfg
 
 from cg_extension.api import validation, wsgi
-from cg_extension.service import records
+from cg_extension.contract import records
 
 # The largest number that every database takes as an offset.
 MAX_OFFSET = 2**63 - 1

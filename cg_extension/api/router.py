@@ -11,7 +11,7 @@ from typing import Any
 import routes
 
 from cg_extension.api import extensions, faults, microversions, wsgi
-from cg_extension.service import exceptions
+from cg_extension.contract import exceptions
 
 WSGIApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 

@@ -18,7 +18,7 @@ import jsonschema
 import webob
 from oslo_utils import strutils
 
-from cg_extension.service import exceptions
+from cg_extension.contract import exceptions
 
 # Levels of objects and lists in one another; the deepest body that any call takes has four.
 MAX_DEPTH = 16

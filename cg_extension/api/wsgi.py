@@ -14,8 +14,8 @@ import webob
 import webob.exc
 
 from cg_extension.api import answer, faults, validation
-from cg_extension.service import context as cg_context
-from cg_extension.service import exceptions
+from cg_extension.contract import context as cg_context
+from cg_extension.contract import exceptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 Schema = Mapping[str, Any]

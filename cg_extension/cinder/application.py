@@ -11,7 +11,7 @@ from oslo_config import cfg
 from cg_extension import policies
 from cg_extension.api import cgsnapshots, consistencygroups, extensions, microversions, router
 from cg_extension.cinder import convert, errors, nulls, service
-from cg_extension.service import context as cg_context
+from cg_extension.contract import context as cg_context
 
 DESCRIPTORS = (consistencygroups.Consistencygroups, cgsnapshots.Cgsnapshots)
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from cinder import context as cinder_context
 from cinder import objects
 
-from cg_extension.service import context as cg_context
-from cg_extension.service import records
+from cg_extension.contract import context as cg_context
+from cg_extension.contract import records
 
 
 def request_context(context: cinder_context.RequestContext) -> cg_context.RequestContext:

@@ -9,12 +9,12 @@ import sqlalchemy.exc
 from cinder import exception
 from oslo_db import exception as db_exception
 
-from cg_extension.service import exceptions
+from cg_extension.contract import exceptions
 
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
-    """Raise what Cinder raises inside the block as an exception of ``service.exceptions``.
+    """Raise what Cinder raises inside the block as an exception of ``contract.exceptions``.
 
     Cinder's own code decides where its class says nothing better: 400, 404, 409 and 413 keep
     their meaning, and anything else stays a fault of the server.

@@ -23,7 +23,7 @@ from sqlalchemy import sql
 from cg_extension.cinder import members, sources
 from cg_extension.cinder.database import api as db
 from cg_extension.cinder.database import models
-from cg_extension.service import exceptions
+from cg_extension.contract import exceptions
 
 Context = cinder_context.RequestContext
 GroupStatus = fields.GroupStatus

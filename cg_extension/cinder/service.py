@@ -19,7 +19,7 @@ from cinder.volume import group_types, volume_types
 from cg_extension.cinder import convert, errors, groups
 from cg_extension.cinder.database import api as db
 from cg_extension.cinder.database import models
-from cg_extension.service import exceptions, interface, records
+from cg_extension.contract import exceptions, interface, records
 
 Context = interface.Context
 R = TypeVar("R")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
-from cg_extension import metrics
 from cg_extension.cmd import config, deployment, lifecycle
 from cg_extension.conf import check
-from cg_extension.host import pipeline, server
-from cg_extension.service import reference, rpc
+from cg_extension.reference import metrics
+from cg_extension.reference.service import ReferenceService, manager_client
+from cg_extension.reference.wsgi import pipeline, server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -24,7 +24,7 @@ PROG = "cg-api"
 def build_application(conf: cfg.ConfigOpts) -> "WSGIApplication":
     """The API over the configured database and broker, with every option checked."""
     database = deployment.open_migrated_database(conf)
-    service = reference.ReferenceService(conf, database, rpc.MessagingWaker(conf))
+    service = ReferenceService(conf, database, manager_client.MessagingWaker(conf))
     application = pipeline.load(conf, service)
     check.check(conf)  # Those of the libraries that are set up now, too.
     return application

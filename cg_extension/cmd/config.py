@@ -14,7 +14,7 @@ from oslo_log import log as logging
 
 from cg_extension import conf as cg_conf
 from cg_extension.conf import check, errors
-from cg_extension.db import engine
+from cg_extension.reference.db import engine
 
 PROJECT = "cg_extension"
 

@@ -13,9 +13,9 @@ from oslo_log import log as logging
 
 from cg_extension.cmd import lifecycle, readiness
 from cg_extension.conf import errors
-from cg_extension.db import engine, migration, volume_types
-from cg_extension.host import server
-from cg_extension.manager import service as manager_service
+from cg_extension.reference.db import engine, migration, volume_types
+from cg_extension.reference.manager import service as manager_service
+from cg_extension.reference.wsgi import server
 
 LOG = logging.getLogger(__name__)
 

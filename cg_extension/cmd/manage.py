@@ -8,7 +8,7 @@ from typing import Any
 from oslo_config import cfg
 
 from cg_extension.cmd import config, deployment, lifecycle
-from cg_extension.db import engine, migration
+from cg_extension.reference.db import engine, migration
 
 PROG = "cg-manage"
 

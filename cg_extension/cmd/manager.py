@@ -3,10 +3,10 @@
 
 from collections.abc import Sequence
 
-from cg_extension import metrics
 from cg_extension.cmd import config, deployment, lifecycle
 from cg_extension.conf import check
-from cg_extension.manager import operation_metrics, service
+from cg_extension.reference import metrics
+from cg_extension.reference.manager import operation_metrics, service
 
 PROG = "cg-manager"
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from oslo_config import cfg
 
 from cg_extension import conf as cg_conf
-from cg_extension import metrics
 from cg_extension.cmd import config, deployment, lifecycle
 from cg_extension.conf import check, errors
-from cg_extension.host import pipeline, server
-from cg_extension.manager import instance, operation_metrics, service
-from cg_extension.service import reference, rpc
+from cg_extension.reference import metrics
+from cg_extension.reference.manager import instance, operation_metrics, service
+from cg_extension.reference.service import ReferenceService, manager_client
+from cg_extension.reference.wsgi import pipeline, server
 
 PROG = "cg-standalone"
 _BACKEND = "file"
@@ -78,8 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         database = deployment.open_database(conf)
         deployment.sync(conf, database)
         manager = service.ManagerService(conf, database, claimant)
-        waker = manager.waker if rpc.is_local(conf) else rpc.MessagingWaker(conf)
-        application = pipeline.load(conf, reference.ReferenceService(conf, database, waker))
+        waker = (
+            manager.waker if manager_client.is_local(conf) else manager_client.MessagingWaker(conf)
+        )
+        application = pipeline.load(conf, ReferenceService(conf, database, waker))
         check.check(conf)  # The options of the drivers, and of libraries that are set up now, too.
         http = server.Server(conf, application)
         begun.callback(metrics.serve(conf, operation_metrics.OperationCollector(database)))

@@ -9,7 +9,7 @@ from oslo_upgradecheck import upgradecheck
 
 from cg_extension.cmd import config, deployment, lifecycle
 from cg_extension.conf import check
-from cg_extension.manager import service
+from cg_extension.reference.manager import service
 
 PROG = "cg-status"
 

@@ -7,8 +7,8 @@ file. Which address it listens on is the server's to say.
 
 import os
 
-from cg_extension import metrics
 from cg_extension.cmd import api, config, lifecycle
+from cg_extension.reference import metrics
 
 _CONFIG_FILE = os.environ.get("OS_CG_EXTENSION_CONFIG_FILE")
 

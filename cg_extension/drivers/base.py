@@ -21,8 +21,8 @@ from typing import Any
 
 from oslo_config import cfg
 
-from cg_extension.service import context as cg_context
-from cg_extension.service import records
+from cg_extension.contract import context as cg_context
+from cg_extension.contract import records
 
 Context = cg_context.RequestContext
 ModelUpdate = Mapping[str, Any]

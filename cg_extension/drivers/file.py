@@ -17,8 +17,8 @@ from oslo_log import log as logging
 from oslo_utils import units
 
 from cg_extension.conf import file as file_options
+from cg_extension.contract import records, statuses
 from cg_extension.drivers import base, exceptions, file_copy, file_lease, file_store
-from cg_extension.service import records, statuses
 
 LOG = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from pifpaf.drivers import mysql as pifpaf_mysql
 from pifpaf.drivers import postgresql as pifpaf_postgresql
 
 from cg_extension import conf as cg_conf
-from cg_extension.db import engine, migration, tables
+from cg_extension.reference.db import engine, migration, tables
 
 DIALECTS = ("sqlite", "postgresql", "mysql")
 # For testscenarios: each test of a class once for each database.

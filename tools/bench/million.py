@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cg_extension.db import engine, migration, paging, tables
+from cg_extension.reference.db import engine, migration, paging, tables
 from cg_extension.tests import databases
 from cg_extension.tests.deployment import processes
 

@@ -2,7 +2,7 @@
 """Bodies of the requests about group snapshots."""
 
 from cg_extension.api.schemas import parameters
-from cg_extension.service import statuses
+from cg_extension.contract import statuses
 
 CREATE = parameters.enveloped(
     "cgsnapshot",

@@ -2,7 +2,7 @@
 """Bodies of the requests about consistency groups."""
 
 from cg_extension.api.schemas import parameters
-from cg_extension.service import statuses
+from cg_extension.contract import statuses
 
 _NAMES = {"name": parameters.NAME, "description": parameters.DESCRIPTION}
 

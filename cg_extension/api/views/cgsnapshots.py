@@ -4,8 +4,8 @@
 from typing import Any
 
 from cg_extension.api import views
-from cg_extension.service import context as cg_context
-from cg_extension.service import records
+from cg_extension.contract import context as cg_context
+from cg_extension.contract import records
 
 
 def summary(cgsnapshot: records.Name, context: cg_context.RequestContext) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import datetime
 import uuid
 from typing import Any
 
-from cg_extension.service import records
+from cg_extension.contract import records
 
 PROJECT_ID = "0123456789abcdef0123456789abcdef"
 CREATED_AT = datetime.datetime(2026, 1, 2, 3, 4, 5)

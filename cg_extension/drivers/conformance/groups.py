@@ -4,9 +4,9 @@
 import dataclasses
 from collections.abc import Sequence
 
+from cg_extension.contract import records, statuses
 from cg_extension.drivers import base, exceptions
 from cg_extension.drivers.conformance import factories, harness
-from cg_extension.service import records, statuses
 
 
 class GroupHarness(harness.Harness):

@@ -8,10 +8,10 @@ import unittest
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cg_extension.contract import context as cg_context
+from cg_extension.contract import records
 from cg_extension.drivers import base
 from cg_extension.drivers.conformance import factories
-from cg_extension.service import context as cg_context
-from cg_extension.service import records
 
 GIB = 1024**3
 STAMP_LENGTH = 4096

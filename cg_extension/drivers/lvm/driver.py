@@ -16,11 +16,11 @@ from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_utils import units
 
-from cg_extension import metrics
 from cg_extension.conf import lvm as lvm_options
+from cg_extension.contract import records
 from cg_extension.drivers import base, exceptions
 from cg_extension.drivers.lvm import commands, engine, errors, privileged
-from cg_extension.service import records
+from cg_extension.reference import metrics
 
 LOG = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from oslo_utils import units
 
-from cg_extension.db import tables
+from cg_extension.reference.db import tables
 from cg_extension.tests.chaos import journal
 from cg_extension.tests.deployment import deployment
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from cg_extension.db import tables
+from cg_extension.reference.db import tables
 from cg_extension.tests.chaos import audit, faults, journal, workload
 from cg_extension.tests.deployment import deployment, processes, servers
 

@@ -17,7 +17,7 @@ from typing import Any
 import fixtures
 import kombu
 
-from cg_extension.service import rpc
+from cg_extension.reference.service import manager_client
 from cg_extension.tests import databases
 from cg_extension.tests.deployment import client, processes, servers, warm
 
@@ -243,7 +243,7 @@ class Deployment(fixtures.Fixture):
             channel = connection.channel()
             for spec in self._specs:
                 host = self.host(spec)
-                topic = rpc.topic(host)
+                topic = manager_client.topic(host)
                 channel.queue_delete(topic)
                 channel.queue_delete(f"{topic}.{host.partition('@')[0]}")
 

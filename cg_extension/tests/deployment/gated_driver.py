@@ -5,8 +5,8 @@ import os
 import pathlib
 import time
 
+from cg_extension.contract import records
 from cg_extension.drivers import base, file
-from cg_extension.service import records
 
 # A file of this name in ``file_path`` holds up everything that makes a volume.
 GATE = "gate"

@@ -31,8 +31,8 @@ _MODULES = (
     "cg_extension.cmd.standalone",
     "cg_extension.cmd.status",
     "cg_extension.drivers.lvm.driver",
-    "cg_extension.host.app",
-    "cg_extension.host.auth",
+    "cg_extension.reference.wsgi.app",
+    "cg_extension.reference.wsgi.auth",
 )
 
 

@@ -229,7 +229,7 @@ class PlacesTest(FailedStartTest):
         self.assert_ends("standalone", "logging_default_format_string = %(message")
 
     def test_a_paste_file_that_does_not_fit_is_named(self) -> None:
-        ours = (PACKAGE / "host/api-paste.ini").read_text()
+        ours = (PACKAGE / "reference/wsgi/api-paste.ini").read_text()
         cinders = "[composite:osapi_volume]\nuse = call:cinder.api:root_app_factory\n/: apiversions"
         for name, content, *words in (
             ("cinder.ini", cinders, "noauth", "another service"),

@@ -11,10 +11,10 @@ import time
 import fixtures
 import sqlalchemy as sa
 
-from cg_extension.db import tables
-from cg_extension.manager import service
-from cg_extension.service import rpc
-from cg_extension.tests.unit.manager import base
+from cg_extension.reference.db import tables
+from cg_extension.reference.manager import service
+from cg_extension.reference.service import manager_client
+from cg_extension.tests.unit.reference.manager import base
 
 LEASE = 2.0
 # A manager whose driver takes its time between two steps of a creation.
@@ -38,7 +38,7 @@ manager.main()
 class FencingTest(base.ManagerTestCase):
     def setUp(self) -> None:
         super().setUp()
-        rpc.is_local(self.conf)  # Registers transport_url.
+        manager_client.is_local(self.conf)  # Registers transport_url.
         self.conf.set_override("transport_url", "fake:/")
         self.conf.set_override("operation_lease", LEASE)
         self.conf.set_override("volume_driver", "file", group=base.BACKEND)

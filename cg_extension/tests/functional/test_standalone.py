@@ -93,7 +93,7 @@ class StandaloneTest(base.FunctionalTest):
         client.wait(f"/consistencygroups/{group}")
         self.eventually(lambda: "consistencygroup.create.end" in service.log, "notified")
         lines = [line for line in service.log.splitlines() if request_id in line]
-        for logger in ("cg_extension.host", "cg_extension.manager.runner"):
+        for logger in ("cg_extension.reference.wsgi", "cg_extension.reference.manager.runner"):
             self.assertTrue(any(logger in line for line in lines), f"{logger}: {lines}")
         events = re.findall(r'"event_type": "([\w.]+)"', service.log)
         self.assertEqual(["consistencygroup.create.start", "consistencygroup.create.end"], events)

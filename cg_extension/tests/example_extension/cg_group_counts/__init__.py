@@ -7,8 +7,8 @@ from typing import Any
 import webob
 
 from cg_extension.api import controller, extensions, wsgi
+from cg_extension.contract import records
 from cg_extension.policies import consistencygroups as policies
-from cg_extension.service import records
 
 
 class GroupCountsController(controller.Controller):

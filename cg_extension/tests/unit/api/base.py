@@ -15,8 +15,8 @@ from oslotest import base
 from cg_extension import conf as cg_conf
 from cg_extension import policies
 from cg_extension.api import cgsnapshots, consistencygroups, extensions, microversions, router
-from cg_extension.service import context as cg_context
-from cg_extension.service import exceptions, interface, records
+from cg_extension.contract import context as cg_context
+from cg_extension.contract import exceptions, interface, records
 
 PROJECT = "5a9c0b5e8d1f4c6f9d3b2a1c0e7f6d5b"
 GROUP_ID = "11111111-1111-4111-8111-111111111111"

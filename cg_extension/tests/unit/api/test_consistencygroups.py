@@ -4,7 +4,7 @@ from typing import Any
 from unittest import mock
 
 from cg_extension.api import consistencygroups
-from cg_extension.service import exceptions, records
+from cg_extension.contract import exceptions, records
 from cg_extension.tests.unit.api import base
 
 PATH = "/consistencygroups"

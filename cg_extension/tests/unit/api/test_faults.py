@@ -7,7 +7,7 @@ import webob.exc
 from oslotest import base
 
 from cg_extension.api import answer, faults
-from cg_extension.service import exceptions
+from cg_extension.contract import exceptions
 
 NAMES = {
     exceptions.InvalidInput(reason="x"): "badRequest",

@@ -11,8 +11,8 @@ from oslotest import base
 
 from cg_extension import conf as cg_conf
 from cg_extension.api import pagination, validation
-from cg_extension.service import context as cg_context
-from cg_extension.service import exceptions, records
+from cg_extension.contract import context as cg_context
+from cg_extension.contract import exceptions, records
 from cg_extension.tests.unit.api import base as api_base
 
 LISTING = pagination.Listing(

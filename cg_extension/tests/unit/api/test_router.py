@@ -5,8 +5,8 @@ from typing import Any
 import webob
 
 from cg_extension.api import answer, router, routes
-from cg_extension.service import context as cg_context
-from cg_extension.service import records
+from cg_extension.contract import context as cg_context
+from cg_extension.contract import records
 from cg_extension.tests.unit.api import base
 
 SNAPSHOT = {"consistencygroup_id": base.GROUP_ID}

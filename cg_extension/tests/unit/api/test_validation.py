@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oslotest import base
 
 from cg_extension.api import validation
-from cg_extension.service import exceptions
+from cg_extension.contract import exceptions
 
 LINE = {"type": "string", "maxLength": 5, "format": "line"}
 SCHEMA = {

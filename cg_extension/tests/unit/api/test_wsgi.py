@@ -5,7 +5,7 @@ import webob
 import webob.exc
 
 from cg_extension.api import wsgi
-from cg_extension.service import context as cg_context
+from cg_extension.contract import context as cg_context
 from cg_extension.tests.unit.api import base
 
 

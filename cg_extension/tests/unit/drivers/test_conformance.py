@@ -10,9 +10,9 @@ from typing import Any
 
 from oslotest import base
 
+from cg_extension.contract import records
 from cg_extension.drivers import base as driver_base
 from cg_extension.drivers import conformance, exceptions, file
-from cg_extension.service import records
 from cg_extension.tests.unit.drivers import test_file
 
 

@@ -14,9 +14,9 @@ from oslo_config import cfg
 from oslotest import base
 
 from cg_extension import conf as cg_conf
+from cg_extension.contract import records
 from cg_extension.drivers import conformance, exceptions, file, file_copy, file_lease
 from cg_extension.drivers.conformance import factories, harness
-from cg_extension.service import records
 
 BACKEND = "files"
 

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""Controllers of the host's own resources, one module each; ``host.routes`` has their paths."""

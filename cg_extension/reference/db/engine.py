@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections and transactions: one way to read, one way to write, on every database.
+
+Settles what differs between SQLite, PostgreSQL and MariaDB (isolation, locking, character set,
+clock), so that query modules need not; knows no table.
+"""
+
+import contextlib
+import datetime
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import sqlalchemy as sa
+from oslo_config import cfg
+from oslo_db import api as oslo_db_api
+from oslo_db import exception as db_exception
+from oslo_db import options as db_options
+from oslo_db.sqlalchemy import engines, exc_filters
+from sqlalchemy.ext import compiler
+from sqlalchemy.sql import functions
+
+from cg_extension.conf import errors
+
+# Options of [database] that oslo.db's engine takes under the same name.
+_ENGINE_OPTIONS = (
+    "connection_debug",
+    "connection_parameters",
+    "connection_recycle_time",
+    "connection_trace",
+    "max_overflow",
+    "max_pool_size",
+    "max_retries",
+    "mysql_sql_mode",
+    "mysql_wsrep_sync_wait",
+    "pool_timeout",
+    "retry_interval",
+)
+
+# Seconds that a transaction may keep its locks without a statement: its process was stopped, or its
+# machine is gone and has closed no connection. Others must not wait for it.
+_IDLE_TRANSACTION = 30
+# Seconds for which one question for a lock of MariaDB's waits.
+_LOCK_PATIENCE = 60
+# Milliseconds for which an SQLite connection waits for another process's write lock.
+_SQLITE_BUSY_TIMEOUT = 5_000
+
+
+class utcnow(functions.FunctionElement[datetime.datetime]):
+    """SQL expression: the database's clock, naive UTC with microseconds, not frozen at BEGIN."""
+
+    type = sa.DateTime()
+    inherit_cache = True
+
+
+@compiler.compiles(utcnow, "sqlite")
+def _utcnow_sqlite(element: utcnow, _compiler: Any, **_kw: Any) -> str:
+    return "cg_utcnow()"
+
+
+@compiler.compiles(utcnow, "mysql")
+@compiler.compiles(utcnow, "mariadb")
+def _utcnow_mysql(element: utcnow, _compiler: Any, **_kw: Any) -> str:
+    # Not SYSDATE(): the start of the statement is the same for all rows that it touches.
+    return "utc_timestamp(6)"
+
+
+@compiler.compiles(utcnow, "postgresql")
+def _utcnow_postgresql(element: utcnow, _compiler: Any, **_kw: Any) -> str:
+    return "timezone('utc', statement_timestamp())"
+
+
+_SELECT_NOW = sa.select(utcnow())
+
+
+def now(conn: sa.Connection) -> datetime.datetime:
+    """The database's clock, naive UTC. In statements use the expression :class:`utcnow`."""
+    value: datetime.datetime = conn.execute(_SELECT_NOW).scalar_one()
+    return value
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Register oslo.db's options in ``[database]``; harmless when they are there already."""
+    conf.register_opts(db_options.database_opts, group="database")
+    # As many as an API process has threads by default. Each one above oslo.db's five would connect
+    # anew for every request: a fifth of the throughput at 16 clients.
+    conf.set_default("max_pool_size", 16, group="database")
+
+
+def default_connection(conf: cfg.ConfigOpts) -> str:
+    """URL of the SQLite file in ``state_path``, for hosts that were given no database."""
+    return f"sqlite:///{os.path.join(conf.state_path, 'cg_extension.sqlite')}"
+
+
+@exc_filters.filters(
+    "postgresql",
+    sa.exc.OperationalError,
+    (
+        # libpq's words since PostgreSQL 14; oslo.db knows those before.
+        r"(?s).*connection to server .* failed: (?!FATAL|ERROR)",
+        r".*the database system is (starting up|shutting down|in recovery mode|not )",
+        r".*(too many clients|too many connections|remaining connection slots)",
+    ),
+)
+@exc_filters.filters(
+    "mysql",
+    sa.exc.OperationalError,
+    r".*\((1040|1053|1203|1927), ",  # No connection to spare, shutdown, killed.
+)
+def _connection_error(error: Exception, *_more: object) -> NoReturn:
+    """Have oslo.db take for a server that is away what passes as that does: a start waits."""
+    raise db_exception.DBConnectionError(error)
+
+
+@exc_filters.filters("postgresql", sa.exc.ProgrammingError, r".*invalid dsn")
+def _address_error(error: Exception, *_more: object) -> NoReturn:
+    """Known, so that oslo.db does not log it with a traceback."""
+    raise db_exception.DBError(error)
+
+
+@exc_filters.filters("sqlite", sa.exc.OperationalError, r".*database is locked")
+def _busy_error(error: Exception, *_more: object) -> NoReturn:
+    """Another process was faster for too long: run the transaction again, as after a deadlock."""
+    raise db_exception.DBDeadlock(error)
+
+
+# Around a function that holds one whole writer transaction: runs it again after a deadlock, a
+# lock that took too long, or an oslo.db RetryRequest. Not after a lost connection: the commit may
+# have been carried out.
+retry = oslo_db_api.wrap_db_retry(
+    max_retries=20,
+    retry_interval=0.02,
+    max_retry_interval=1,
+    inc_retry_interval=True,
+    retry_on_deadlock=True,
+)
+
+
+class Database:
+    """The engines of one process: readers see one snapshot, writers the newest commits.
+
+    A reader runs at REPEATABLE READ, so that the statements of a list agree with each other; a
+    writer at READ COMMITTED, so that what it reads after it got a lock is what the lock's last
+    owner left, and MariaDB takes no gap locks. SQLite's writers begin with the write lock.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        """Connect as ``[database]`` says, waiting for the server as long as it says.
+
+        :raises errors.StartError: it names no database that can be used, or no server answers
+            after ``max_retries``.
+        """
+        register_opts(conf)
+        options = conf.database
+        url = options.connection or default_connection(conf)
+        with errors.blaming(_subject("connection", url)):
+            self._writer_engine = _create_engine(options, url, "READ COMMITTED")
+            self._reader_engine = _create_engine(options, url, "REPEATABLE READ")
+        self._replica_engine = self._reader_engine
+        if options.slave_connection and not options.synchronous_reader:
+            url = options.slave_connection
+            with errors.blaming(_subject("slave_connection", url)):
+                self._replica_engine = _create_engine(options, url, "REPEATABLE READ")
+        self._writer_lock: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+        if self.dialect == "sqlite":
+            sa.event.listen(self._writer_engine, "begin", _begin_immediate)
+            for reading in {self._reader_engine, self._replica_engine}:
+                sa.event.listen(reading, "begin", _begin)
+            # SQLite's waiting writers poll and starve each other; threads can queue up instead.
+            self._writer_lock = threading.Lock()
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite``, ``postgresql``, ``mysql`` or ``mariadb``."""
+        return self._writer_engine.dialect.name
+
+    @property
+    def engines(self) -> tuple[sa.Engine, sa.Engine]:
+        """The writer's and the reader's engine, for those who listen to statements."""
+        return self._writer_engine, self._reader_engine
+
+    @contextlib.contextmanager
+    def reader(self) -> Iterator[sa.Connection]:
+        """A read-only transaction over one snapshot, which holds all that was committed before."""
+        with _connect(self._reader_engine) as conn:
+            yield conn
+
+    @contextlib.contextmanager
+    def replica_reader(self) -> Iterator[sa.Connection]:
+        """A reader that may be late, where ``slave_connection`` says so: nothing to act upon.
+
+        Whether a call may have it is said in one place, ``contract.context``.
+        """
+        with _connect(self._replica_engine) as conn:
+            yield conn
+
+    @contextlib.contextmanager
+    def writer(self) -> Iterator[sa.Connection]:
+        """A transaction that commits at the end, or rolls back when an exception leaves it.
+
+        Must not be nested in another writer of the same thread.
+        """
+        with self._writer_lock, _connect(self._writer_engine) as conn, conn.begin():
+            yield conn
+
+    @contextlib.contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        """Let one process at a time inside, of all that use the database, with what they commit.
+
+        Costs a connection. On SQLite it does nothing: a writer is alone there.
+
+        :param name: what is guarded, at most 30 characters.
+        """
+        if self.dialect == "sqlite":
+            yield
+            return
+        if self.dialect == "postgresql":
+            key: sa.ColumnElement[Any] = sa.func.hashtext(name)
+            take, drop = sa.func.pg_advisory_lock(key), sa.func.pg_advisory_unlock(key)
+        else:
+            # Names are the server's, not the database's, and end at 64 characters.
+            key = sa.func.concat(name, sa.func.md5(sa.func.database()))
+            take, drop = sa.func.get_lock(key, _LOCK_PATIENCE), sa.func.release_lock(key)
+        with _connect(self._writer_engine) as conn:
+            while conn.execute(sa.select(take)).scalar_one() == 0:  # MariaDB's patience ended.
+                pass
+            conn.commit()  # The lock is the session's.
+            try:
+                yield
+            finally:
+                conn.execute(sa.select(drop))
+
+    def dispose(self) -> None:
+        """Close all pooled connections; the next use opens new ones."""
+        for each in {self._writer_engine, self._reader_engine, self._replica_engine}:
+            each.dispose()
+
+
+def _subject(option: str, url: str) -> str:
+    """The option with its value, without what may be a password."""
+    try:
+        return f"[database] {option} = {sa.make_url(url).render_as_string(hide_password=True)}"
+    except (sa.exc.ArgumentError, ValueError):
+        return f"[database] {option}"
+
+
+def _connect(engine: sa.Engine) -> sa.Connection:
+    """:raises oslo_db.exception.DBConnectionError: there is no connection to be had."""
+    try:
+        return engine.connect()
+    except sa.exc.OperationalError as error:
+        # Whatever the words, and in whatever language.
+        raise db_exception.DBConnectionError(error) from error
+
+
+def _create_engine(options: Any, connection: str, isolation: str) -> sa.Engine:
+    url = sa.make_url(connection)
+    if url.get_backend_name() == "sqlite":
+        return _create_sqlite_engine(options, url)
+    if url.get_backend_name() in ("mysql", "mariadb") and "charset" not in url.query:
+        # oslo.db's default is "utf8", which ends at U+FFFF there.
+        url = url.update_query_dict({"charset": "utf8mb4"})
+    engine: sa.Engine = engines.create_engine(
+        url.render_as_string(hide_password=False),
+        thread_checkin=False,
+        **{name: options[name] for name in _ENGINE_OPTIONS},
+    )
+
+    def prepare(dbapi_connection: Any, _record: Any) -> None:
+        dialect = engine.dialect
+        dialect.set_isolation_level(dbapi_connection, isolation)  # type: ignore[arg-type]
+        limit = None  # MySQL has none.
+        if dialect.name == "postgresql":
+            limit = f"SET idle_in_transaction_session_timeout = '{_IDLE_TRANSACTION}s'"
+        elif getattr(dialect, "is_mariadb", False):
+            limit = f"SET SESSION idle_transaction_timeout = {_IDLE_TRANSACTION}"
+        if limit is not None:
+            with contextlib.closing(dbapi_connection.cursor()) as cursor:
+                cursor.execute(limit)
+            dbapi_connection.commit()
+
+    sa.event.listen(engine, "connect", prepare)
+    # The connection that tested the server was made before the listener was there.
+    engine.dispose()
+    return engine
+
+
+def _create_sqlite_engine(options: Any, url: sa.URL) -> sa.Engine:
+    """Not by oslo.db, which opens the file anew for each transaction: half of a request's time."""
+    _probe_sqlite(url)
+    engine = sa.create_engine(url, pool_size=options.max_pool_size)
+    exc_filters.register_engine(engine)
+
+    def prepare(dbapi_connection: Any, record: Any) -> None:
+        # BEGIN is ours to send: the module's own comes only before the first change.
+        dbapi_connection.isolation_level = None
+        dbapi_connection.execute(f"PRAGMA busy_timeout = {_SQLITE_BUSY_TIMEOUT}")
+        # Readers and one writer at the same time.
+        dbapi_connection.execute("PRAGMA journal_mode = WAL")
+        dbapi_connection.execute("PRAGMA foreign_keys = ON")
+        if not options.sqlite_synchronous:
+            dbapi_connection.execute("PRAGMA synchronous = OFF")
+        dbapi_connection.create_function("cg_utcnow", 0, _utc_text)
+        record.info["pid"] = os.getpid()
+
+    def check_process(_connection: Any, record: Any, _proxy: Any) -> None:
+        # A server may fork after the first use, and SQLite's locks don't survive that. The way
+        # out is the one of SQLAlchemy's documentation, "Using Connection Pools with
+        # Multiprocessing".
+        if record.info["pid"] != os.getpid():
+            record.dbapi_connection = None
+            raise sa.exc.DisconnectionError("the connection belongs to another process")
+
+    sa.event.listen(engine, "connect", prepare)
+    sa.event.listen(engine, "checkout", check_process)
+    return engine
+
+
+def _probe_sqlite(url: sa.URL) -> None:
+    """Find out about a file that is none of SQLite's now, before the first use of the engine does.
+
+    :raises errors.StartError: it is no file, holds something else, or can't be written to.
+    """
+    path = url.database
+    if not path or ":memory:" in path or url.query.get("mode") == "memory":
+        raise errors.StartError(
+            f"[database] connection = {url}: A database in memory is each connection's own; it "
+            "must be a file, such as sqlite:////var/lib/cg_extension/cg_extension.sqlite"
+        )
+    if path.startswith("file:"):
+        return
+    directory = os.path.dirname(os.path.abspath(path))
+    for each in (directory, path if os.path.exists(path) else directory):
+        if not os.access(each, os.W_OK):
+            raise errors.StartError(f"[database] connection = {url}: {each} can't be written to")
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as conn:
+            conn.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        raise errors.StartError(f"[database] connection = {url}: {error}") from error
+
+
+def _utc_text() -> str:
+    """SQLite's own clock has milliseconds only; a local file has this machine's clock."""
+    clock = datetime.datetime.now(datetime.UTC)
+    return clock.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _begin(conn: sa.Connection) -> None:
+    conn.exec_driver_sql("BEGIN")
+
+
+def _begin_immediate(conn: sa.Connection) -> None:
+    """Take the write lock at once: a reader can't turn writer without risk of a deadlock."""
+    conn.exec_driver_sql("BEGIN IMMEDIATE")

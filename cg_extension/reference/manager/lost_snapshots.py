@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shows snapshots whose content the backend has lost, and their group snapshots, as ``error``.
+
+What is lost is for the driver to say; this writes it down.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+
+import sqlalchemy as sa
+from oslo_log import log as logging
+
+from cg_extension.contract import statuses
+from cg_extension.reference.db import engine, tables
+
+LOG = logging.getLogger(__name__)
+
+_SNAPSHOTS = tables.snapshots
+_CGSNAPSHOTS = tables.cgsnapshots
+
+
+def write(database: engine.Database, report: Callable[[], Mapping[str, str]]) -> None:
+    """Give the snapshots that are lost the status ``error``, each if it is ``available``.
+
+    A group snapshot goes with the first of its snapshots: without one of them it is none. Those
+    in another status, and those that no row is about, are left alone.
+
+    :param report: the driver's ``get_lost_snapshots``.
+    """
+    news = _available(database, report())
+    if not news:
+        return
+    # One that was half-made when the driver looked may have become available since: what counts is
+    # what the driver tells of it from then on.
+    reasons = report()
+    for snapshot_id, cgsnapshot_id in news.items():
+        if snapshot_id in reasons:
+            _write(database, snapshot_id, cgsnapshot_id, reasons[snapshot_id])
+
+
+def _available(database: engine.Database, snapshot_ids: Collection[str]) -> dict[str, str | None]:
+    """Those that can be lost, with their group snapshots: a loss is told until it is deleted."""
+    if not snapshot_ids:
+        return {}
+    query = (
+        sa.select(_SNAPSHOTS.c.id, _SNAPSHOTS.c.cgsnapshot_id)
+        .where(_SNAPSHOTS.c.id.in_(list(snapshot_ids)))
+        .where(_SNAPSHOTS.c.status.in_(statuses.LOSABLE_SNAPSHOT))
+    )
+    with database.reader() as conn:
+        return {row.id: row.cgsnapshot_id for row in conn.execute(query)}
+
+
+@engine.retry
+def _write(
+    database: engine.Database, snapshot_id: str, cgsnapshot_id: str | None, reason: str
+) -> None:
+    with database.writer() as conn:
+        if not _lose(conn, _SNAPSHOTS, snapshot_id, reason):
+            return
+        if cgsnapshot_id is not None:
+            _lose(conn, _CGSNAPSHOTS, cgsnapshot_id, f"Snapshot {snapshot_id} is lost: {reason}")
+    LOG.error("Snapshot %s is lost: %s", snapshot_id, reason)
+
+
+def _lose(conn: sa.Connection, table: sa.Table, row_id: str, reason: str) -> bool:
+    """Compare and swap; whether the row was in a status to lose its content from."""
+    result = conn.execute(
+        sa.update(table)
+        .where(table.c.id == row_id, table.c.status.in_(statuses.LOSABLE_SNAPSHOT))
+        .values(
+            status=statuses.SnapshotStatus.ERROR, status_reason=reason, updated_at=engine.utcnow()
+        )
+    )
+    return result.rowcount == 1

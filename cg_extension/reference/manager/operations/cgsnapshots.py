@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations on group snapshots."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Self
+
+import sqlalchemy as sa
+
+from cg_extension.contract import records, statuses
+from cg_extension.drivers import base as driver_base
+from cg_extension.reference.db import operations
+from cg_extension.reference.manager import load
+from cg_extension.reference.manager.operations import base
+
+_CREATE = statuses.CGSNAPSHOT_TRANSITIONS["create"]
+_DELETE = statuses.CGSNAPSHOT_TRANSITIONS["delete"]
+
+
+@dataclasses.dataclass(frozen=True)
+class CGSnapshotExecutor(base.Executor):
+    """What both have in common: the group snapshot and its snapshots."""
+
+    cgsnapshot: records.CGSnapshot
+    snapshots: Sequence[records.Snapshot]
+
+    @classmethod
+    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+        cgsnapshot = load.cgsnapshot(conn, operation.resource_id)
+        return cls(operation, cgsnapshot, load.snapshots_of_cgsnapshot(conn, cgsnapshot.id))
+
+    @property
+    def resource(self) -> records.CGSnapshot:
+        return self.cgsnapshot
+
+    def _give_up(self, conn: sa.Connection, status: str, snapshot_status: str, reason: str) -> str:
+        base.set_status(conn, base.SNAPSHOTS, self.snapshots, snapshot_status, reason=reason)
+        return base.set_status(conn, base.CGSNAPSHOTS, [self.cgsnapshot], status, reason=reason)
+
+
+@dataclasses.dataclass(frozen=True)
+class Create(CGSnapshotExecutor):
+    """Take a snapshot of each of the group's volumes, all of one instant, or none."""
+
+    volumes: Sequence[records.Volume] = ()
+
+    @classmethod
+    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+        loaded = super().load(conn, operation)
+        volumes = load.volumes_by_id(conn, [each.volume_id for each in loaded.snapshots])
+        return dataclasses.replace(loaded, volumes=volumes)
+
+    def run(self, driver: base.Driver, context: base.Context) -> driver_base.GroupUpdate:
+        return driver.create_cgsnapshot(context, self.cgsnapshot, self.snapshots, self.volumes)
+
+    def succeed(self, conn: sa.Connection, result: driver_base.GroupUpdate) -> str:
+        available = statuses.SnapshotStatus.AVAILABLE
+        base.apply_updates(conn, base.SNAPSHOTS, self.snapshots, result[1])
+        base.set_status(conn, base.SNAPSHOTS, self.snapshots, available)
+        return base.set_status(
+            conn, base.CGSNAPSHOTS, [self.cgsnapshot], statuses.GroupStatus.AVAILABLE
+        )
+
+    def clean_up(self, driver: base.Driver, context: base.Context) -> None:
+        driver.delete_cgsnapshot(context, self.cgsnapshot, self.snapshots)
+
+    def fail(self, conn: sa.Connection, reason: str) -> str:
+        return self._give_up(conn, _CREATE.failure, statuses.SnapshotStatus.ERROR, reason)
+
+
+@dataclasses.dataclass(frozen=True)
+class Delete(CGSnapshotExecutor):
+    """Remove a group snapshot and its snapshots."""
+
+    def run(self, driver: base.Driver, context: base.Context) -> driver_base.GroupUpdate:
+        return driver.delete_cgsnapshot(context, self.cgsnapshot, self.snapshots)
+
+    def succeed(self, conn: sa.Connection, result: driver_base.GroupUpdate) -> str:
+        base.delete(conn, base.SNAPSHOTS, self.snapshots)
+        return base.delete(conn, base.CGSNAPSHOTS, [self.cgsnapshot])
+
+    def fail(self, conn: sa.Connection, reason: str) -> str:
+        return self._give_up(conn, _DELETE.failure, statuses.SnapshotStatus.ERROR_DELETING, reason)

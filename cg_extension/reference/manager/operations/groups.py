@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations on consistency groups."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from cg_extension.contract import records, statuses
+from cg_extension.drivers import base as driver_base
+from cg_extension.reference.db import operations
+from cg_extension.reference.manager import load
+from cg_extension.reference.manager.operations import base
+
+_CREATE = statuses.GROUP_TRANSITIONS["create"]
+_UPDATE = statuses.GROUP_TRANSITIONS["update"]
+_DELETE = statuses.GROUP_TRANSITIONS["delete"]
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupExecutor(base.Executor):
+    """What all of them have in common: the group."""
+
+    group: records.Group
+
+    @property
+    def resource(self) -> records.Group:
+        return self.group
+
+
+@dataclasses.dataclass(frozen=True)
+class Create(GroupExecutor):
+    """Make an empty group."""
+
+    @classmethod
+    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+        return cls(operation, load.group(conn, operation.resource_id))
+
+    def run(self, driver: base.Driver, context: base.Context) -> driver_base.ModelUpdate:
+        return driver.create_consistencygroup(context, self.group)
+
+    def succeed(self, conn: sa.Connection, result: driver_base.ModelUpdate) -> str:
+        return base.set_status(conn, base.GROUPS, [self.group], statuses.GroupStatus.AVAILABLE)
+
+    def clean_up(self, driver: base.Driver, context: base.Context) -> None:
+        driver.delete_consistencygroup(context, self.group, ())
+
+    def fail(self, conn: sa.Connection, reason: str) -> str:
+        return base.set_status(conn, base.GROUPS, [self.group], _CREATE.failure, reason=reason)
+
+
+@dataclasses.dataclass(frozen=True)
+class CreateFromSource(GroupExecutor):
+    """Make a group with a volume for each of the source's, a group snapshot or a group."""
+
+    volumes: Sequence[records.Volume]
+    source: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+        group = load.group(conn, operation.resource_id)
+        volumes = load.volumes_of_group(conn, group.id)
+        source: dict[str, Any]
+        if group.cgsnapshot_id is not None:
+            source = {
+                "cgsnapshot": load.cgsnapshot(conn, group.cgsnapshot_id),
+                "snapshots": load.snapshots_by_id(conn, [v.snapshot_id or "" for v in volumes]),
+            }
+        else:
+            source = {
+                "source_cg": load.group(conn, group.source_cgid or ""),
+                "source_vols": load.volumes_by_id(conn, [v.source_volid or "" for v in volumes]),
+            }
+        return cls(operation, group, volumes, source)
+
+    def run(self, driver: base.Driver, context: base.Context) -> driver_base.GroupUpdate:
+        return driver.create_consistencygroup_from_src(
+            context, self.group, self.volumes, **self.source
+        )
+
+    def succeed(self, conn: sa.Connection, result: driver_base.GroupUpdate) -> str:
+        base.apply_updates(conn, base.VOLUMES, self.volumes, result[1])
+        base.set_status(conn, base.VOLUMES, self.volumes, statuses.VolumeStatus.AVAILABLE)
+        return base.set_status(conn, base.GROUPS, [self.group], statuses.GroupStatus.AVAILABLE)
+
+    def clean_up(self, driver: base.Driver, context: base.Context) -> None:
+        driver.delete_consistencygroup(context, self.group, self.volumes)
+
+    def fail(self, conn: sa.Connection, reason: str) -> str:
+        base.set_status(
+            conn, base.VOLUMES, self.volumes, statuses.VolumeStatus.ERROR, reason=reason
+        )
+        return base.set_status(conn, base.GROUPS, [self.group], _CREATE.failure, reason=reason)
+
+
+@dataclasses.dataclass(frozen=True)
+class Update(GroupExecutor):
+    """Change the membership. Added volumes are members already, removed ones still are."""
+
+    added: Sequence[records.Volume]
+    removed: Sequence[records.Volume]
+
+    @classmethod
+    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+        arguments = operation.arguments
+        return cls(
+            operation,
+            load.group(conn, operation.resource_id),
+            load.volumes_by_id(conn, arguments["add_volumes"]),
+            load.volumes_by_id(conn, arguments["remove_volumes"]),
+        )
+
+    def run(
+        self, driver: base.Driver, context: base.Context
+    ) -> tuple[driver_base.ModelUpdate, base.Updates, base.Updates]:
+        return driver.update_consistencygroup(context, self.group, self.added, self.removed)
+
+    def succeed(
+        self,
+        conn: sa.Connection,
+        result: tuple[driver_base.ModelUpdate, base.Updates, base.Updates],
+    ) -> str:
+        self._release(conn, self.removed)
+        base.apply_updates(conn, base.VOLUMES, self.added, result[1])
+        base.apply_updates(conn, base.VOLUMES, self.removed, result[2])
+        return base.set_status(conn, base.GROUPS, [self.group], statuses.GroupStatus.AVAILABLE)
+
+    def fail(self, conn: sa.Connection, reason: str) -> str:
+        self._release(conn, self.added)
+        return base.set_status(conn, base.GROUPS, [self.group], _UPDATE.failure, reason=reason)
+
+    def _release(self, conn: sa.Connection, volumes: Sequence[records.Volume]) -> None:
+        conn.execute(
+            sa.update(base.VOLUMES)
+            .where(base.VOLUMES.c.id.in_([volume.id for volume in volumes]))
+            .values(consistencygroup_id=None)
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Delete(GroupExecutor):
+    """Remove a group with every volume that is still in it."""
+
+    volumes: Sequence[records.Volume]
+
+    @classmethod
+    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+        group = load.group(conn, operation.resource_id)
+        return cls(operation, group, load.volumes_of_group(conn, group.id))
+
+    def run(self, driver: base.Driver, context: base.Context) -> driver_base.GroupUpdate:
+        return driver.delete_consistencygroup(context, self.group, self.volumes)
+
+    def succeed(self, conn: sa.Connection, result: driver_base.GroupUpdate) -> str:
+        base.delete(conn, base.VOLUMES, self.volumes)
+        return base.delete(conn, base.GROUPS, [self.group])
+
+    def fail(self, conn: sa.Connection, reason: str) -> str:
+        base.set_status(
+            conn, base.VOLUMES, self.volumes, statuses.VolumeStatus.ERROR_DELETING, reason=reason
+        )
+        return base.set_status(conn, base.GROUPS, [self.group], _DELETE.failure, reason=reason)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations on single snapshots."""
+
+import dataclasses
+from typing import Self
+
+import sqlalchemy as sa
+
+from cg_extension.contract import records, statuses
+from cg_extension.drivers import base as driver_base
+from cg_extension.reference.db import operations
+from cg_extension.reference.manager import load
+from cg_extension.reference.manager.operations import base
+
+_CREATE = statuses.SNAPSHOT_TRANSITIONS["create"]
+_DELETE = statuses.SNAPSHOT_TRANSITIONS["delete"]
+
+
+@dataclasses.dataclass(frozen=True)
+class SnapshotExecutor(base.Executor):
+    """What both have in common: the snapshot and its volume."""
+
+    snapshot: records.Snapshot
+    volume: records.Volume
+
+    @classmethod
+    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+        snapshot = load.snapshot(conn, operation.resource_id)
+        return cls(operation, snapshot, load.volume(conn, snapshot.volume_id))
+
+    @property
+    def resource(self) -> records.Snapshot:
+        return self.snapshot
+
+
+@dataclasses.dataclass(frozen=True)
+class Create(SnapshotExecutor):
+    """Take a snapshot of one volume."""
+
+    def run(self, driver: base.Driver, context: base.Context) -> driver_base.ModelUpdate:
+        return driver.create_snapshot(context, self.snapshot, self.volume)
+
+    def succeed(self, conn: sa.Connection, result: driver_base.ModelUpdate) -> str:
+        base.apply_update(conn, base.SNAPSHOTS, self.snapshot, result)
+        return base.set_status(
+            conn, base.SNAPSHOTS, [self.snapshot], statuses.SnapshotStatus.AVAILABLE
+        )
+
+    def clean_up(self, driver: base.Driver, context: base.Context) -> None:
+        driver.delete_snapshot(context, self.snapshot)
+
+    def fail(self, conn: sa.Connection, reason: str) -> str:
+        return base.set_status(
+            conn, base.SNAPSHOTS, [self.snapshot], _CREATE.failure, reason=reason
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Delete(SnapshotExecutor):
+    """Remove a snapshot."""
+
+    def run(self, driver: base.Driver, context: base.Context) -> None:
+        driver.delete_snapshot(context, self.snapshot)
+
+    def succeed(self, conn: sa.Connection, result: None) -> str:
+        return base.delete(conn, base.SNAPSHOTS, [self.snapshot])
+
+    def fail(self, conn: sa.Connection, reason: str) -> str:
+        return base.set_status(
+            conn, base.SNAPSHOTS, [self.snapshot], _DELETE.failure, reason=reason
+        )

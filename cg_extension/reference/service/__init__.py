@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seam 1 over a database of our own: checks, quotas and durable acceptance.
+
+A module a subject; work on backends is a manager's, who finds it in the operations table.
+"""
+
+from cg_extension.contract import interface
+from cg_extension.reference.service import (
+    attachments,
+    cgsnapshots,
+    group_sources,
+    groups,
+    new_volumes,
+    quotas,
+    services,
+    snapshots,
+    types,
+    volumes,
+)
+
+
+class ReferenceService(
+    groups.Groups,
+    group_sources.GroupSources,
+    cgsnapshots.CGSnapshots,
+    volumes.Volumes,
+    new_volumes.NewVolumes,
+    attachments.Attachments,
+    snapshots.Snapshots,
+    types.Types,
+    quotas.Quotas,
+    services.Services,
+    interface.GroupService,
+):
+    """The group service, and what the reference host's own controllers need beside it."""

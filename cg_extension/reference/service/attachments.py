@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attachments and connections of volumes.
+
+An attachment is a note of who uses a volume, and puts it in use; a connection is what a manager's
+driver sets up so that a host can reach it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from oslo_utils import uuidutils
+
+from cg_extension.contract import exceptions, records, statuses
+from cg_extension.reference.db import snapshots, volumes
+from cg_extension.reference.service import base, members
+from cg_extension.reference.service.volumes import NOT_FOUND, TABLE
+
+_STATUS = statuses.VolumeStatus
+
+
+class Attachments(base.Part):
+    """Attachment and connection calls of the host's API."""
+
+    def attach_volume(
+        self,
+        context: base.Context,
+        volume_id: str,
+        *,
+        instance_uuid: str | None,
+        host_name: str | None,
+        mountpoint: str | None,
+        mode: str | None,
+    ) -> None:
+        """Note that an instance or a host (exactly one of them) uses the volume.
+
+        :raises InvalidInput: neither or both are given, or a mode other than rw and ro.
+        :raises InvalidState: the volume is not available, or is just being copied by a backend
+            that may rely on nobody writing to it.
+        """
+        if bool(instance_uuid) == bool(host_name):
+            raise exceptions.InvalidInput(
+                reason="exactly one of instance_uuid and host_name must be given"
+            )
+        mode = mode or "rw"
+        if mode not in ("rw", "ro"):
+            raise exceptions.InvalidInput(reason="mode must be rw or ro")
+
+        def work(transaction: base.Transaction) -> None:
+            conn = transaction.conn
+            volume, _limits = base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
+            if volume.status != _STATUS.AVAILABLE:
+                raise members.refuse(volume_id, members.wrong_status(volume, [_STATUS.AVAILABLE]))
+            ids = [volume_id]
+            creating = _STATUS.CREATING
+            if snapshots.volumes_with_snapshots(
+                conn, ids, status=creating
+            ) or volumes.made_from_volumes(conn, ids, status=creating):
+                raise members.refuse(volume_id, "is just being copied; try again afterwards")
+            transaction.change(TABLE, ids, {"status": _STATUS.IN_USE}, statuses=[_STATUS.AVAILABLE])
+            volumes.attach(
+                conn,
+                attachment_id=uuidutils.generate_uuid(),
+                volume_id=volume_id,
+                instance_uuid=instance_uuid,
+                attached_host=host_name,
+                mountpoint=mountpoint,
+                mode=mode,
+                attached_at=transaction.now,
+            )
+
+        self.write(work)
+
+    def detach_volume(
+        self, context: base.Context, volume_id: str, *, attachment_id: str | None = None
+    ) -> None:
+        """Remove an attachment; without an id the only one there is.
+
+        :raises InvalidInput: the id is none of the volume's, or is needed.
+        :raises InvalidState: the volume is not attached.
+        """
+
+        def work(transaction: base.Transaction) -> None:
+            conn = transaction.conn
+            volume, _limits = base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
+            attached = [item.id for item in volumes.attachments(conn, [volume_id])[volume_id]]
+            if not attached:
+                raise members.refuse(volume_id, "is not attached")
+            if attachment_id is None and len(attached) > 1:
+                raise exceptions.InvalidInput(
+                    reason=f"volume {volume_id} has several attachments; name one of them"
+                )
+            removed = attachment_id or attached[0]
+            if removed not in attached:
+                raise exceptions.InvalidInput(
+                    reason=f"attachment {removed} is none of volume {volume_id}"
+                )
+            volumes.detach(conn, [removed])
+            if len(attached) == 1 and volume.status == _STATUS.IN_USE:
+                transaction.change(
+                    TABLE, [volume_id], {"status": _STATUS.AVAILABLE}, statuses=[_STATUS.IN_USE]
+                )
+
+        self.write(work)
+
+    def initialize_connection(
+        self, context: base.Context, volume_id: str, connector: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Have the volume made reachable: ``{"driver_volume_type": …, "data": {…}}``.
+
+        :raises InvalidState: the volume is neither available nor in use.
+        :raises ServiceUnavailable: no manager of its backend answers.
+        """
+        volume = self._connectable(context, volume_id)
+        host = str(volume.host)
+        return self.waker.initialize_connection(host, context, volume_id, connector)
+
+    def terminate_connection(
+        self, context: base.Context, volume_id: str, connector: Mapping[str, Any]
+    ) -> None:
+        """Undo ``initialize_connection``; the same errors."""
+        volume = self._connectable(context, volume_id)
+        self.waker.terminate_connection(str(volume.host), context, volume_id, connector)
+
+    def _connectable(self, context: base.Context, volume_id: str) -> records.Volume:
+        with self.read(context) as conn:
+            row = base.get_visible(conn, context, TABLE, volume_id, NOT_FOUND)
+        if row.status not in statuses.SNAPSHOTTABLE_VOLUME:
+            raise members.refuse(
+                volume_id, members.wrong_status(row, statuses.SNAPSHOTTABLE_VOLUME)
+            )
+        return records.Volume(**row._mapping)

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Consistency groups: list, show, create, update, delete. From a source: ``group_sources``."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from oslo_db import exception as db_exception
+from oslo_utils import uuidutils
+
+from cg_extension.contract import exceptions, records, statuses
+from cg_extension.contract.operations import OperationKind
+from cg_extension.reference.db import cgsnapshots, consistencygroups, rows, volumes
+from cg_extension.reference.service import base, members, quotas, scheduler, types
+
+TABLE = consistencygroups.TABLE
+NOT_FOUND = exceptions.GroupNotFound
+FILTERS = ("name", "status", "availability_zone", "project_id")
+
+_TRANSITIONS = statuses.GROUP_TRANSITIONS
+_CREATING = statuses.GroupStatus.CREATING
+
+
+def new_group(
+    context: base.Context, transaction: base.Transaction, **values: Any
+) -> dict[str, Any]:
+    """Columns of a group that is being created by the caller."""
+    return {
+        "id": uuidutils.generate_uuid(),
+        "project_id": base.project_of(context),
+        "user_id": context.user_id,
+        "status": _TRANSITIONS["create"].during,
+        "created_at": transaction.now,
+        **values,
+    }
+
+
+class Groups(base.Part):
+    """Group calls of seam 1."""
+
+    def list_groups(
+        self, context: base.Context, query: records.ListQuery
+    ) -> records.Page[records.Group]:
+        with self.read(context) as conn:
+            found, has_more = base.page(conn, context, TABLE, query, FILTERS)
+            type_ids = consistencygroups.volume_types(conn, [row.id for row in found])
+        groups = tuple(
+            records.Group(**values, volume_types=type_ids[values["id"]])
+            for values in rows.dicts(found)
+        )
+        return records.Page(groups, has_more)
+
+    def list_group_names(
+        self, context: base.Context, query: records.ListQuery
+    ) -> records.Page[records.Name]:
+        with self.read(context) as conn:
+            return base.names_page(conn, context, TABLE, query, FILTERS)
+
+    def get_group(self, context: base.Context, group_id: str) -> records.Group:
+        with self.read(context) as conn:
+            values = consistencygroups.get(conn, group_id)
+        if values is None:
+            raise NOT_FOUND(id=group_id)
+        group = records.Group(**values)
+        if not base.is_visible(context, group):
+            raise NOT_FOUND(id=group_id)
+        return group
+
+    def create_group(
+        self,
+        context: base.Context,
+        *,
+        name: str | None,
+        description: str | None,
+        volume_types: Sequence[str],
+        availability_zone: str | None,
+    ) -> records.Group:
+        project_id = base.project_of(context)
+
+        def work(transaction: base.Transaction) -> records.Group:
+            conn = transaction.conn
+            allowed = types.find(conn, context, volume_types)
+            if not allowed:
+                raise exceptions.InvalidInput(reason="volume_types must name at least one type")
+            services = scheduler.list_services(conn, self.conf)
+            zone = scheduler.checked_zone(services, self.conf, availability_zone)
+            host = scheduler.choose(services, zone, [item.extra_specs for item in allowed])
+            # From here on others of the project wait, so the checks that need no lock come first.
+            limits = transaction.lock(project_id)[project_id]
+            quotas.check(transaction, self.conf, project_id, limits, {"groups": 1})
+            values = new_group(
+                context,
+                transaction,
+                name=name,
+                description=description,
+                availability_zone=zone,
+                host=host,
+            )
+            type_ids = tuple(sorted(item.id for item in allowed))
+            insert(transaction, values, type_ids)
+            group = records.Group(**values, volume_types=type_ids)
+            enqueue(transaction, OperationKind.GROUP_CREATE, context, group)
+            return group
+
+        return self.write(work)
+
+    def update_group(
+        self,
+        context: base.Context,
+        group_id: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        add_volumes: Sequence[str] = (),
+        remove_volumes: Sequence[str] = (),
+    ) -> None:
+        given = {"name": name, "description": description}
+        changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        if not changes and not add_volumes and not remove_volumes:
+            raise exceptions.InvalidInput(
+                reason="nothing to change: give a name, a description, add_volumes or "
+                "remove_volumes"
+            )
+        both = sorted(set(add_volumes).intersection(remove_volumes))
+        if both:
+            raise exceptions.InvalidInput(
+                reason=f"volume {both[0]} is in both add_volumes and remove_volumes"
+            )
+
+        def work(transaction: base.Transaction) -> None:
+            group, _limits = base.get_locked(transaction, context, TABLE, group_id, NOT_FOUND)
+            if not add_volumes and not remove_volumes:
+                _check_status(group, statuses.RENAMABLE_GROUP)
+                transaction.change(TABLE, [group_id], changes, statuses=statuses.RENAMABLE_GROUP)
+                return
+            _check_status(group, _TRANSITIONS["update"].sources)
+            self._check_is_no_source(transaction, group)
+            adding = members.to_add(transaction.conn, group, add_volumes)
+            removing = members.to_remove(transaction.conn, group, remove_volumes)
+            values = dict(changes)
+            if adding or removing:
+                values["status"] = _TRANSITIONS["update"].during
+            if values:
+                transaction.change(
+                    TABLE, [group_id], values, statuses=_TRANSITIONS["update"].sources
+                )
+            if adding:
+                transaction.change(
+                    volumes.TABLE,
+                    adding,
+                    {"consistencygroup_id": group_id},
+                    statuses=statuses.ADDABLE_VOLUME,
+                )
+            if adding or removing:
+                enqueue(
+                    transaction,
+                    OperationKind.GROUP_UPDATE,
+                    context,
+                    group,
+                    {"add_volumes": adding, "remove_volumes": removing},
+                )
+
+        self.write(work)
+
+    def delete_group(self, context: base.Context, group_id: str, *, force: bool = False) -> None:
+        def work(transaction: base.Transaction) -> None:
+            group, _limits = base.get_locked(transaction, context, TABLE, group_id, NOT_FOUND)
+            scheduler.check_not_frozen(transaction.conn, group.host)
+            deletion = _TRANSITIONS["delete"]
+            _check_status(group, deletion.sources)
+            if cgsnapshots.of_group(transaction.conn, group_id):
+                raise exceptions.InvalidState(
+                    reason=f"Consistency group {group_id} has group snapshots; delete them first."
+                )
+            self._check_is_no_source(transaction, group)
+            found = volumes.of_group(transaction.conn, group_id)
+            if found and not force:
+                raise exceptions.GroupHasVolumes(id=group_id)
+            members.check_deletable(transaction.conn, found)
+            transaction.change(
+                TABLE, [group_id], {"status": deletion.during}, statuses=deletion.sources
+            )
+            if found:
+                of_volume = statuses.VOLUME_TRANSITIONS["delete"]
+                transaction.change(
+                    volumes.TABLE, found, {"status": of_volume.during}, statuses=of_volume.sources
+                )
+            enqueue(transaction, OperationKind.GROUP_DELETE, context, group)
+
+        self.write(work)
+
+    def reset_group_status(self, context: base.Context, group_id: str, *, status: str) -> None:
+        self.write(
+            lambda transaction: base.reset_status(
+                transaction, context, TABLE, group_id, NOT_FOUND, status
+            )
+        )
+
+    @staticmethod
+    def _check_is_no_source(transaction: base.Transaction, group: rows.Row) -> None:
+        """:raises InvalidState: a group or a snapshot is being made from the group."""
+        clone = consistencygroups.made_from(
+            transaction.conn, source_cgid=group.id, status=_CREATING
+        )
+        if clone:
+            raise exceptions.InvalidState(
+                reason=f"Consistency group {group.id} is the source of consistency group {clone}, "
+                "which is being created; try again when it is available."
+            )
+        under_way = cgsnapshots.of_group(transaction.conn, group.id, status=_CREATING)
+        if under_way:
+            raise exceptions.InvalidState(
+                reason=f"Group snapshot {under_way[0]} of consistency group {group.id} is being "
+                "created; try again when it is available."
+            )
+
+
+def insert(
+    transaction: base.Transaction, values: Mapping[str, Any], type_ids: Sequence[str]
+) -> None:
+    """Insert a group; when one of its types was deleted just now, look at all of it again."""
+    try:
+        consistencygroups.insert(transaction.conn, values, type_ids)
+    except db_exception.DBReferenceError as error:
+        raise db_exception.RetryRequest(error) from error
+
+
+def enqueue(
+    transaction: base.Transaction,
+    kind: OperationKind,
+    context: base.Context,
+    group: Any,
+    arguments: Mapping[str, Any] | None = None,
+) -> None:
+    """Queue an operation on a group, a row or a record."""
+    transaction.enqueue(
+        kind,
+        context,
+        resource_id=group.id,
+        project_id=group.project_id,
+        host=group.host,
+        arguments=arguments,
+    )
+
+
+def _check_status(group: rows.Row, allowed: Collection[str]) -> None:
+    if group.status not in allowed:
+        raise exceptions.InvalidState(
+            reason=f"Consistency group {group.id} is {group.status}; "
+            f"it must be {' or '.join(sorted(allowed))}."
+        )

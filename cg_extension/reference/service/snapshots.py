@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Snapshots of single volumes; those of group snapshots are listed here, too, but not deleted.
+
+A snapshot belongs to its volume's project, whoever takes it.
+"""
+
+from collections.abc import Mapping
+
+from oslo_utils import uuidutils
+
+from cg_extension.contract import exceptions, records, statuses
+from cg_extension.contract.operations import OperationKind
+from cg_extension.reference.db import pairs, rows, snapshots, volumes
+from cg_extension.reference.service import base, from_rows, members, quotas, scheduler
+
+TABLE = snapshots.TABLE
+NOT_FOUND = exceptions.SnapshotNotFound
+FILTERS = ("name", "status", "volume_id", "cgsnapshot_id", "project_id", "user_id")
+
+_STATUS = statuses.SnapshotStatus
+_RESETTABLE = statuses.RESETTABLE_SNAPSHOT
+
+
+class Snapshots(base.Part):
+    """Snapshot calls of the host's API."""
+
+    def list_snapshots(
+        self, context: base.Context, query: records.ListQuery
+    ) -> records.Page[records.Snapshot]:
+        """One page of snapshots. Filters: ``FILTERS``."""
+        with self.read(context) as conn:
+            found, has_more = base.page(conn, context, TABLE, query, FILTERS)
+            return records.Page(from_rows.snapshot_records(conn, found), has_more)
+
+    def get_snapshot(self, context: base.Context, snapshot_id: str) -> records.Snapshot:
+        """:raises SnapshotNotFound: no such snapshot, or another project's."""
+        with self.read(context) as conn:
+            row = base.get_visible(conn, context, TABLE, snapshot_id, NOT_FOUND)
+            return from_rows.snapshot_records(conn, [row])[0]
+
+    def create_snapshot(
+        self,
+        context: base.Context,
+        *,
+        volume_id: str,
+        name: str | None,
+        description: str | None,
+        force: bool,
+        metadata: Mapping[str, str] | None,
+    ) -> records.Snapshot:
+        """Accept a snapshot of an available volume, with ``force`` also of one in use.
+
+        :raises VolumeNotFound: no such volume.
+        :raises InvalidState: its status, or its backend, forbids it.
+        :raises QuotaExceeded: on ``snapshots`` or ``gigabytes``.
+        """
+
+        def work(transaction: base.Transaction) -> records.Snapshot:
+            conn = transaction.conn
+            volume, limits = base.get_locked(
+                transaction, context, volumes.TABLE, volume_id, exceptions.VolumeNotFound
+            )
+            if volume.status == statuses.VolumeStatus.IN_USE and not force:
+                raise members.refuse(volume_id, "is in-use; give force to take it all the same")
+            members.check_snapshottable({volume_id: volume})
+            scheduler.check_not_frozen(conn, volume.host)
+            requested = quotas.for_snapshots(self.conf, [volume.size])
+            quotas.check(transaction, self.conf, volume.project_id, limits, requested)
+            values = {
+                "id": uuidutils.generate_uuid(),
+                "project_id": volume.project_id,
+                "user_id": context.user_id,
+                "name": name,
+                "description": description,
+                "status": statuses.SNAPSHOT_TRANSITIONS["create"].during,
+                "created_at": transaction.now,
+                "volume_id": volume_id,
+                "volume_size": volume.size,
+            }
+            rows.insert(conn, TABLE, [values])
+            pairs.insert(conn, snapshots.METADATA, {values["id"]: metadata or {}})
+            _enqueue(transaction, OperationKind.SNAPSHOT_CREATE, context, values["id"], volume)
+            return records.Snapshot(**values, metadata=dict(metadata or {}))
+
+        return self.write(work)
+
+    def update_snapshot(
+        self,
+        context: base.Context,
+        snapshot_id: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+    ) -> records.Snapshot:
+        """Change what is not None."""
+        given = {"name": name, "description": description}
+        changes = {key: value for key, value in given.items() if value is not None}
+
+        def work(transaction: base.Transaction) -> records.Snapshot:
+            base.get_locked(transaction, context, TABLE, snapshot_id, NOT_FOUND)
+            transaction.change(TABLE, [snapshot_id], changes)
+            row = base.get_visible(transaction.conn, context, TABLE, snapshot_id, NOT_FOUND)
+            return from_rows.snapshot_records(transaction.conn, [row])[0]
+
+        return self.write(work)
+
+    def delete_snapshot(
+        self, context: base.Context, snapshot_id: str, *, force: bool = False
+    ) -> None:
+        """Accept the deletion. ``force`` is taken for Cinder's clients; it allows nothing more.
+
+        :raises SnapshotNotFound: no such snapshot.
+        :raises InvalidState: its status, its group snapshot, or a volume being created from it
+            forbids it.
+        """
+
+        def work(transaction: base.Transaction) -> None:
+            conn = transaction.conn
+            snapshot, _limits = base.get_locked(transaction, context, TABLE, snapshot_id, NOT_FOUND)
+            volume = rows.get(conn, volumes.TABLE, snapshot.volume_id)
+            assert volume is not None  # noqa: S101 (a foreign key holds it)
+            scheduler.check_not_frozen(conn, volume.host)
+            if snapshot.cgsnapshot_id is not None:
+                raise _refuse(
+                    snapshot_id,
+                    f"belongs to group snapshot {snapshot.cgsnapshot_id}; delete that instead",
+                )
+            deletion = statuses.SNAPSHOT_TRANSITIONS["delete"]
+            if snapshot.status not in deletion.sources:
+                allowed = " or ".join(sorted(deletion.sources))
+                raise _refuse(snapshot_id, f"is {snapshot.status}; it must be {allowed}")
+            if volumes.made_from_snapshots(conn, [snapshot_id], status=_STATUS.CREATING):
+                raise _refuse(snapshot_id, "is the source of a volume that is being created")
+            transaction.change(
+                TABLE, [snapshot_id], {"status": deletion.during}, statuses=deletion.sources
+            )
+            _enqueue(transaction, OperationKind.SNAPSHOT_DELETE, context, snapshot_id, volume)
+
+        self.write(work)
+
+    def set_snapshot_metadata(
+        self,
+        context: base.Context,
+        snapshot_id: str,
+        metadata: Mapping[str, str],
+        *,
+        replace: bool,
+    ) -> dict[str, str]:
+        """Set pairs, with ``replace`` in the place of all others; gives what is there then."""
+
+        def work(transaction: base.Transaction) -> dict[str, str]:
+            conn = transaction.conn
+            base.get_locked(transaction, context, TABLE, snapshot_id, NOT_FOUND)
+            (pairs.replace if replace else pairs.update)(
+                conn, snapshots.METADATA, snapshot_id, metadata
+            )
+            return snapshots.metadata(conn, [snapshot_id])[snapshot_id]
+
+        return self.write(work)
+
+    def delete_snapshot_metadata(self, context: base.Context, snapshot_id: str, key: str) -> None:
+        """:raises NotFound: no such snapshot, or it has no such key."""
+
+        def work(transaction: base.Transaction) -> None:
+            base.get_locked(transaction, context, TABLE, snapshot_id, NOT_FOUND)
+            if not pairs.delete(transaction.conn, snapshots.METADATA, snapshot_id, [key]):
+                raise exceptions.NotFound(f"Snapshot {snapshot_id} has no metadata {key}.")
+
+        self.write(work)
+
+    def reset_snapshot_status(
+        self, context: base.Context, snapshot_id: str, *, status: str
+    ) -> None:
+        """Set a snapshot's status by hand.
+
+        :raises InvalidInput: a status of work under way, or one that does not exist.
+        :raises InvalidState: a manager is working on the snapshot.
+        """
+        if status not in _RESETTABLE:
+            raise exceptions.InvalidInput(
+                reason=f"status must be one of {', '.join(sorted(_RESETTABLE))}"
+            )
+
+        def work(transaction: base.Transaction) -> None:
+            snapshot, _limits = base.get_locked(transaction, context, TABLE, snapshot_id, NOT_FOUND)
+            if snapshot.status in (_STATUS.CREATING, _STATUS.DELETING):
+                raise _refuse(snapshot_id, f"is {snapshot.status}; wait for the end of it")
+            transaction.change(TABLE, [snapshot_id], {"status": status})
+
+        self.write(work)
+
+
+def _enqueue(
+    transaction: base.Transaction,
+    kind: OperationKind,
+    context: base.Context,
+    snapshot_id: str,
+    volume: rows.Row,
+) -> None:
+    transaction.enqueue(
+        kind,
+        context,
+        resource_id=snapshot_id,
+        project_id=volume.project_id,
+        host=volume.host,
+    )
+
+
+def _refuse(snapshot_id: str, reason: str) -> exceptions.InvalidState:
+    return exceptions.InvalidState(reason=f"Snapshot {snapshot_id} {reason}.")

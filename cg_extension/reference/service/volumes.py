@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes of the reference host: list, show, change, delete. Creation: ``new_volumes``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from cg_extension.contract import exceptions, records, statuses
+from cg_extension.contract.operations import OperationKind
+from cg_extension.reference.db import pairs, rows, volumes
+from cg_extension.reference.service import base, from_rows, members, scheduler
+
+TABLE = volumes.TABLE
+NOT_FOUND = exceptions.VolumeNotFound
+FILTERS = (
+    "name",
+    "status",
+    "availability_zone",
+    "consistencygroup_id",
+    "snapshot_id",
+    "source_volid",
+    "volume_type_id",
+    "project_id",
+    "user_id",
+)
+
+_STATUS = statuses.VolumeStatus
+_RESETTABLE = statuses.RESETTABLE_VOLUME
+
+
+def load_one(conn: sa.Connection, volume_id: str) -> records.Volume:
+    """The record of a volume that is known to exist."""
+    row = rows.get(conn, TABLE, volume_id)
+    if row is None:
+        raise NOT_FOUND(id=volume_id)
+    return from_rows.volume_records(conn, [row])[0]
+
+
+class Volumes(base.Part):
+    """Volume calls of the host's API."""
+
+    def list_volumes(
+        self, context: base.Context, query: records.ListQuery
+    ) -> records.Page[records.Volume]:
+        """One page of volumes. Filters: ``FILTERS``."""
+        with self.read(context) as conn:
+            found, has_more = base.page(conn, context, TABLE, query, FILTERS)
+            return records.Page(from_rows.volume_records(conn, found), has_more)
+
+    def get_volume(self, context: base.Context, volume_id: str) -> records.Volume:
+        """:raises VolumeNotFound: no such volume, or another project's."""
+        with self.read(context) as conn:
+            row = base.get_visible(conn, context, TABLE, volume_id, NOT_FOUND)
+            return from_rows.volume_records(conn, [row])[0]
+
+    def update_volume(
+        self,
+        context: base.Context,
+        volume_id: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> records.Volume:
+        """Change what is not None; ``metadata`` replaces all of it."""
+        given = {"name": name, "description": description}
+        changes = {key: value for key, value in given.items() if value is not None}
+
+        def work(transaction: base.Transaction) -> records.Volume:
+            conn = transaction.conn
+            base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
+            transaction.change(TABLE, [volume_id], changes)
+            if metadata is not None:
+                pairs.replace(conn, volumes.METADATA, volume_id, metadata)
+            return load_one(conn, volume_id)
+
+        return self.write(work)
+
+    def delete_volume(self, context: base.Context, volume_id: str, *, force: bool = False) -> None:
+        """Accept the deletion; with ``force`` also of one that is in use without an attachment.
+
+        :raises VolumeNotFound: no such volume.
+        :raises InvalidState: its status, group, attachments, snapshots or clones forbid it.
+        """
+
+        def work(transaction: base.Transaction) -> None:
+            volume, _limits = base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
+            scheduler.check_not_frozen(transaction.conn, volume.host)
+            if volume.consistencygroup_id is not None:
+                raise members.refuse(
+                    volume_id,
+                    f"belongs to consistency group {volume.consistencygroup_id}; "
+                    "remove it from the group first",
+                )
+            deletion = statuses.VOLUME_TRANSITIONS["force_delete" if force else "delete"]
+            members.check_deletable(transaction.conn, {volume_id: volume}, deletion.sources)
+            transaction.change(
+                TABLE, [volume_id], {"status": deletion.during}, statuses=deletion.sources
+            )
+            transaction.enqueue(
+                OperationKind.VOLUME_DELETE,
+                context,
+                resource_id=volume_id,
+                project_id=volume.project_id,
+                host=volume.host,
+            )
+
+        self.write(work)
+
+    def set_volume_metadata(
+        self,
+        context: base.Context,
+        volume_id: str,
+        metadata: Mapping[str, str],
+        *,
+        replace: bool,
+    ) -> dict[str, str]:
+        """Set pairs, with ``replace`` in the place of all others; gives what is there then."""
+
+        def work(transaction: base.Transaction) -> dict[str, str]:
+            conn = transaction.conn
+            base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
+            (pairs.replace if replace else pairs.update)(
+                conn, volumes.METADATA, volume_id, metadata
+            )
+            return volumes.metadata(conn, [volume_id])[volume_id]
+
+        return self.write(work)
+
+    def delete_volume_metadata(self, context: base.Context, volume_id: str, key: str) -> None:
+        """:raises NotFound: no such volume, or it has no such key."""
+
+        def work(transaction: base.Transaction) -> None:
+            base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
+            if not pairs.delete(transaction.conn, volumes.METADATA, volume_id, [key]):
+                raise exceptions.NotFound(f"Volume {volume_id} has no metadata {key}.")
+
+        self.write(work)
+
+    def reset_volume_status(
+        self,
+        context: base.Context,
+        volume_id: str,
+        *,
+        status: str | None,
+        attach_status: str | None = None,
+    ) -> None:
+        """Set a volume's status by hand; ``attach_status`` "detached" drops its attachments.
+
+        :raises InvalidInput: a status of work under way, or one that does not exist.
+        :raises InvalidState: a manager is working on the volume.
+        """
+        if status is not None and status not in _RESETTABLE:
+            raise exceptions.InvalidInput(
+                reason=f"status must be one of {', '.join(sorted(_RESETTABLE))}"
+            )
+        if attach_status not in (None, "attached", "detached"):
+            raise exceptions.InvalidInput(reason="attach_status must be attached or detached")
+        changes: dict[str, Any] = {} if status is None else {"status": status}
+
+        def work(transaction: base.Transaction) -> None:
+            conn = transaction.conn
+            volume, _limits = base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
+            if volume.status in (_STATUS.CREATING, _STATUS.DELETING):
+                raise members.refuse(volume_id, f"is {volume.status}; wait for the end of it")
+            attached = [item.id for item in volumes.attachments(conn, [volume_id])[volume_id]]
+            if attach_status == "attached" and not attached:
+                raise members.refuse(volume_id, "has no attachment; attach it instead")
+            if attach_status == "detached":
+                volumes.detach(conn, attached)
+            transaction.change(TABLE, [volume_id], changes)
+
+        self.write(work)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the host's controllers share beside what all controllers do: the whole service, metadata."""
+
+import json
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any
+
+import webob
+
+from cg_extension.api import controller, pagination, validation, wsgi
+from cg_extension.contract import context as cg_context
+from cg_extension.contract import exceptions
+from cg_extension.reference.service import ReferenceService
+from cg_extension.reference.wsgi import schemas
+
+Context = cg_context.RequestContext
+Document = dict[str, Any]
+Query = dict[str, list[str]]
+
+
+class Controller(controller.Controller):
+    """Base of the host's controllers."""
+
+    service: ReferenceService
+
+    def authorize_project(self, context: Context, rule: str, project_id: str | None) -> None:
+        """Check a rule about a project as a whole.
+
+        :raises Forbidden: the rule does not allow it.
+        """
+        self._authorize(context, rule, {"project_id": project_id})
+
+    def url(self, req: webob.Request, collection: str, id: str) -> str:
+        """Where clients find a resource, with the project if the request's path has it."""
+        project_id = req.urlvars["project_id"]
+        project = "" if project_id is None else f"/{urllib.parse.quote(project_id)}"
+        base = pagination.base_url(req, self.conf) + req.script_name
+        return f"{base}{project}/{collection}/{id}"
+
+
+def action_of(req: webob.Request, body: Document, names: Mapping[str, str]) -> tuple[str, Document]:
+    """Which of the actions ``names`` a checked body asks for, and with which arguments.
+
+    Arguments may be null; the body without nulls no longer tells the action's name then.
+
+    :raises InvalidInput: none, several or another one.
+    """
+    asked = list(json.loads(req.body))
+    if len(asked) != 1 or asked[0] not in names:
+        validation.invalid(f"the body must have exactly one of {validation.names(names)}.")
+    return names[asked[0]], body.get(asked[0], {})
+
+
+class MetadataController(Controller):
+    """Metadata of one kind of resource; the subclass says whose.
+
+    ``RULES`` are those for reading, setting and deleting.
+    """
+
+    RULES: tuple[str, str, str]
+
+    def resource_id(self, req: webob.Request, id: str, rule: str) -> tuple[str, Mapping[str, str]]:
+        """Id and metadata of the resource, if the caller may do this with it."""
+        raise NotImplementedError
+
+    def store(
+        self, req: webob.Request, id: str, metadata: Mapping[str, str], *, replace: bool
+    ) -> dict[str, str]:
+        """Set pairs; gives all that are there then."""
+        raise NotImplementedError
+
+    def remove(self, req: webob.Request, id: str, key: str) -> None:
+        """:raises NotFound: there is no such key."""
+        raise NotImplementedError
+
+    def index(self, req: webob.Request, id: str) -> Document:
+        """Show all."""
+        _, metadata = self.resource_id(req, id, self.RULES[0])
+        return {"metadata": dict(metadata)}
+
+    @wsgi.body(schemas.METADATA)
+    def create(self, req: webob.Request, id: str, body: Document) -> Document:
+        """Add or change some."""
+        return self._set(req, id, body["metadata"], replace=False)
+
+    @wsgi.body(schemas.METADATA)
+    def update_all(self, req: webob.Request, id: str, body: Document) -> Document:
+        """Replace all."""
+        return self._set(req, id, body["metadata"], replace=True)
+
+    def show(self, req: webob.Request, id: str, key: str) -> Document:
+        """Show one."""
+        _, metadata = self.resource_id(req, id, self.RULES[0])
+        if key not in metadata:
+            raise exceptions.NotFound(f"There is no metadata {validation.shown(key)}.")
+        return {"meta": {key: metadata[key]}}
+
+    @wsgi.body(schemas.envelope("meta", {**schemas.PAIRS, "minProperties": 1, "maxProperties": 1}))
+    def update(self, req: webob.Request, id: str, key: str, body: Document) -> Document:
+        """Add or change one."""
+        if key not in body["meta"]:
+            validation.invalid(
+                f"the key of meta must be that of the path, {validation.shown(key)}."
+            )
+        self._set(req, id, body["meta"], replace=False)
+        return {"meta": body["meta"]}
+
+    def delete(self, req: webob.Request, id: str, key: str) -> None:
+        """Remove one."""
+        resource_id, _ = self.resource_id(req, id, self.RULES[2])
+        self.remove(req, resource_id, key)
+
+    def _set(
+        self, req: webob.Request, id: str, metadata: Mapping[str, str], *, replace: bool
+    ) -> Document:
+        resource_id, _ = self.resource_id(req, id, self.RULES[1])
+        return {"metadata": self.store(req, resource_id, metadata, replace=replace)}

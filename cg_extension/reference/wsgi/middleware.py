@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The filters of the pipeline that know nothing of groups or volumes.
+
+Most are oslo.middleware's, made here because its own paste factories read the global configuration,
+and stricter where a client could gain by it; ours are the JSON faults and the log of requests.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import oslo_middleware
+import webob
+from oslo_log import log as logging
+from oslo_middleware import request_id
+
+from cg_extension.api import faults
+from cg_extension.contract import context as cg_context
+from cg_extension.contract import exceptions
+from cg_extension.reference import metrics
+from cg_extension.reference.wsgi import pipeline
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    Filter = Callable[[WSGIApplication], WSGIApplication]
+
+LOG = logging.getLogger(__name__)
+
+# Labels of metrics must not be the client's to invent.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+
+# What links are made of: its name for messages, its place in the environ, its form (RFC 3986).
+_LINK_PARTS = (
+    ("scheme", "wsgi.url_scheme", re.compile("https?")),
+    ("host", "HTTP_HOST", re.compile(r"(([\w.~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(:\d*)?)?", re.A)),
+    ("path's prefix", "SCRIPT_NAME", re.compile(r"(/[^/\s\\<>\"?#][^\s\\<>\"?#]*)?")),
+)
+
+
+def _from_oslo(middleware: Any) -> "Callable[..., Filter]":
+    """A paste factory for one of oslo's filters, configured by the deployment's options."""
+
+    def factory(global_conf: dict[str, str], **local_conf: str) -> "Filter":
+        conf = pipeline.current().conf
+        return lambda application: middleware(application, conf)
+
+    return factory
+
+
+class SizeLimit(oslo_middleware.RequestBodySizeLimiter):
+    """oslo's, whose own message does not tell the limit."""
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        limit = self.oslo_conf.oslo_middleware.max_request_body_size
+        length = environ.get("CONTENT_LENGTH") or "0"
+        if length.isdigit() and int(length) > limit:
+            raise exceptions.OverLimit(reason=f"The body must have at most {limit} bytes.")
+        return super().__call__(environ, start_response)
+
+
+class ProxyHeaders(oslo_middleware.HTTPProxyToWSGI):
+    """oslo's, for the ``X-Forwarded`` headers alone, and for what a link can be made of.
+
+    ``Forwarded`` would win over them, and a proxy that sets those lets a client's own through. Of a
+    list in one of them the last counts: the nearest proxy's own word, which others only lengthen.
+    """
+
+    def process_request(self, req: webob.Request) -> Any:
+        """Work the headers in; a fault if scheme, host or prefix are none."""
+        environ = req.environ
+        environ.pop("HTTP_FORWARDED", None)
+        for name in ("FOR", "PROTO", "HOST", "PREFIX"):
+            if (value := environ.get(f"HTTP_X_FORWARDED_{name}")) is not None:
+                last = value.rpartition(",")[2].strip()
+                environ[f"HTTP_X_FORWARDED_{name}"] = last.rstrip("/") if name == "PREFIX" else last
+        super().process_request(req)
+        for header, key, form in _LINK_PARTS:
+            if not form.fullmatch(environ.get(key, "")):
+                return faults.fault(400, f"The {header} of the request is none.")
+        return None
+
+
+request_id_factory = _from_oslo(oslo_middleware.RequestId)
+http_proxy_to_wsgi_factory = _from_oslo(ProxyHeaders)
+cors_factory = _from_oslo(oslo_middleware.CORS)
+sizelimit_factory = _from_oslo(SizeLimit)
+
+
+class Faults:
+    """Turns whatever goes wrong below into the JSON error of the API.
+
+    That is an exception, or an error answer in another form, as other projects' filters give it.
+    """
+
+    def __init__(self, application: "WSGIApplication") -> None:
+        self._application = application
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        try:
+            response = webob.Request(environ).get_response(self._application)
+        except Exception as error:
+            return faults.from_exception(error, environ)(environ, start_response)
+        if response.status_int >= 400 and not _is_fault(response):
+            return faults.from_response(response, environ)(environ, start_response)
+        return response(environ, start_response)
+
+
+def faults_factory(global_conf: dict[str, str], **local_conf: str) -> "Filter":
+    """Paste factory of :class:`Faults`."""
+    return Faults
+
+
+def _is_fault(response: webob.Response) -> bool:
+    """Whether an error answer has the API's form already (an answer to HEAD has no body)."""
+    if (response.content_type or "").lower() != "application/json":
+        return False
+    return not response.body or set(response.json) <= set(faults.NAMES.values())
+
+
+class RequestLog:
+    """Logs each request with its status and time: changes at level info, reads at debug.
+
+    The time is measured for the metrics, too.
+    """
+
+    def __init__(self, application: "WSGIApplication") -> None:
+        self._application = application
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        level = logging.DEBUG if environ["REQUEST_METHOD"] in ("GET", "HEAD") else logging.INFO
+        started = time.monotonic()
+        # What is logged before auth knows who asks must not show the thread's last request.
+        cg_context.RequestContext(request_id=environ.get(request_id.ENV_REQUEST_ID))
+
+        def log_and_start(status: str, *arguments: Any) -> Any:
+            seconds = time.monotonic() - started
+            method = environ["REQUEST_METHOD"]
+            known = method if method in _METHODS else "other"
+            metrics.REQUESTS.labels(known, status.split()[0]).observe(seconds)
+            LOG.log(
+                level,
+                "%s %s %s status: %s time: %.4f s",
+                environ.get("REMOTE_ADDR", "-"),
+                method,
+                environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
+                status.split()[0],
+                seconds,
+            )
+            return start_response(status, *arguments)
+
+        return self._application(environ, log_and_start)
+
+
+def request_log_factory(global_conf: dict[str, str], **local_conf: str) -> "Filter":
+    """Paste factory of :class:`RequestLog`."""
+    return RequestLog

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of db.engine on every database."""
+
+import datetime
+import importlib
+import threading
+import time
+from typing import Any
+from unittest import mock
+
+import fixtures
+import sqlalchemy as sa
+import testscenarios
+from oslo_config import cfg
+from oslo_db import exception as db_exception
+from oslotest import base
+
+from cg_extension.conf import errors
+from cg_extension.reference.db import engine, tables
+from cg_extension.tests import databases
+
+_LOCKS = tables.quota_locks
+_FAILED = 'connection to server at "h" (192.0.2.1), port 1 failed:'
+
+
+class EngineTest(testscenarios.WithScenarios, base.BaseTestCase):
+    scenarios = databases.SCENARIOS
+    dialect: str
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.database = self.useFixture(databases.Database(self.dialect)).database
+
+    def _projects(self, conn: sa.Connection) -> list[str]:
+        return list(conn.execute(sa.select(_LOCKS.c.project_id)).scalars())
+
+    def test_a_writer_commits_at_its_end(self) -> None:
+        with self.database.writer() as conn:
+            conn.execute(_LOCKS.insert(), {"project_id": "a"})
+        with self.database.reader() as conn:
+            self.assertEqual(["a"], self._projects(conn))
+
+    def test_an_exception_rolls_a_writer_back(self) -> None:
+        def fail() -> None:
+            with self.database.writer() as conn:
+                conn.execute(_LOCKS.insert(), {"project_id": "a"})
+                raise ZeroDivisionError
+
+        self.assertRaises(ZeroDivisionError, fail)
+        with self.database.reader() as conn:
+            self.assertEqual([], self._projects(conn))
+
+    def test_a_reader_keeps_to_one_snapshot_while_others_write(self) -> None:
+        with self.database.reader() as reading:
+            self.assertEqual([], self._projects(reading))
+            with self.database.writer() as conn:
+                conn.execute(_LOCKS.insert(), {"project_id": "a"})
+            self.assertEqual([], self._projects(reading))
+
+    def test_a_writer_that_waited_for_a_lock_sees_what_its_owner_left(self) -> None:
+        with self.database.writer() as conn:
+            conn.execute(_LOCKS.insert(), {"project_id": "a"})
+        seen = []
+
+        def lock_and_read() -> None:
+            with self.database.writer() as conn:
+                if self.dialect != "sqlite":
+                    conn.execute(sa.select(_LOCKS))  # A read that must not fix the snapshot.
+                conn.execute(sa.select(_LOCKS).where(_LOCKS.c.project_id == "a").with_for_update())
+                seen.extend(self._projects(conn))
+
+        thread = threading.Thread(target=lock_and_read)
+        with self.database.writer() as conn:
+            conn.execute(sa.select(_LOCKS).where(_LOCKS.c.project_id == "a").with_for_update())
+            thread.start()
+            thread.join(0.3)
+            self.assertTrue(thread.is_alive())
+            conn.execute(_LOCKS.insert(), {"project_id": "b"})
+        thread.join()
+        self.assertEqual({"a", "b"}, set(seen))
+
+    def test_the_clock_is_utc_with_microseconds(self) -> None:
+        with self.database.reader() as conn:
+            times = [engine.now(conn) for _ in range(3)]
+        distance = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - times[0]
+        self.assertLess(abs(distance), datetime.timedelta(seconds=10))
+
+    def test_the_clock_as_an_expression_compares_with_stored_times(self) -> None:
+        now = engine.utcnow()
+        operations = tables.operations
+        row = dict.fromkeys(("id", "resource_id", "kind", "project_id", "host"), "x")
+        row |= {"arguments": "{}", "context": "{}", "created_at": now, "run_after": now}
+        with self.database.writer() as conn:
+            conn.execute(operations.insert().values(row))
+        with self.database.reader() as conn:
+            due = conn.execute(
+                sa.select(operations.c.id).where(operations.c.run_after <= engine.utcnow())
+            )
+            self.assertEqual(["x"], list(due.scalars()))
+
+    def test_text_is_compared_by_code_point_with_blanks_at_the_end(self) -> None:
+        names = ["a", "a ", "A", "\U0001f600", "ä", "z"]
+        with self.database.writer() as conn:
+            conn.execute(_LOCKS.insert(), [{"project_id": name} for name in names])
+        with self.database.reader() as conn:
+            ordered = sa.select(_LOCKS.c.project_id).order_by(_LOCKS.c.project_id)
+            self.assertEqual(sorted(names), list(conn.execute(ordered).scalars()))
+            one = sa.select(_LOCKS.c.project_id).where(_LOCKS.c.project_id == "a")
+            self.assertEqual(["a"], list(conn.execute(one).scalars()))
+
+    def test_foreign_keys_hold(self) -> None:
+        def orphan() -> None:
+            with self.database.writer() as conn:
+                conn.execute(
+                    tables.volume_metadata.insert(), {"volume_id": "x", "key": "k", "value": "v"}
+                )
+
+        self.assertRaises(db_exception.DBReferenceError, orphan)
+
+
+class StartTest(testscenarios.WithScenarios, base.BaseTestCase):
+    scenarios = [
+        (
+            "postgresql",
+            {
+                "dialect": "postgresql",
+                "module": "psycopg2",
+                "messages": [
+                    (f"{_FAILED} FATAL:  the database system is starting up",),
+                    (f"{_FAILED} FATAL:  sorry, too many clients already",),
+                    (f"{_FAILED} server closed the connection unexpectedly\n\tThis",),
+                ],
+            },
+        ),
+        (
+            "mysql",
+            {
+                "dialect": "mysql",
+                "module": "pymysql",
+                "messages": [
+                    (1040, "Too many connections"),
+                    (1053, "Server shutdown in progress"),
+                ],
+            },
+        ),
+    ]
+    dialect: str
+    module: str
+    messages: list[tuple[object, ...]]
+
+    def test_a_start_waits_for_a_server_that_takes_no_connection_yet(self) -> None:
+        conf = databases.configuration(databases.create(self.dialect))
+        conf.set_override("retry_interval", 0, group="database")
+        module = importlib.import_module(self.module)
+        connect = module.connect
+        refusals = [module.OperationalError(*message) for message in self.messages]
+
+        def answer(*arguments: Any, **options: Any) -> Any:
+            if refusals:
+                raise refusals.pop(0)
+            return connect(*arguments, **options)
+
+        with mock.patch.object(module, "connect", answer):
+            engine.Database(conf).dispose()
+        self.assertEqual([], refusals)
+
+
+class LockTest(testscenarios.WithScenarios, base.BaseTestCase):
+    # SQLite's writers wait for each other at their begin and can't deadlock.
+    scenarios = [pair for pair in databases.SCENARIOS if pair[0] != "sqlite"]
+    dialect: str
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.database = self.useFixture(databases.Database(self.dialect)).database
+
+    def test_a_deadlocked_transaction_is_run_again_as_a_whole(self) -> None:
+        with self.database.writer() as conn:
+            conn.execute(_LOCKS.insert(), [{"project_id": "a"}, {"project_id": "b"}])
+        barrier = threading.Barrier(2)
+        begun = set()
+        ended = []
+
+        @engine.retry
+        def lock(first: str, second: str) -> None:
+            with self.database.writer() as conn:
+                conn.execute(
+                    sa.select(_LOCKS).where(_LOCKS.c.project_id == first).with_for_update()
+                )
+                if first not in begun:
+                    begun.add(first)
+                    barrier.wait()
+                conn.execute(
+                    sa.select(_LOCKS).where(_LOCKS.c.project_id == second).with_for_update()
+                )
+            ended.append(first)
+
+        threads = [threading.Thread(target=lock, args=pair) for pair in (("a", "b"), ("b", "a"))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        self.assertEqual({"a", "b"}, set(ended))
+
+    def test_locks_of_a_process_that_was_stopped_do_not_last(self) -> None:
+        with self.database.writer() as conn:
+            conn.execute(_LOCKS.insert(), {"project_id": "a"})
+        lock = sa.select(_LOCKS).where(_LOCKS.c.project_id == "a").with_for_update()
+
+        def stop() -> None:
+            with self.database.writer() as conn:
+                conn.execute(lock)
+                other.start()
+                other.join(10)
+                conn.execute(lock)
+
+        def go_on() -> None:
+            with self.database.writer() as conn:
+                conn.execute(lock)
+                went_on.append(time.monotonic())
+
+        went_on: list[float] = []
+        other = threading.Thread(target=go_on, daemon=True)
+        self.database.dispose()
+        with mock.patch.object(engine, "_IDLE_TRANSACTION", 1):
+            self.assertRaises(db_exception.DBConnectionError, stop)
+        self.assertEqual(1, len(went_on))
+
+
+class RefusedConnectionTest(base.BaseTestCase):
+    def test_a_server_that_takes_no_connection_is_a_lost_connection(self) -> None:
+        """As while PostgreSQL starts up, which oslo.db does not know for what it is."""
+        url = sa.make_url(databases.new("postgresql"))
+        database = engine.Database(databases.configuration(url.render_as_string(False)))
+        self.addCleanup(database.dispose)
+        others = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+        self.addCleanup(others.dispose)
+        with others.connect() as conn:
+            conn.exec_driver_sql(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false")
+        database.dispose()
+        for use in (database.reader, database.replica_reader, database.writer):
+            self.assertRaises(db_exception.DBConnectionError, use().__enter__)
+
+
+class BusyTest(base.BaseTestCase):
+    def test_a_writer_that_waited_too_long_for_another_process_tries_again(self) -> None:
+        fixture = self.useFixture(databases.Database("sqlite"))
+        fixture.database.dispose()
+        with mock.patch.object(engine, "_SQLITE_BUSY_TIMEOUT", 50):
+            database = engine.Database(fixture.conf)
+            self.addCleanup(database.dispose)
+            other = engine.Database(fixture.conf)
+            self.addCleanup(other.dispose)
+            holder = other.writer()
+            holder.__enter__()
+            tries = 0
+
+            @engine.retry
+            def write() -> None:
+                nonlocal tries
+                tries += 1
+                if tries == 3:
+                    holder.__exit__(None, None, None)
+                with database.writer() as conn:
+                    conn.execute(_LOCKS.insert(), {"project_id": "a"})
+
+            write()
+        self.assertEqual(3, tries)
+
+
+class AddressTest(base.BaseTestCase):
+    def refused(self, connection: str) -> str:
+        conf = cfg.ConfigOpts()
+        conf([], project="cg_extension")
+        engine.register_opts(conf)
+        conf.set_override("connection", connection, group="database")
+        return str(self.assertRaises(errors.StartError, engine.Database, conf))
+
+    def test_a_database_in_memory_is_refused(self) -> None:
+        for url in (
+            "sqlite://",
+            "sqlite:///:memory:",
+            "sqlite:///file::memory:?cache=shared&uri=true",
+            "sqlite:///file:x?mode=memory&cache=shared&uri=true",
+        ):
+            self.assertIn("in memory", self.refused(url))
+
+    def test_what_libpq_can_not_read_is_told_without_a_traceback(self) -> None:
+        log = self.useFixture(fixtures.FakeLogger())
+        told = self.refused("postgresql+psycopg2://u:secret@127.0.0.1/x?nope=1")
+        self.assertIn('"nope"', told)
+        self.assertNotIn("secret", told)
+        self.assertNotIn("Traceback", log.output)

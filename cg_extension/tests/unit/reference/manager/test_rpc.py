@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wake-ups and connections, within the process, by messages, and without a broker."""
+
+import socket
+import time
+from typing import Any
+
+from cg_extension.contract import exceptions
+from cg_extension.drivers import exceptions as driver_exceptions
+from cg_extension.reference.manager import backend, rpc
+from cg_extension.reference.service import manager_client as service_rpc
+from cg_extension.tests.unit.reference.manager import base
+
+# Nobody listens there: discard is not served by any machine that runs tests.
+NO_BROKER = "rabbit://nobody:nothing@127.0.0.1:9/"
+CONNECTOR = {"host": "h"}
+
+
+class Backend(backend.Backend):
+    """Counts its wake-ups, and is up without being started."""
+
+    woken = 0
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    def is_ready(self) -> bool:
+        return True
+
+
+class RPCTestCase(base.ManagerTestCase):
+    transport_url: str
+
+    def setUp(self) -> None:
+        super().setUp()
+        service_rpc.is_local(self.conf)  # Registers the option.
+        self.conf.set_override("transport_url", self.transport_url)
+        self.backend = Backend(self.conf, self.database, self.driver, self.runner, self.keeper)
+        self.backends: dict[str, backend.Backend] = {self.driver.host: self.backend}
+        self.connections = rpc.Connections(self.database, self.backends)
+
+    def initialize(self, waker: service_rpc.Waker, volume: str, host: str | None = None) -> Any:
+        return waker.initialize_connection(
+            host or self.driver.host, self.context, volume, CONNECTOR
+        )
+
+
+class SharedRules:
+    """What holds for both ways to reach a manager."""
+
+    waker: service_rpc.Waker
+
+    def test_a_wake_up_reaches_the_backend(self: Any) -> None:
+        self.waker.wake(self.driver.host)
+        self.eventually(lambda: self.backend.woken, "woken")
+
+    def test_waking_an_unknown_backend_is_harmless(self: Any) -> None:
+        self.waker.wake("nobody@nowhere")
+
+    def test_the_driver_says_how_to_connect(self: Any) -> None:
+        volume = self.create_volume()
+        connection = self.initialize(self.waker, volume)
+        self.assertEqual(
+            {"driver_volume_type": "local", "data": {"device_path": volume}}, connection
+        )
+        self.waker.terminate_connection(self.driver.host, self.context, volume, CONNECTOR)
+        self.assertEqual(["initialize_connection", "terminate_connection"], self.driver.calls)
+
+    def test_a_driver_that_fails_is_unavailable_and_tells_nothing_of_its_inside(
+        self: Any,
+    ) -> None:
+        def fail() -> None:
+            raise driver_exceptions.DriverError("/secret/path")
+
+        self.driver.behaviour["initialize_connection"] = fail
+        volume = self.create_volume()
+        error = self.assertRaises(
+            exceptions.ServiceUnavailable, self.initialize, self.waker, volume
+        )
+        self.assertNotIn("secret", error.msg)
+
+
+class LocalTest(SharedRules, RPCTestCase):
+    transport_url = "fake:/"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.waker = rpc.LocalWaker(self.connections, self.backends)
+
+    def test_an_unknown_backend_is_unavailable(self) -> None:
+        volume = self.create_volume()
+        self.assertRaises(
+            exceptions.ServiceUnavailable, self.initialize, self.waker, volume, "no@where"
+        )
+
+
+class MessagingTest(SharedRules, RPCTestCase):
+    transport_url = "fake:/"
+
+    def setUp(self) -> None:
+        super().setUp()
+        server = rpc.Server(self.conf, self.connections, self.backends)
+        server.start()
+        self.addCleanup(server.stop)
+        self.waker = service_rpc.MessagingWaker(self.conf)
+        self.addCleanup(self.waker.close)
+
+    def test_wake_ups_in_a_burst_are_merged_and_the_last_is_not_lost(self) -> None:
+        for _ in range(100):
+            self.waker.wake(self.driver.host)
+        self.eventually(lambda: self.backend.woken, "woken")
+        self.assertLess(self.backend.woken, 100)
+
+
+class NoBrokerTest(RPCTestCase):
+    transport_url = NO_BROKER
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.waker = service_rpc.MessagingWaker(self.conf)
+        self.addCleanup(self.waker.close)
+
+    def test_it_is_not_reachable(self) -> None:
+        self.assertFalse(self.waker.is_reachable())
+
+    def test_one_of_several_brokers_is_enough(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as broker:
+            url = f"rabbit://127.0.0.1:9,127.0.0.1:{broker.getsockname()[1]}/"
+            self.conf.set_override("transport_url", url)
+            self.assertTrue(self.waker.is_reachable())
+
+    def test_a_wake_up_neither_fails_nor_waits(self) -> None:
+        begin = time.monotonic()
+        for _ in range(50):
+            self.waker.wake(self.driver.host)
+        self.assertLess(time.monotonic() - begin, 0.5)
+
+    def test_a_connection_is_unavailable_soon(self) -> None:
+        volume = self.create_volume()
+        begin = time.monotonic()
+        self.assertRaises(exceptions.ServiceUnavailable, self.initialize, self.waker, volume)
+        self.assertLess(time.monotonic() - begin, 15)
+
+    def test_a_manager_starts_and_stops_without_it(self) -> None:
+        server = rpc.Server(self.conf, self.connections, self.backends)
+        begin = time.monotonic()
+        server.start()
+        server.stop()
+        self.assertLess(time.monotonic() - begin, 10)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole manager: its configuration, and what it takes over from an earlier run."""
+
+import subprocess
+import sys
+import threading
+from unittest import mock
+
+import sqlalchemy as sa
+
+from cg_extension import conf as cg_conf
+from cg_extension.drivers import file
+from cg_extension.reference.db import tables
+from cg_extension.reference.manager import backend, instance, service
+from cg_extension.reference.service import manager_client
+from cg_extension.tests.unit.reference.manager import base
+
+
+class ManagerServiceTest(base.ManagerTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        manager_client.is_local(self.conf)  # Registers transport_url.
+        self.conf.set_override("transport_url", "fake:/")
+        self.conf.set_override("volume_driver", "file", group=base.BACKEND)
+
+    def start(self) -> service.ManagerService:
+        manager = service.ManagerService(self.conf, self.database)
+        manager.start()
+        self.addCleanup(manager.stop, 10)
+        return manager
+
+    def assert_refused(self, *words: str) -> None:
+        error = self.assertRaises(
+            service.ConfigurationError, service.ManagerService, self.conf, self.database
+        )
+        for word in words:
+            self.assertIn(word, str(error))
+
+    def test_without_backends_it_says_what_to_configure(self) -> None:
+        self.conf.set_override("enabled_backends", [])
+        self.assert_refused("enabled_backends")
+
+    def test_a_backend_without_driver_is_named(self) -> None:
+        self.conf.set_override("volume_driver", None, group=base.BACKEND)
+        self.assert_refused(base.BACKEND, "volume_driver")
+
+    def test_a_driver_that_does_not_exist_is_named(self) -> None:
+        self.conf.set_override("volume_driver", "tape", group=base.BACKEND)
+        self.assert_refused(base.BACKEND, "tape")
+
+    def test_it_works_and_stops(self) -> None:
+        manager = self.start()
+        volume = self.create_volume()
+        manager.waker.wake(self.driver.host)
+        self.eventually(lambda: not self.queue(), "done")
+        self.assertEqual("available", self.row(tables.volumes, volume).status)
+        self.assertTrue(manager.stop(10))
+
+    def test_it_is_ready_when_each_backend_had_its_first_try_and_one_is_up(self) -> None:
+        self.conf.set_override("enabled_backends", [base.BACKEND, "bad"])
+        cg_conf.register_backend_opts(self.conf, "bad")
+        self.conf.set_override("volume_driver", "file", group="bad")
+        manager = service.ManagerService(self.conf, self.database)
+        self.addCleanup(manager.stop, 10)
+        tries, may_go_on = threading.Event(), threading.Event()
+
+        def hang(driver: file.FileDriver, context: object) -> None:
+            if driver.backend == "bad":
+                tries.set()
+                may_go_on.wait(30)
+                raise OSError("not this one")
+
+        with mock.patch.object(file.FileDriver, "do_setup", hang):
+            with mock.patch.object(file.FileDriver, "check_for_setup_error"):
+                self.assertFalse(manager.is_ready())
+                manager.start()
+                self.assertTrue(tries.wait(10))
+                self.assertFalse(manager.is_settled() or manager.is_ready())
+                may_go_on.set()
+                self.eventually(manager.is_ready, "ready")
+        self.assertTrue(manager.is_settled())
+        self.assertRegex(manager.summary(), f"up: .*@{base.BACKEND}; not up: .*@bad")
+
+    def test_without_a_backend_that_is_up_it_is_settled_and_not_ready(self) -> None:
+        with mock.patch.object(file.FileDriver, "do_setup", side_effect=OSError):
+            manager = self.start()
+            self.eventually(manager.is_settled, "settled")
+            self.assertFalse(manager.is_ready())
+
+    def test_a_start_that_fails_half_way_leaves_nothing_at_work(self) -> None:
+        before = set(threading.enumerate())
+        for place in ("start", "_start_thread"):
+            manager = service.ManagerService(self.conf, self.database)
+            with mock.patch.object(backend.Backend, place, side_effect=OSError):
+                self.assertRaises(OSError, manager.start)
+            self.assertTrue(manager.stop(10))
+            self.eventually(lambda: before.issuperset(threading.enumerate()), "all have ended")
+        self.start()  # Nor is the lock on state_path.
+
+    def test_it_can_be_stopped_without_having_started(self) -> None:
+        self.assertTrue(service.ManagerService(self.conf, self.database).stop(0))
+
+    def test_the_next_start_goes_on_at_once_with_what_its_predecessor_held(self) -> None:
+        dead = instance.Instance(self.state_path, self.conf.host)
+        self.create_volume()
+        with self.database.writer() as conn:
+            held = sa.update(tables.operations).values(
+                owner=dead.owner, lease_expires_at=sa.func.datetime("now", "+1 hour")
+            )
+            conn.execute(held)
+        dead.release()
+        self.start()
+        self.eventually(lambda: not self.queue(), "done")
+
+    def test_the_start_leaves_anothers_claims_alone(self) -> None:
+        self.create_volume()
+        with self.database.writer() as conn:
+            held = sa.update(tables.operations).values(
+                owner="another", lease_expires_at=sa.func.datetime("now", "+1 hour")
+            )
+            conn.execute(held)
+        manager = self.start()
+        manager.waker.wake(self.driver.host)
+        self.assertTrue(manager.stop(10))
+        self.assertEqual(["another"], [row.owner for row in self.queue()])
+
+    def test_a_second_manager_in_the_same_state_path_is_refused(self) -> None:
+        self.start()
+        with mock.patch.object(instance, "_PATIENCE", 0):
+            second = service.ManagerService(self.conf, self.database)
+            self.assertRaises(instance.AlreadyRunning, second.start)
+
+    def test_no_thread_of_a_manager_is_a_green_one(self) -> None:
+        """oslo.service imports eventlet where it is installed; it must not patch anything."""
+        script = (
+            "import sys, cg_extension.cmd.manager, cg_extension.cmd.standalone\n"
+            "patcher = sys.modules.get('eventlet.patcher')\n"
+            "sys.exit(bool(patcher and any(map(patcher.is_monkey_patched, "
+            "('os', 'select', 'socket', 'thread', 'time')))))"
+        )
+        self.assertEqual(0, subprocess.run([sys.executable, "-c", script]).returncode)

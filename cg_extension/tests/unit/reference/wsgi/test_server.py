@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP server listens only where it may, and ends what it began."""
+
+import functools
+import http.client
+import json
+import socket
+import threading
+from typing import Any
+
+from oslo_config import cfg
+from oslotest import base
+
+from cg_extension import conf as cg_conf
+from cg_extension.conf import errors
+from cg_extension.reference.wsgi import server
+
+
+class ServerTest(base.BaseTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.conf = cfg.ConfigOpts()
+        cg_conf.register_opts(self.conf)
+        self.conf([], project="cg_extension", default_config_files=[])
+        self.conf.set_override("osapi_volume_listen_port", 0)
+
+    def test_noauth_listens_on_loopback_only(self) -> None:
+        for address in ("127.0.0.1", "127.0.0.2", "::1", "localhost"):
+            self.conf.set_override("osapi_volume_listen", address)
+            server.check_listener(self.conf)
+        for address in ("0.0.0.0", "::", "192.0.2.1"):
+            self.conf.set_override("osapi_volume_listen", address)
+            error = self.assertRaises(server.UnsafeListener, server.check_listener, self.conf)
+            self.assertIn("allow_noauth_on_network", str(error))
+            self.assertRaises(server.UnsafeListener, server.Server, self.conf, None)
+
+    def test_a_name_that_is_no_address_is_refused(self) -> None:
+        self.conf.set_override("osapi_volume_listen", "no-such-host.invalid")
+        error = self.assertRaises(server.UnsafeListener, server.check_listener, self.conf)
+        self.assertIn("no-such-host.invalid is no address", str(error))
+
+    def test_other_strategies_and_a_deployer_who_insists_may_listen_anywhere(self) -> None:
+        self.conf.set_override("osapi_volume_listen", "0.0.0.0")
+        for option, value in (("auth_strategy", "keystone"), ("allow_noauth_on_network", True)):
+            self.conf.set_override(option, value)
+            server.check_listener(self.conf)
+            self.conf.clear_override(option)
+
+    def test_nobody_is_let_in_before_the_start_and_the_address_is_taken(self) -> None:
+        http_server = server.Server(self.conf, None)
+        self.assertRaises(ConnectionRefusedError, socket.create_connection, http_server.address)
+        http_server.stop()
+        with socket.create_server(http_server.address) as other:
+            self.conf.set_override("osapi_volume_listen_port", other.getsockname()[1])
+            error = self.assertRaises(errors.StartError, server.Server, self.conf, None)
+        self.assertIn(f"osapi_volume_listen_port = {http_server.address[1]}", str(error))
+
+    def test_one_who_was_faster_at_the_start_is_told_of_and_no_thread_is_left(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.conf.set_override("osapi_volume_listen_port", probe.getsockname()[1])
+        slow = server.Server(self.conf, None)
+        fast = server.Server(self.conf, None)
+        fast.start()
+        self.addCleanup(fast.stop)
+        before = threading.active_count()
+        self.assertRaises(errors.StartError, slow.start)
+        slow.stop()
+        self.assertEqual(before, threading.active_count())
+
+    def test_a_stop_lets_requests_end(self) -> None:
+        began, may_end = threading.Event(), threading.Event()
+
+        def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            began.set()
+            may_end.wait(10)
+            start_response("200 OK", [("Content-Length", "4")])
+            return [b"done"]
+
+        http_server = server.Server(self.conf, application)
+        http_server.start()
+        answers = []
+
+        def ask() -> None:
+            connection = http.client.HTTPConnection(*http_server.address)
+            connection.request("GET", "/")
+            answers.append(connection.getresponse().read())
+
+        client = threading.Thread(target=ask)
+        client.start()
+        began.wait(10)
+        stopper = threading.Thread(target=http_server.stop)
+        stopper.start()
+        may_end.set()
+        for thread in (client, stopper):
+            thread.join(10)
+            self.assertFalse(thread.is_alive())
+        self.assertEqual([b"done"], answers)
+        self.assertRaises(
+            OSError, http.client.HTTPConnection(*http_server.address, timeout=1).request, "GET", "/"
+        )
+
+    def _talk(self, raw: bytes) -> str:
+        """What the server sends on one connection, with an application that reads no body."""
+
+        def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            self.environ = environ
+            start_response("200 OK", [("Content-Length", "0")])
+            return []
+
+        http_server = server.Server(self.conf, application)
+        http_server.start()
+        self.addCleanup(http_server.stop)
+        with socket.create_connection(http_server.address, timeout=30) as client:
+            client.sendall(raw)
+            client.shutdown(socket.SHUT_WR)
+            return b"".join(iter(functools.partial(client.recv, 65536), b"")).decode()
+
+    def test_what_is_no_request_of_ours_is_refused_in_the_apis_form(self) -> None:
+        for raw, code, name in (
+            (b"get / HTTP/1.1\r\n\r\n", 400, "badRequest"),
+            (b"GET /\xff HTTP/1.1\r\n\r\n", 400, "badRequest"),
+            (b"GET / HTTP/1.1\r\nX-Auth-Token : u:p\r\n\r\n", 400, "badRequest"),
+            (b"CONNECT /v3 HTTP/1.1\r\n\r\n", 405, "badMethod"),
+            (b"GET / HTTP/1.1\r\nX-Long: " + b"x" * 64 * 1024, 413, "overLimit"),
+            (b"PUT / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "notImplemented"),
+        ):
+            with self.subTest(raw=raw[:20]):
+                head, _, body = self._talk(raw).partition("\r\n\r\n")
+                self.assertTrue(head.startswith(f"HTTP/1.1 {code} "), head)
+                self.assertRegex(head, r"(?m)^x-openstack-request-id: req-\S+\r$")
+                self.assertEqual(code == 405, "\r\nAllow: GET, " in head)
+                fault = json.loads(body)
+                self.assertEqual(([name], code), (list(fault), fault[name]["code"]))
+
+    def test_of_headers_sent_several_times_none_is_dropped(self) -> None:
+        wishes = b"OpenStack-API-Version: volume 9.9\r\nopenstack-api-version: compute 2.1\r\n"
+        tokens = b"X-Auth-Token: u:p:member\r\nX-AUTH-TOKEN: u:p\r\n"
+        types = b"Accept: a/b\r\nAccept: c/d\r\n"
+        self._talk(b"GET / HTTP/1.1\r\nHost: x\r\n" + wishes + tokens + types + b"\r\n")
+        self.assertEqual("volume 9.9, compute 2.1", self.environ["HTTP_OPENSTACK_API_VERSION"])
+        self.assertEqual("u:p:member, u:p", self.environ["HTTP_X_AUTH_TOKEN"])
+        self.assertEqual("a/b, c/d", self.environ["HTTP_ACCEPT"])
+
+    def test_a_header_with_underscores_is_not_taken_for_one_with_hyphens(self) -> None:
+        said = b"X-Forwarded-Host: proxy\r\nX_Forwarded_Host: client\r\nX_Auth_Token: u:p\r\n"
+        self._talk(b"GET / HTTP/1.1\r\nHost: x\r\n" + said + b"\r\n")
+        self.assertEqual("proxy", self.environ["HTTP_X_FORWARDED_HOST"])
+        self.assertNotIn("HTTP_X_AUTH_TOKEN", self.environ)
+
+    def test_two_lengths_of_a_body_are_none(self) -> None:
+        lengths = b"Content-Length: 1\r\nContent-Length: 1\r\n"
+        said = self._talk(b"PUT / HTTP/1.1\r\nHost: x\r\n" + lengths + b"\r\nx")
+        self.assertTrue(said.startswith("HTTP/1.1 400 "), said)
+
+    def test_chunks_that_nobody_reads_are_not_the_next_request(self) -> None:
+        inner = b"GET /inner HTTP/1.1\r\n\r\n"
+        chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner)
+        said = self._talk(b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
+        self.assertEqual(1, said.count("HTTP/1.1"), said)
+        self.assertIn("200 OK", said)
