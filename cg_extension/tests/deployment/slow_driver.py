@@ -4,7 +4,8 @@
 import random
 import time
 
-from cg_extension.drivers import file, steps
+from cg_extension.drivers import steps
+from cg_extension.drivers.file.driver import FileDriver
 
 # Seconds; most pauses are much shorter than the longest.
 _LONGEST = 0.8
@@ -18,7 +19,7 @@ def _reached_slowly(boundary: str) -> None:
     time.sleep(_LONGEST * random.random() ** 3)
 
 
-class SlowDriver(file.FileDriver):
+class SlowDriver(FileDriver):
     """Loaded in a manager, it slows down every step boundary of that process."""
 
 

@@ -149,7 +149,7 @@ class OptionsTest(FailedStartTest):
         ):
             self.starter.configure(enabled_backends=backends)
             self.assert_ends("standalone", *words)
-        for driver in ("tape", "cg_extension.drivers.file"):
+        for driver in ("tape", "cg_extension.drivers.file.driver"):
             self.starter.configure(f"[one]\nvolume_driver = {driver}\n")
             self.assert_ends("standalone", "[one] volume_driver", driver)
 

@@ -21,7 +21,8 @@ LEASE = 2.0
 SLOW_MANAGER = """
 import pathlib, time
 from cg_extension.cmd import manager
-from cg_extension.drivers import file, steps
+from cg_extension.drivers import steps
+from cg_extension.drivers.file.driver import FileDriver
 def create_volume(self, context, volume):
     mark = pathlib.Path({mark!r})
     mark.write_text("begun")
@@ -30,7 +31,7 @@ def create_volume(self, context, volume):
     steps.reached("slow")
     pathlib.Path({wrong!r}).write_text("went on")
     return {{}}
-file.FileDriver.create_volume = create_volume
+FileDriver.create_volume = create_volume
 manager.main()
 """
 

@@ -9,7 +9,7 @@ from unittest import mock
 import sqlalchemy as sa
 
 from cg_extension import conf as cg_conf
-from cg_extension.drivers import file
+from cg_extension.drivers.file.driver import FileDriver
 from cg_extension.reference.db import tables
 from cg_extension.reference.manager import backend, instance, service
 from cg_extension.reference.service import manager_client
@@ -64,14 +64,14 @@ class ManagerServiceTest(base.ManagerTestCase):
         self.addCleanup(manager.stop, 10)
         tries, may_go_on = threading.Event(), threading.Event()
 
-        def hang(driver: file.FileDriver, context: object) -> None:
+        def hang(driver: FileDriver, context: object) -> None:
             if driver.backend == "bad":
                 tries.set()
                 may_go_on.wait(30)
                 raise OSError("not this one")
 
-        with mock.patch.object(file.FileDriver, "do_setup", hang):
-            with mock.patch.object(file.FileDriver, "check_for_setup_error"):
+        with mock.patch.object(FileDriver, "do_setup", hang):
+            with mock.patch.object(FileDriver, "check_for_setup_error"):
                 self.assertFalse(manager.is_ready())
                 manager.start()
                 self.assertTrue(tries.wait(10))
@@ -82,7 +82,7 @@ class ManagerServiceTest(base.ManagerTestCase):
         self.assertRegex(manager.summary(), f"up: .*@{base.BACKEND}; not up: .*@bad")
 
     def test_without_a_backend_that_is_up_it_is_settled_and_not_ready(self) -> None:
-        with mock.patch.object(file.FileDriver, "do_setup", side_effect=OSError):
+        with mock.patch.object(FileDriver, "do_setup", side_effect=OSError):
             manager = self.start()
             self.eventually(manager.is_settled, "settled")
             self.assertFalse(manager.is_ready())

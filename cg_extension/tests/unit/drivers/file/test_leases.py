@@ -11,7 +11,7 @@ from unittest import mock
 import fixtures
 from oslotest import base
 
-from cg_extension.drivers import file_lease
+from cg_extension.drivers.file import leases
 
 
 class ReadLeaseTest(base.BaseTestCase):
@@ -28,33 +28,33 @@ class ReadLeaseTest(base.BaseTestCase):
         return file
 
     def test_a_file_that_nobody_writes_to_is_leased_by_many(self) -> None:
-        leases = [file_lease.ReadLease(file) for file in (self.file, self.opened(os.O_RDONLY))]
+        leases = [leases.ReadLease(file) for file in (self.file, self.opened(os.O_RDONLY))]
         for lease in leases:
             lease.check()
 
     def test_a_writer_that_stays_prevents_the_lease(self) -> None:
-        self.patch(file_lease, "GRACE", 0.05)
+        self.patch(leases, "GRACE", 0.05)
         self.opened(os.O_WRONLY)
-        self.assertRaises(file_lease.WriterPresent, file_lease.ReadLease, self.file)
+        self.assertRaises(leases.WriterPresent, leases.ReadLease, self.file)
 
     def test_a_writer_that_is_about_to_finish_is_waited_for(self) -> None:
-        self.patch(file_lease, "GRACE", 30)
+        self.patch(leases, "GRACE", 30)
         writer = os.open(self.path, os.O_WRONLY)
         finish = threading.Timer(0.1, os.close, [writer])
         finish.start()
         self.addCleanup(finish.join)
-        file_lease.ReadLease(self.file).check()
+        leases.ReadLease(self.file).check()
 
     def test_a_writer_that_comes_waits_and_is_noticed(self) -> None:
         file = os.open(self.path, os.O_RDONLY)
-        lease = file_lease.ReadLease(file)
+        lease = leases.ReadLease(file)
         arrival = threading.Thread(target=lambda: self.opened(os.O_WRONLY))
         arrival.start()
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             try:
                 lease.check()
-            except file_lease.WriterPresent:
+            except leases.WriterPresent:
                 break
             time.sleep(0.01)
         else:
@@ -68,4 +68,4 @@ class ReadLeaseTest(base.BaseTestCase):
         self.opened(os.O_WRONLY)
         error = OSError(errno.EINVAL, "Invalid argument")
         with mock.patch.object(fcntl, "fcntl", side_effect=error):
-            file_lease.ReadLease(self.file).check()
+            leases.ReadLease(self.file).check()

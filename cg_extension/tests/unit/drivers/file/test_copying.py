@@ -10,7 +10,7 @@ from unittest import mock
 import fixtures
 from oslotest import base
 
-from cg_extension.drivers import file_copy
+from cg_extension.drivers.file import copying
 
 MIB = 1 << 20
 
@@ -58,21 +58,21 @@ class FileCopyTest(base.BaseTestCase):
                     patch = mock.patch.object(module, name, unsupported)
                     patch.start()
                     self.addCleanup(patch.stop)
-                file_copy.copy(self.source, self.target)
+                copying.copy(self.source, self.target)
                 self.assertSameBytes(length)
                 self.assertLess(os.fstat(self.target).st_blocks * 512, MIB)
 
     def test_a_file_of_one_hole_and_an_empty_file(self) -> None:
         for length in (16 * MIB, 0):
             self.fill(length)
-            file_copy.sparse_copy(self.source, self.target)
+            copying.sparse_copy(self.source, self.target)
             self.assertSameBytes(length)
             self.assertEqual(0, os.fstat(self.target).st_blocks)
 
     def test_extents_beyond_one_chunk_are_copied_in_turn(self) -> None:
         self.fill(3 * MIB, *range(0, 3 * MIB, 4096))
-        self.patch(file_copy, "CHUNK", 300_000)
-        file_copy.sparse_copy(self.source, self.target)
+        self.patch(copying, "CHUNK", 300_000)
+        copying.sparse_copy(self.source, self.target)
         self.assertSameBytes(3 * MIB)
 
     def test_memory_does_not_grow_with_the_file(self) -> None:
@@ -83,7 +83,7 @@ class FileCopyTest(base.BaseTestCase):
             self.addCleanup(patch.stop)
         tracemalloc.start()
         self.addCleanup(tracemalloc.stop)
-        file_copy.copy(self.source, self.target)
+        copying.copy(self.source, self.target)
         self.assertLess(tracemalloc.get_traced_memory()[1], MIB)
 
     def test_other_errors_reach_the_caller(self) -> None:
@@ -95,10 +95,10 @@ class FileCopyTest(base.BaseTestCase):
             self.assertEqual(errno.ENOSPC, error.errno)
 
     def copy_without_reflink(self, failing: str) -> None:
-        copy = file_copy.copy if failing == "ioctl" else file_copy.sparse_copy
+        copy = copying.copy if failing == "ioctl" else copying.sparse_copy
         copy(self.source, self.target)
 
     def test_a_source_that_shrinks_is_an_error_not_an_endless_loop(self) -> None:
         self.fill(MIB, 0)
         with mock.patch.object(os, "copy_file_range", return_value=0):
-            self.assertRaises(OSError, file_copy.sparse_copy, self.source, self.target)
+            self.assertRaises(OSError, copying.sparse_copy, self.source, self.target)

@@ -7,8 +7,9 @@ import signal
 import fixtures
 from oslotest import base
 
-from cg_extension.drivers import file_store, steps
+from cg_extension.drivers import steps
 from cg_extension.drivers.conformance import factories
+from cg_extension.drivers.file import storage
 
 
 class LostClaim:
@@ -32,8 +33,8 @@ class FileStoreTest(base.BaseTestCase):
         self.store = self.new_store()
         self.names = [f"snapshot-{factories.volume().id}" for _ in range(3)]
 
-    def new_store(self) -> file_store.FileStore:
-        store = file_store.FileStore(self.path)
+    def new_store(self) -> storage.FileStore:
+        store = storage.FileStore(self.path)
         self.addCleanup(store.close)
         return store
 
@@ -141,9 +142,9 @@ class FileStoreTest(base.BaseTestCase):
         self.assertEqual(sorted(self.names), sorted(os.listdir(self.path)))
 
     def test_who_stands_still_with_the_lock_holds_others_up_for_a_while_only(self) -> None:
-        self.useFixture(fixtures.MonkeyPatch(f"{file_store.__name__}._PATIENCE", 0.01))
+        self.useFixture(fixtures.MonkeyPatch(f"{storage.__name__}._PATIENCE", 0.01))
         with self.new_store()._exclusive():
-            self.assertRaises(file_store.Busy, self.store.remove, self.names)
+            self.assertRaises(storage.Busy, self.store.remove, self.names)
 
     def test_what_is_no_regular_file_is_an_error(self) -> None:
         link, directory, pipe = self.names
@@ -151,7 +152,7 @@ class FileStoreTest(base.BaseTestCase):
         os.mkdir(os.path.join(self.path, directory))
         os.mkfifo(os.path.join(self.path, pipe))
         for name in self.names:
-            self.assertRaises(file_store.NotAFile, self.store.open, name)
+            self.assertRaises(storage.NotAFile, self.store.open, name)
 
     def test_promised_bytes_count_holes_but_no_partial_and_foreign_files(self) -> None:
         with self.store.writing(self.names[:1]) as files:

@@ -15,8 +15,10 @@ from oslotest import base
 
 from cg_extension import conf as cg_conf
 from cg_extension.contract import records
-from cg_extension.drivers import conformance, exceptions, file, file_copy, file_lease
+from cg_extension.drivers import conformance, exceptions
 from cg_extension.drivers.conformance import factories, harness
+from cg_extension.drivers.file import copying, leases
+from cg_extension.drivers.file.driver import FileDriver
 
 BACKEND = "files"
 
@@ -24,17 +26,17 @@ BACKEND = "files"
 class FileHarness(harness.Harness):
     """The file driver in a directory of its own."""
 
-    driver: file.FileDriver
-    driver_type = file.FileDriver
+    driver: FileDriver
+    driver_type = FileDriver
 
     def setUp(self) -> None:
         self.path = os.path.join(self.useFixture(fixtures.TempDir()).path, "volumes")
         super().setUp()
 
-    def make_driver(self) -> file.FileDriver:
+    def make_driver(self) -> FileDriver:
         conf = cfg.ConfigOpts()
         cg_conf.register_opts(conf)
-        cg_conf.register_backend_opts(conf, BACKEND, file.FileDriver.get_driver_options())
+        cg_conf.register_backend_opts(conf, BACKEND, FileDriver.get_driver_options())
         conf([], default_config_files=[])
         conf.set_override("file_path", self.path, group=BACKEND)
         return self.driver_type(conf, BACKEND, f"here@{BACKEND}")
@@ -66,7 +68,7 @@ def failing_call(step: int, error: OSError) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for name in names:
             stack.enter_context(mock.patch.object(os, name, counted(getattr(os, name))))
-        stack.enter_context(mock.patch.object(file_copy, "copy", counted(file_copy.copy)))
+        stack.enter_context(mock.patch.object(copying, "copy", counted(copying.copy)))
         yield
 
 
@@ -119,7 +121,7 @@ class SetupTest(FileHarness, base.BaseTestCase):
 class RefusalTest(FileHarness, base.BaseTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.patch(file_lease, "GRACE", 0.01)
+        self.patch(leases, "GRACE", 0.01)
 
     def test_an_attached_volume_is_not_copied_and_named(self) -> None:
         volume = self.new_volume("kept", status="in-use")
@@ -162,7 +164,7 @@ class RefusalTest(FileHarness, base.BaseTestCase):
                 BlockingIOError, os.open, self.path_of(volume), os.O_WRONLY | os.O_NONBLOCK
             )
 
-        with mock.patch.object(file_copy, "copy", copy_while_someone_opens):
+        with mock.patch.object(copying, "copy", copy_while_someone_opens):
             error = self.assertRaises(
                 exceptions.DriverError,
                 self.driver.create_snapshot,
@@ -184,7 +186,7 @@ class FileSystemTest(FileHarness, base.BaseTestCase):
     def test_a_full_file_system_is_named_as_the_reason(self) -> None:
         volume = self.new_volume("kept")
         full = OSError(errno.ENOSPC, "No space left on device")
-        with mock.patch.object(file_copy, "copy", side_effect=full):
+        with mock.patch.object(copying, "copy", side_effect=full):
             error = self.assertRaises(
                 exceptions.DriverError,
                 self.driver.create_snapshot,

@@ -18,7 +18,8 @@ from oslo_utils import units
 
 from cg_extension.conf import file as file_options
 from cg_extension.contract import records, statuses
-from cg_extension.drivers import base, exceptions, file_copy, file_lease, file_store
+from cg_extension.drivers import base, exceptions
+from cg_extension.drivers.file import copying, leases, storage
 
 LOG = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class FileDriver(base.Driver):
 
     VERSION = "1.0.0"
 
-    _store: file_store.FileStore | None = None
+    _store: storage.FileStore | None = None
 
     @classmethod
     def get_driver_options(cls) -> Sequence[cfg.Opt]:
@@ -74,7 +75,7 @@ class FileDriver(base.Driver):
             self._store.close()
             self._store = None
         try:
-            store = file_store.FileStore(self.options.file_path)
+            store = storage.FileStore(self.options.file_path)
             for name in store.remove_leftovers():
                 LOG.info("Removed what was left of an interrupted write of %s", name)
         except OSError as error:
@@ -97,7 +98,7 @@ class FileDriver(base.Driver):
             )
 
     @property
-    def store(self) -> file_store.FileStore:
+    def store(self) -> storage.FileStore:
         """The directory; there is one from ``do_setup`` on."""
         if self._store is None:
             raise exceptions.DriverSetupError("do_setup has not been called.")
@@ -238,9 +239,9 @@ class FileDriver(base.Driver):
         with self.store.writing(targets) as files:
             _refuse_attached(volumes)
             with self._opened(map(_volume, volumes)) as sources:
-                leases = [_lease(*pair) for pair in zip(volumes, sources, strict=True)]
+                held = [_lease(*pair) for pair in zip(volumes, sources, strict=True)]
                 _copy(sources, files, targets.values())
-                _check(leases)
+                _check(held)
 
     @contextlib.contextmanager
     def _opened(self, names: Iterable[str]) -> Iterator[Sequence[int]]:
@@ -255,7 +256,7 @@ class FileDriver(base.Driver):
 def _copy(sources: Sequence[int], files: Sequence[int], sizes: Iterable[int]) -> None:
     """Copy open files to open files, each made as large as its size in GiB says."""
     for source, file, size in zip(sources, files, sizes, strict=True):
-        file_copy.copy(source, file)
+        copying.copy(source, file)
         os.ftruncate(file, size * units.Gi)
 
 
@@ -272,21 +273,21 @@ def _refuse_attached(volumes: Iterable[records.Volume]) -> None:
         )
 
 
-def _lease(volume: records.Volume, file: int) -> file_lease.ReadLease:
+def _lease(volume: records.Volume, file: int) -> leases.ReadLease:
     try:
-        return file_lease.ReadLease(file)
-    except file_lease.WriterPresent as error:
+        return leases.ReadLease(file)
+    except leases.WriterPresent as error:
         raise exceptions.DriverRefusal(
             f"Volume {volume.id} is open for writing on this machine. The file driver can't "
             "hold a volume's writes; stop the program that has it open."
         ) from error
 
 
-def _check(leases: Iterable[file_lease.ReadLease]) -> None:
+def _check(held: Iterable[leases.ReadLease]) -> None:
     try:
-        for lease in leases:
+        for lease in held:
             lease.check()
-    except file_lease.WriterPresent as error:
+    except leases.WriterPresent as error:
         raise exceptions.DriverError(
             "A volume was opened for writing on this machine while it was being copied."
         ) from error
