@@ -14,7 +14,7 @@ from oslo_log import log as logging
 from cg_extension.cmd import lifecycle, readiness
 from cg_extension.conf import errors
 from cg_extension.reference.db import engine, migration, volume_types
-from cg_extension.reference.manager import service as manager_service
+from cg_extension.reference.manager import process
 from cg_extension.reference.wsgi import server
 
 LOG = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def work(
     begun: lifecycle.Begun,
     stop: "StopSignal",
     *,
-    manager: manager_service.ManagerService | None = None,
+    manager: process.ManagerService | None = None,
     http: server.Server | None = None,
 ) -> None:
     """Start what is given, and return when ``stop`` came; ``begun`` ends it cleanly then.
@@ -89,7 +89,7 @@ def work(
 
 
 def _stop_manager(
-    conf: cfg.ConfigOpts, begun: lifecycle.Begun, manager: manager_service.ManagerService
+    conf: cfg.ConfigOpts, begun: lifecycle.Begun, manager: process.ManagerService
 ) -> None:
     # What is still under way after the timeout is left for the next start.
     begun.is_stuck = not manager.stop(conf.shutdown_timeout)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from cg_extension.cmd import config, deployment, lifecycle
 from cg_extension.conf import check
 from cg_extension.reference import metrics
-from cg_extension.reference.manager import operation_metrics, service
+from cg_extension.reference.manager import operation_metrics, process
 
 PROG = "cg-manager"
 
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config.read(conf, PROG, arguments)
         stop = deployment.StopSignal()
         database = deployment.open_migrated_database(conf)
-        manager = service.ManagerService(conf, database)
+        manager = process.ManagerService(conf, database)
         check.check(conf)  # The options of the drivers, and of libraries that are set up now, too.
         begun.callback(metrics.serve(conf, operation_metrics.OperationCollector(database)))
         deployment.work(conf, begun, stop, manager=manager)

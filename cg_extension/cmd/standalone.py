@@ -11,7 +11,7 @@ from cg_extension import conf as cg_conf
 from cg_extension.cmd import config, deployment, lifecycle
 from cg_extension.conf import check, errors
 from cg_extension.reference import metrics
-from cg_extension.reference.manager import instance, operation_metrics, service
+from cg_extension.reference.manager import instance, operation_metrics, process
 from cg_extension.reference.service import ReferenceService, manager_client
 from cg_extension.reference.wsgi import pipeline, server
 
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         claimant = instance.Instance(conf.state_path, conf.host)
         database = deployment.open_database(conf)
         deployment.sync(conf, database)
-        manager = service.ManagerService(conf, database, claimant)
+        manager = process.ManagerService(conf, database, claimant)
         waker = (
             manager.waker if manager_client.is_local(conf) else manager_client.MessagingWaker(conf)
         )

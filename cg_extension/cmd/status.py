@@ -9,7 +9,7 @@ from oslo_upgradecheck import upgradecheck
 
 from cg_extension.cmd import config, deployment, lifecycle
 from cg_extension.conf import check
-from cg_extension.reference.manager import service
+from cg_extension.reference.manager import process
 
 PROG = "cg-status"
 
@@ -33,7 +33,7 @@ class Checks(upgradecheck.UpgradeCommands):
         return self._try(self._load_backends)
 
     def _load_backends(self) -> None:
-        service.ManagerService(self._conf, deployment.open_database(self._conf))
+        process.ManagerService(self._conf, deployment.open_database(self._conf))
         check.check(self._conf)
 
     @staticmethod

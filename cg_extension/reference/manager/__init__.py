@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Carries out durable operations: claims them, calls drivers, records results, recovers.
 
-``service`` puts the parts of one process together; ``backend`` serves one backend; ``runner``
-takes one operation to its end; ``operations`` knows what each kind means.
+``process`` puts the parts of one process together; ``backend`` serves one backend; ``runner``
+takes one operation to its end; ``executors`` knows what each kind means.
 """

@@ -15,7 +15,7 @@ from oslo_log import log as logging
 
 from cg_extension.contract import context as cg_context
 from cg_extension.drivers import base as driver_base
-from cg_extension.reference.db import engine, operations, services
+from cg_extension.reference.db import engine, queue, services
 from cg_extension.reference.manager import leases, lost_snapshots, runner
 
 LOG = logging.getLogger(__name__)
@@ -188,7 +188,7 @@ class Backend:
             return self._conf.operation_poll_interval  # The next one that ends wakes us.
         with self._database.reader() as conn:
             exclude = self._keeper.not_to_be_claimed()
-            due = operations.next_due(conn, self.host, exclude=exclude)
+            due = queue.next_due(conn, self.host, exclude=exclude)
         if due is None:
             return self._conf.operation_poll_interval
         if due > 0:
@@ -205,7 +205,7 @@ class Backend:
                 self._ended(lease)
         return 0 if claimed else _CONTENDED
 
-    def _run(self, operation: operations.Operation, lease: leases.Lease) -> None:
+    def _run(self, operation: queue.Operation, lease: leases.Lease) -> None:
         try:
             self._runner.run(operation, lease)
         finally:

@@ -15,7 +15,7 @@ from collections.abc import Collection
 from oslo_log import log as logging
 
 from cg_extension.drivers import steps
-from cg_extension.reference.db import engine, operations
+from cg_extension.reference.db import engine, queue
 
 LOG = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def clock() -> float:
 class Lease:
     """The claim on one operation, as far as this process can know: a :class:`steps.Guard`."""
 
-    def __init__(self, operation: operations.Operation, expires: float) -> None:
+    def __init__(self, operation: queue.Operation, expires: float) -> None:
         self.operation_id = operation.id
         self.kind = operation.kind
         self._expires = expires
@@ -75,7 +75,7 @@ class LeaseKeeper:
         self._stopping.set()
         self._thread.join()
 
-    def claim(self, host: str, limit: int) -> list[tuple[operations.Operation, Lease]]:
+    def claim(self, host: str, limit: int) -> list[tuple[queue.Operation, Lease]]:
         """Claim operations of ``host`` and watch over them until they are dropped."""
         since = clock()
         claimed = self._claim(host, limit)
@@ -106,11 +106,11 @@ class LeaseKeeper:
         return {each: expires for each, (expires, seen) in self._others.items() if seen <= limit}
 
     @engine.retry
-    def _claim(self, host: str, limit: int) -> list[operations.Operation]:
+    def _claim(self, host: str, limit: int) -> list[queue.Operation]:
         with self._lock:
             overdue = self._overdue()
         with self._database.writer() as conn:
-            return operations.claim(
+            return queue.claim(
                 conn,
                 host=host,
                 owner=self._owner,
@@ -124,7 +124,7 @@ class LeaseKeeper:
     @engine.retry
     def _renew(self, operation_ids: set[str]) -> tuple[set[str], set[str]]:
         with self._database.writer() as conn:
-            return operations.renew(
+            return queue.renew(
                 conn,
                 operation_ids=operation_ids,
                 owner=self._owner,
@@ -159,7 +159,7 @@ class LeaseKeeper:
 
     def _watch(self) -> None:
         with self._database.reader() as conn:
-            found = operations.others(conn, self._hosts, self._owner)
+            found = queue.others(conn, self._hosts, self._owner)
         # From after the query: the owner counts from before its renewal.
         now = clock()
         with self._lock:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from oslo_log import log as logging
 from prometheus_client import core, registry
 
-from cg_extension.reference.db import engine, operations
+from cg_extension.reference.db import engine, queue
 
 LOG = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class OperationCollector(registry.Collector):
         )
         try:
             with self._database.reader() as conn:
-                found = operations.summary(conn)
+                found = queue.summary(conn)
         except Exception as error:
             LOG.warning("Could not count the operations: %s", error)
             return

@@ -19,11 +19,9 @@ from cg_extension.drivers import base as driver_base
 from cg_extension.drivers import exceptions as driver_exceptions
 from cg_extension.drivers import steps
 from cg_extension.reference import metrics
-from cg_extension.reference.db import engine
-from cg_extension.reference.db import operations as db_operations
-from cg_extension.reference.manager import leases, notifications
-from cg_extension.reference.manager import operations as kinds
-from cg_extension.reference.manager.operations import base, unrunnable
+from cg_extension.reference.db import engine, queue
+from cg_extension.reference.manager import executors, leases, notifications
+from cg_extension.reference.manager.executors import base, unrunnable
 
 LOG = logging.getLogger(__name__)
 
@@ -52,7 +50,7 @@ class Runner:
         self._driver = driver
         self._notifier = notifier
 
-    def run(self, operation: db_operations.Operation, lease: leases.Lease) -> None:
+    def run(self, operation: queue.Operation, lease: leases.Lease) -> None:
         """Carry out one attempt. Never raises: what can't be written now is tried again later."""
         try:
             context = cg_context.from_dict(operation.context)
@@ -71,18 +69,16 @@ class Runner:
             LOG.exception("%s of %s was interrupted", operation.kind, operation.resource_id)
             self.give_up(operation)
 
-    def give_up(self, operation: db_operations.Operation) -> None:
+    def give_up(self, operation: queue.Operation) -> None:
         """Let anyone go on with it, later; where that fails, we do so at the next look."""
         try:
             with self._database.writer() as conn:
                 delay = self._delay(operation)
-                db_operations.postpone(conn, operation.id, self._owner, delay)
+                queue.postpone(conn, operation.id, self._owner, delay)
         except Exception as error:
             LOG.warning("Could not give up the claim on %s: %s", operation.resource_id, error)
 
-    def _attempt(
-        self, operation: db_operations.Operation, context: cg_context.RequestContext
-    ) -> None:
+    def _attempt(self, operation: queue.Operation, context: cg_context.RequestContext) -> None:
         work, obstacle = self._load(operation)
         if work is None:
             LOG.error("%s: there is no %s any more", operation.kind, operation.resource_id)
@@ -118,11 +114,11 @@ class Runner:
         self._notifier.end(operation.kind, context, work.resource, status)
         steps.reached("ended")
 
-    def _load(self, operation: db_operations.Operation) -> tuple[base.Executor | None, str | None]:
+    def _load(self, operation: queue.Operation) -> tuple[base.Executor | None, str | None]:
         """The executor with its records, and why it can't be run, if it can't."""
         kind: type[base.Executor] = unrunnable.Unrunnable
-        if operation.arguments_version == db_operations.ARGUMENTS_VERSION:
-            kind = kinds.EXECUTORS.get(operation.kind, unrunnable.Unrunnable)
+        if operation.arguments_version == queue.ARGUMENTS_VERSION:
+            kind = executors.EXECUTORS.get(operation.kind, unrunnable.Unrunnable)
         with self._database.reader() as conn:
             try:
                 return kind.load(conn, operation), None
@@ -146,7 +142,7 @@ class Runner:
         if retry and operation.attempts < self._conf.operation_max_attempts:
             delay = self._delay(operation)
             LOG.info("Next attempt in %.1f s", delay)
-            self._write(lambda conn: db_operations.postpone(conn, operation.id, self._owner, delay))
+            self._write(lambda conn: queue.postpone(conn, operation.id, self._owner, delay))
         else:
             self._fail(work, context, reason)
 
@@ -168,16 +164,14 @@ class Runner:
         self._notifier.error(operation.kind, context, work.resource, status, reason)
         steps.reached("ended")
 
-    def _end(
-        self, operation: db_operations.Operation, write: Callable[[sa.Connection], str]
-    ) -> str:
+    def _end(self, operation: queue.Operation, write: Callable[[sa.Connection], str]) -> str:
         """Remove the operation and write its results, in one transaction or not at all.
 
         :raises OperationLost: it is not ours any more; nothing was written.
         """
 
         def end(conn: sa.Connection) -> str:
-            if not db_operations.finish(conn, operation.id, self._owner):
+            if not queue.finish(conn, operation.id, self._owner):
                 raise steps.OperationLost(operation.id)
             status = write(conn)
             steps.reached("written")
@@ -202,7 +196,7 @@ class Runner:
             steps.reached("database_away")
             time.sleep(_DATABASE_RETRY)
 
-    def _delay(self, operation: db_operations.Operation) -> float:
+    def _delay(self, operation: queue.Operation) -> float:
         """Seconds before the next attempt."""
         doublings = min(operation.attempts - 1, _MAX_DOUBLINGS)
         delay: float = self._conf.operation_retry_delay * 2**doublings

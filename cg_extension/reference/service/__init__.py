@@ -8,26 +8,26 @@ from cg_extension.contract import interface
 from cg_extension.reference.service import (
     attachments,
     cgsnapshots,
-    group_sources,
+    group_creation,
     groups,
-    new_volumes,
     quotas,
     services,
     snapshots,
-    types,
+    volume_creation,
+    volume_types,
     volumes,
 )
 
 
 class ReferenceService(
     groups.Groups,
-    group_sources.GroupSources,
+    group_creation.GroupSources,
     cgsnapshots.CGSnapshots,
     volumes.Volumes,
-    new_volumes.NewVolumes,
+    volume_creation.NewVolumes,
     attachments.Attachments,
     snapshots.Snapshots,
-    types.Types,
+    volume_types.Types,
     quotas.Quotas,
     services.Services,
     interface.GroupService,

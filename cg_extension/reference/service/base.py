@@ -21,7 +21,7 @@ from oslo_utils import timeutils
 from cg_extension.contract import context as cg_context
 from cg_extension.contract import exceptions, records
 from cg_extension.contract.operations import OperationKind
-from cg_extension.reference.db import engine, operations, paging, quotas, rows
+from cg_extension.reference.db import engine, paging, queue, quotas, rows
 from cg_extension.reference.service import manager_client
 
 LOG = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Transaction:
         :raises InvalidState: there is one for the resource already, whatever its status says.
         """
         try:
-            operations.enqueue(
+            queue.enqueue(
                 self.conn,
                 kind=kind,
                 resource_id=resource_id,
@@ -212,7 +212,7 @@ def reset_status(
     :raises InvalidState: an operation on it is under way.
     """
     row, _limits = get_locked(transaction, context, table, row_id, not_found)
-    if operations.is_under_way(transaction.conn, row_id):
+    if queue.is_under_way(transaction.conn, row_id):
         raise _under_way(row_id)
     # Whatever went wrong explained the status that is replaced here.
     values = {"status": status, "status_reason": None}

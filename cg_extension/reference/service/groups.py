@@ -10,7 +10,8 @@ from oslo_utils import uuidutils
 from cg_extension.contract import exceptions, records, statuses
 from cg_extension.contract.operations import OperationKind
 from cg_extension.reference.db import cgsnapshots, consistencygroups, rows, volumes
-from cg_extension.reference.service import base, members, quotas, scheduler, types
+from cg_extension.reference.service import base, members, quotas, scheduler
+from cg_extension.reference.service import volume_types as types
 
 TABLE = consistencygroups.TABLE
 NOT_FOUND = exceptions.GroupNotFound

@@ -12,7 +12,7 @@ import fixtures
 import sqlalchemy as sa
 
 from cg_extension.reference.db import tables
-from cg_extension.reference.manager import service
+from cg_extension.reference.manager import process
 from cg_extension.reference.service import manager_client
 from cg_extension.tests.unit.reference.manager import base
 
@@ -78,7 +78,7 @@ class FencingTest(base.ManagerTestCase):
         self.eventually(mark.exists, "claimed by the first one", timeout=60)
         paused.send_signal(signal.SIGSTOP)
 
-        manager = service.ManagerService(self.conf, self.database)
+        manager = process.ManagerService(self.conf, self.database)
         manager.start()
         self.addCleanup(manager.stop, 10)
         self.eventually(lambda: not self.queue(), "taken over after the lease", timeout=30)
@@ -96,7 +96,7 @@ class FencingTest(base.ManagerTestCase):
         volume = self.create_volume()
         self.start_slow_manager()
         self.eventually(mark.exists, "claimed by the first one", timeout=60)
-        manager = service.ManagerService(self.conf, self.database)
+        manager = process.ManagerService(self.conf, self.database)
         manager.start()
         self.addCleanup(manager.stop, 10)
         time.sleep(2 * LEASE)

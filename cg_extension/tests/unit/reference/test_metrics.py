@@ -16,7 +16,7 @@ from prometheus_client import parser
 from cg_extension.contract import context as cg_context
 from cg_extension.contract.operations import OperationKind
 from cg_extension.reference import metrics
-from cg_extension.reference.db import engine, operations, tables
+from cg_extension.reference.db import engine, queue, tables
 from cg_extension.reference.manager import operation_metrics
 from cg_extension.tests import databases
 
@@ -51,7 +51,7 @@ class OperationsTest(testscenarios.WithScenarios, base.BaseTestCase):
         self.conf, self.database = fixture.conf, fixture.database
         for _ in range(3):
             with self.database.writer() as conn:
-                operations.enqueue(
+                queue.enqueue(
                     conn,
                     kind=OperationKind.VOLUME_CREATE,
                     resource_id=uuidutils.generate_uuid(),
@@ -62,7 +62,7 @@ class OperationsTest(testscenarios.WithScenarios, base.BaseTestCase):
                 )
         for seconds in (60, -1):
             with self.database.writer() as conn:
-                operations.claim(conn, host="h@b", owner="o", lease_seconds=60, limit=1)
+                queue.claim(conn, host="h@b", owner="o", lease_seconds=60, limit=1)
                 expires = engine.now(conn) + datetime.timedelta(seconds=seconds)
                 conn.execute(
                     tables.operations.update()
@@ -72,7 +72,7 @@ class OperationsTest(testscenarios.WithScenarios, base.BaseTestCase):
 
     def test_operations_are_counted_by_state_with_their_age(self) -> None:
         with self.database.reader() as conn:
-            found = operations.summary(conn)
+            found = queue.summary(conn)
         self.assertEqual(
             {"waiting": 1, "running": 1, "overdue": 1}, {each.state: each.count for each in found}
         )

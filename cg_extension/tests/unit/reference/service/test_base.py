@@ -10,7 +10,7 @@ from oslo_db import exception as db_exception
 
 from cg_extension.contract import context as cg_context
 from cg_extension.contract import exceptions, records
-from cg_extension.reference.db import consistencygroups, operations, tables
+from cg_extension.reference.db import consistencygroups, queue, tables
 from cg_extension.tests.unit.reference.service import base
 
 GROUPS = tables.consistencygroups
@@ -110,7 +110,7 @@ class ResetStatusTest(base.ServiceTestCase):
                 )
             return False
 
-        with mock.patch.object(operations, "is_under_way", ended):
+        with mock.patch.object(queue, "is_under_way", ended):
             self.service.reset_group_status(self.admin, self.source.id, status="error")
         self.assertEqual(2, len(seen))
 

@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 
 from cg_extension.contract.operations import OperationKind
-from cg_extension.reference.manager.operations import base, cgsnapshots, groups, snapshots, volumes
+from cg_extension.reference.manager.executors import base, cgsnapshots, groups, snapshots, volumes
 
 EXECUTORS: Mapping[str, type[base.Executor]] = {
     OperationKind.GROUP_CREATE: groups.Create,

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from cg_extension.contract import records, statuses
 from cg_extension.drivers import base as driver_base
-from cg_extension.reference.db import operations
+from cg_extension.reference.db import queue
 from cg_extension.reference.manager import load
-from cg_extension.reference.manager.operations import base
+from cg_extension.reference.manager.executors import base
 
 _CREATE = statuses.GROUP_TRANSITIONS["create"]
 _UPDATE = statuses.GROUP_TRANSITIONS["update"]
@@ -34,7 +34,7 @@ class Create(GroupExecutor):
     """Make an empty group."""
 
     @classmethod
-    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+    def load(cls, conn: sa.Connection, operation: queue.Operation) -> Self:
         return cls(operation, load.group(conn, operation.resource_id))
 
     def run(self, driver: base.Driver, context: base.Context) -> driver_base.ModelUpdate:
@@ -58,7 +58,7 @@ class CreateFromSource(GroupExecutor):
     source: Mapping[str, Any]
 
     @classmethod
-    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+    def load(cls, conn: sa.Connection, operation: queue.Operation) -> Self:
         group = load.group(conn, operation.resource_id)
         volumes = load.volumes_of_group(conn, group.id)
         source: dict[str, Any]
@@ -102,7 +102,7 @@ class Update(GroupExecutor):
     removed: Sequence[records.Volume]
 
     @classmethod
-    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+    def load(cls, conn: sa.Connection, operation: queue.Operation) -> Self:
         arguments = operation.arguments
         return cls(
             operation,
@@ -145,7 +145,7 @@ class Delete(GroupExecutor):
     volumes: Sequence[records.Volume]
 
     @classmethod
-    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+    def load(cls, conn: sa.Connection, operation: queue.Operation) -> Self:
         group = load.group(conn, operation.resource_id)
         return cls(operation, group, load.volumes_of_group(conn, group.id))
 

@@ -12,7 +12,7 @@ from oslo_utils import uuidutils
 from oslotest import base
 
 from cg_extension.contract import context as cg_context
-from cg_extension.reference.db import engine, operations, tables
+from cg_extension.reference.db import engine, queue, tables
 from cg_extension.tests import databases
 
 HOST = "host@one"
@@ -39,29 +39,29 @@ class OperationsTestCase(testscenarios.WithScenarios, base.BaseTestCase):
             "context": self.context,
         }
         with self.database.writer() as conn:
-            return operations.enqueue(conn, **{**wanted, **values})
+            return queue.enqueue(conn, **{**wanted, **values})
 
-    def claim(self, owner: str, limit: int = 10, **values: Any) -> list[operations.Operation]:
+    def claim(self, owner: str, limit: int = 10, **values: Any) -> list[queue.Operation]:
         wanted = {"host": HOST, "owner": owner, "lease_seconds": LEASE, "limit": limit}
 
         @engine.retry
-        def transaction() -> list[operations.Operation]:
+        def transaction() -> list[queue.Operation]:
             with self.database.writer() as conn:
-                return operations.claim(conn, **{**wanted, **values})
+                return queue.claim(conn, **{**wanted, **values})
 
         return transaction()
 
-    def take_over(self, owner: str, **values: Any) -> list[operations.Operation]:
+    def take_over(self, owner: str, **values: Any) -> list[queue.Operation]:
         """Claim also what others have had for too long."""
         return self.claim(owner, overdue=self.others(owner), **values)
 
     def others(self, owner: str) -> dict[str, datetime.datetime]:
         with self.database.reader() as conn:
-            return operations.others(conn, [HOST], owner)
+            return queue.others(conn, [HOST], owner)
 
     def due(self, **values: Any) -> float | None:
         with self.database.reader() as conn:
-            return operations.next_due(conn, HOST, **values)
+            return queue.next_due(conn, HOST, **values)
 
 
 class OperationsTest(OperationsTestCase):
@@ -147,7 +147,7 @@ class OperationsTest(OperationsTestCase):
         self.claim("a", limit=1)
         self.assertEqual({}, self.others("a"))
         with self.database.reader() as conn:
-            self.assertEqual({}, operations.others(conn, ["host@two"], "b"))
+            self.assertEqual({}, queue.others(conn, ["host@two"], "b"))
 
     def test_what_no_thread_of_ours_works_on_is_claimed_by_us_again(self) -> None:
         """Its claim was carried out, but the answer was lost."""
@@ -168,9 +168,9 @@ class OperationsTest(OperationsTestCase):
         databases.let_leases_run_out(self.database)
         self.take_over("b")
         with self.database.writer() as conn:
-            self.assertFalse(operations.finish(conn, operation_id, "a"))
+            self.assertFalse(queue.finish(conn, operation_id, "a"))
         with self.database.writer() as conn:
-            self.assertTrue(operations.finish(conn, operation_id, "b"))
+            self.assertTrue(queue.finish(conn, operation_id, "b"))
         self.assertIsNone(self.due())
 
     def test_an_owner_renews_what_it_holds_and_learns_what_it_lost(self) -> None:
@@ -179,9 +179,7 @@ class OperationsTest(OperationsTestCase):
         databases.let_leases_run_out(self.database)
         self.take_over("b", exclude={kept})
         with self.database.writer() as conn:
-            found = operations.renew(
-                conn, operation_ids={kept, lost}, owner="a", lease_seconds=LEASE
-            )
+            found = queue.renew(conn, operation_ids={kept, lost}, owner="a", lease_seconds=LEASE)
         self.assertEqual(({kept}, {lost}), found)
         self.assertEqual([], self.claim("c"))
 
@@ -189,7 +187,7 @@ class OperationsTest(OperationsTestCase):
         operation_id = self.enqueue()
         self.claim("a")
         with self.database.writer() as conn:
-            self.assertTrue(operations.postpone(conn, operation_id, "a", 20.0))
+            self.assertTrue(queue.postpone(conn, operation_id, "a", 20.0))
         self.assertEqual([], self.claim("a"))
         due = self.due()
         self.assertTrue(due is not None and 15 < due <= 20, due)
@@ -198,7 +196,7 @@ class OperationsTest(OperationsTestCase):
         operation_id = self.enqueue()
         self.claim("a")
         with self.database.writer() as conn:
-            self.assertFalse(operations.postpone(conn, operation_id, "b", 0.0))
+            self.assertFalse(queue.postpone(conn, operation_id, "b", 0.0))
 
     def test_claimed_work_is_due_at_the_end_of_its_lease(self) -> None:
         operation_id = self.enqueue()
@@ -212,7 +210,7 @@ class OperationsTest(OperationsTestCase):
         self.claim("dead", exclude={others})
         self.claim("alive")
         with self.database.writer() as conn:
-            self.assertEqual(1, operations.release_all(conn, "dead"))
+            self.assertEqual(1, queue.release_all(conn, "dead"))
         self.assertEqual([mine], [operation.id for operation in self.claim("b")])
 
 
@@ -224,12 +222,10 @@ class LockedOperationsTest(OperationsTestCase):
         ending, other = self.enqueue(), self.enqueue()
         self.claim("a")
         with futures.ThreadPoolExecutor(1) as pool, self.database.writer() as conn:
-            self.assertTrue(operations.finish(conn, ending, "a"))
+            self.assertTrue(queue.finish(conn, ending, "a"))
             found = pool.submit(self.renew, {ending, other}).result(10)
         self.assertEqual(({other}, set()), found)
 
     def renew(self, operation_ids: set[str]) -> tuple[set[str], set[str]]:
         with self.database.writer() as conn:
-            return operations.renew(
-                conn, operation_ids=operation_ids, owner="a", lease_seconds=LEASE
-            )
+            return queue.renew(conn, operation_ids=operation_ids, owner="a", lease_seconds=LEASE)

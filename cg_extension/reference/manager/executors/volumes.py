@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from cg_extension.contract import records, statuses
 from cg_extension.drivers import base as driver_base
-from cg_extension.reference.db import operations
+from cg_extension.reference.db import queue
 from cg_extension.reference.manager import load
-from cg_extension.reference.manager.operations import base
+from cg_extension.reference.manager.executors import base
 
 _CREATE = statuses.VOLUME_TRANSITIONS["create"]
 _DELETE = statuses.VOLUME_TRANSITIONS["delete"]
@@ -23,7 +23,7 @@ class VolumeExecutor(base.Executor):
     volume: records.Volume
 
     @classmethod
-    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+    def load(cls, conn: sa.Connection, operation: queue.Operation) -> Self:
         return cls(operation, load.volume(conn, operation.resource_id))
 
     @property
@@ -39,7 +39,7 @@ class Create(VolumeExecutor):
     source: records.Volume | None = None
 
     @classmethod
-    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+    def load(cls, conn: sa.Connection, operation: queue.Operation) -> Self:
         loaded = super().load(conn, operation)
         snapshot = source = None
         if loaded.volume.snapshot_id is not None:

@@ -18,7 +18,8 @@ from cg_extension.reference.db import (
     volume_types,
     volumes,
 )
-from cg_extension.reference.service import base, groups, members, quotas, scheduler, types
+from cg_extension.reference.service import base, groups, members, quotas, scheduler
+from cg_extension.reference.service import volume_types as types
 from cg_extension.reference.service.volumes import NOT_FOUND, TABLE
 
 # The largest number of GiB that every database's integer holds.

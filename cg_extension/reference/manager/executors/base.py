@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from cg_extension.contract import context as cg_context
 from cg_extension.contract import records
 from cg_extension.drivers import base as driver_base
-from cg_extension.reference.db import engine, operations, tables
+from cg_extension.reference.db import engine, queue, tables
 
 Context = cg_context.RequestContext
 Driver = driver_base.Driver
@@ -34,11 +34,11 @@ class Executor(abc.ABC):
     process after a crash. ``succeed`` and ``fail`` share the transaction that ends the operation.
     """
 
-    operation: operations.Operation
+    operation: queue.Operation
 
     @classmethod
     @abc.abstractmethod
-    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+    def load(cls, conn: sa.Connection, operation: queue.Operation) -> Self:
         """Read what the operation works on.
 
         :raises NotFound: it is not there any more.

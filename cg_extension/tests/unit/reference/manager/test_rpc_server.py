@@ -7,7 +7,7 @@ from typing import Any
 
 from cg_extension.contract import exceptions
 from cg_extension.drivers import exceptions as driver_exceptions
-from cg_extension.reference.manager import backend, rpc
+from cg_extension.reference.manager import backend, rpc_server
 from cg_extension.reference.service import manager_client as service_rpc
 from cg_extension.tests.unit.reference.manager import base
 
@@ -37,7 +37,7 @@ class RPCTestCase(base.ManagerTestCase):
         self.conf.set_override("transport_url", self.transport_url)
         self.backend = Backend(self.conf, self.database, self.driver, self.runner, self.keeper)
         self.backends: dict[str, backend.Backend] = {self.driver.host: self.backend}
-        self.connections = rpc.Connections(self.database, self.backends)
+        self.connections = rpc_server.Connections(self.database, self.backends)
 
     def initialize(self, waker: service_rpc.Waker, volume: str, host: str | None = None) -> Any:
         return waker.initialize_connection(
@@ -85,7 +85,7 @@ class LocalTest(SharedRules, RPCTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.waker = rpc.LocalWaker(self.connections, self.backends)
+        self.waker = rpc_server.LocalWaker(self.connections, self.backends)
 
     def test_an_unknown_backend_is_unavailable(self) -> None:
         volume = self.create_volume()
@@ -99,7 +99,7 @@ class MessagingTest(SharedRules, RPCTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        server = rpc.Server(self.conf, self.connections, self.backends)
+        server = rpc_server.Server(self.conf, self.connections, self.backends)
         server.start()
         self.addCleanup(server.stop)
         self.waker = service_rpc.MessagingWaker(self.conf)
@@ -142,7 +142,7 @@ class NoBrokerTest(RPCTestCase):
         self.assertLess(time.monotonic() - begin, 15)
 
     def test_a_manager_starts_and_stops_without_it(self) -> None:
-        server = rpc.Server(self.conf, self.connections, self.backends)
+        server = rpc_server.Server(self.conf, self.connections, self.backends)
         begin = time.monotonic()
         server.start()
         server.stop()

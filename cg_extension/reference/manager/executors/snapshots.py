@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from cg_extension.contract import records, statuses
 from cg_extension.drivers import base as driver_base
-from cg_extension.reference.db import operations
+from cg_extension.reference.db import queue
 from cg_extension.reference.manager import load
-from cg_extension.reference.manager.operations import base
+from cg_extension.reference.manager.executors import base
 
 _CREATE = statuses.SNAPSHOT_TRANSITIONS["create"]
 _DELETE = statuses.SNAPSHOT_TRANSITIONS["delete"]
@@ -24,7 +24,7 @@ class SnapshotExecutor(base.Executor):
     volume: records.Volume
 
     @classmethod
-    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+    def load(cls, conn: sa.Connection, operation: queue.Operation) -> Self:
         snapshot = load.snapshot(conn, operation.resource_id)
         return cls(operation, snapshot, load.volume(conn, snapshot.volume_id))
 

@@ -11,8 +11,15 @@ from stevedore import driver as stevedore_driver
 from cg_extension import conf as cg_conf
 from cg_extension.conf import errors
 from cg_extension.drivers import base as driver_base
-from cg_extension.reference.db import engine, operations
-from cg_extension.reference.manager import backend, instance, leases, notifications, rpc, runner
+from cg_extension.reference.db import engine, queue
+from cg_extension.reference.manager import (
+    backend,
+    instance,
+    leases,
+    notifications,
+    rpc_server,
+    runner,
+)
 from cg_extension.reference.service import manager_client as service_rpc
 
 LOG = logging.getLogger(__name__)
@@ -55,10 +62,10 @@ class ManagerService:
         self._instance = claimant
         self._begun = False
         self._keeper: leases.LeaseKeeper | None = None
-        self._server: rpc.Server | None = None
+        self._server: rpc_server.Server | None = None
         self._backends: dict[str, backend.Backend] = {}
-        self._connections = rpc.Connections(database, self._backends)
-        self.waker: service_rpc.Waker = rpc.LocalWaker(self._connections, self._backends)
+        self._connections = rpc_server.Connections(database, self._backends)
+        self.waker: service_rpc.Waker = rpc_server.LocalWaker(self._connections, self._backends)
 
     def start(self) -> None:
         """Take over what an earlier run left, then begin to work.
@@ -80,7 +87,7 @@ class ManagerService:
             run = runner.Runner(conf, database, owner, driver, self._notifier)
             self._backends[driver.host] = backend.Backend(conf, database, driver, run, keeper)
         if not service_rpc.is_local(conf):
-            self._server = rpc.Server(conf, self._connections, self._backends)
+            self._server = rpc_server.Server(conf, self._connections, self._backends)
         keeper.start()
         self._keeper = keeper
         for served in self._backends.values():
@@ -139,7 +146,7 @@ class ManagerService:
         if predecessor is None:
             return
         with self._database.writer() as conn:
-            released = operations.release_all(conn, predecessor)
+            released = queue.release_all(conn, predecessor)
         if released:
             LOG.info("Going on with %d operations that an earlier run left", released)
 

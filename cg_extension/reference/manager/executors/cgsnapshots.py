@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from cg_extension.contract import records, statuses
 from cg_extension.drivers import base as driver_base
-from cg_extension.reference.db import operations
+from cg_extension.reference.db import queue
 from cg_extension.reference.manager import load
-from cg_extension.reference.manager.operations import base
+from cg_extension.reference.manager.executors import base
 
 _CREATE = statuses.CGSNAPSHOT_TRANSITIONS["create"]
 _DELETE = statuses.CGSNAPSHOT_TRANSITIONS["delete"]
@@ -25,7 +25,7 @@ class CGSnapshotExecutor(base.Executor):
     snapshots: Sequence[records.Snapshot]
 
     @classmethod
-    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+    def load(cls, conn: sa.Connection, operation: queue.Operation) -> Self:
         cgsnapshot = load.cgsnapshot(conn, operation.resource_id)
         return cls(operation, cgsnapshot, load.snapshots_of_cgsnapshot(conn, cgsnapshot.id))
 
@@ -45,7 +45,7 @@ class Create(CGSnapshotExecutor):
     volumes: Sequence[records.Volume] = ()
 
     @classmethod
-    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+    def load(cls, conn: sa.Connection, operation: queue.Operation) -> Self:
         loaded = super().load(conn, operation)
         volumes = load.volumes_by_id(conn, [each.volume_id for each in loaded.snapshots])
         return dataclasses.replace(loaded, volumes=volumes)

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from cg_extension.contract import exceptions, records, statuses
 from cg_extension.drivers import exceptions as driver_exceptions
-from cg_extension.reference.db import engine, operations
+from cg_extension.reference.db import engine, queue
 from cg_extension.reference.manager import load
-from cg_extension.reference.manager.operations import base
+from cg_extension.reference.manager.executors import base
 
 _LOADERS = (
     (base.GROUPS, load.group),
@@ -41,7 +41,7 @@ class Unrunnable(base.Executor):
     found: records.Resource
 
     @classmethod
-    def load(cls, conn: sa.Connection, operation: operations.Operation) -> Self:
+    def load(cls, conn: sa.Connection, operation: queue.Operation) -> Self:
         for _table, loader in _LOADERS:
             try:
                 return cls(operation, loader(conn, operation.resource_id))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from cg_extension import conf as cg_conf
 from cg_extension.drivers.file.driver import FileDriver
 from cg_extension.reference.db import tables
-from cg_extension.reference.manager import backend, instance, service
+from cg_extension.reference.manager import backend, instance, process
 from cg_extension.reference.service import manager_client
 from cg_extension.tests.unit.reference.manager import base
 
@@ -23,15 +23,15 @@ class ManagerServiceTest(base.ManagerTestCase):
         self.conf.set_override("transport_url", "fake:/")
         self.conf.set_override("volume_driver", "file", group=base.BACKEND)
 
-    def start(self) -> service.ManagerService:
-        manager = service.ManagerService(self.conf, self.database)
+    def start(self) -> process.ManagerService:
+        manager = process.ManagerService(self.conf, self.database)
         manager.start()
         self.addCleanup(manager.stop, 10)
         return manager
 
     def assert_refused(self, *words: str) -> None:
         error = self.assertRaises(
-            service.ConfigurationError, service.ManagerService, self.conf, self.database
+            process.ConfigurationError, process.ManagerService, self.conf, self.database
         )
         for word in words:
             self.assertIn(word, str(error))
@@ -60,7 +60,7 @@ class ManagerServiceTest(base.ManagerTestCase):
         self.conf.set_override("enabled_backends", [base.BACKEND, "bad"])
         cg_conf.register_backend_opts(self.conf, "bad")
         self.conf.set_override("volume_driver", "file", group="bad")
-        manager = service.ManagerService(self.conf, self.database)
+        manager = process.ManagerService(self.conf, self.database)
         self.addCleanup(manager.stop, 10)
         tries, may_go_on = threading.Event(), threading.Event()
 
@@ -90,7 +90,7 @@ class ManagerServiceTest(base.ManagerTestCase):
     def test_a_start_that_fails_half_way_leaves_nothing_at_work(self) -> None:
         before = set(threading.enumerate())
         for place in ("start", "_start_thread"):
-            manager = service.ManagerService(self.conf, self.database)
+            manager = process.ManagerService(self.conf, self.database)
             with mock.patch.object(backend.Backend, place, side_effect=OSError):
                 self.assertRaises(OSError, manager.start)
             self.assertTrue(manager.stop(10))
@@ -98,7 +98,7 @@ class ManagerServiceTest(base.ManagerTestCase):
         self.start()  # Nor is the lock on state_path.
 
     def test_it_can_be_stopped_without_having_started(self) -> None:
-        self.assertTrue(service.ManagerService(self.conf, self.database).stop(0))
+        self.assertTrue(process.ManagerService(self.conf, self.database).stop(0))
 
     def test_the_next_start_goes_on_at_once_with_what_its_predecessor_held(self) -> None:
         dead = instance.Instance(self.state_path, self.conf.host)
@@ -127,7 +127,7 @@ class ManagerServiceTest(base.ManagerTestCase):
     def test_a_second_manager_in_the_same_state_path_is_refused(self) -> None:
         self.start()
         with mock.patch.object(instance, "_PATIENCE", 0):
-            second = service.ManagerService(self.conf, self.database)
+            second = process.ManagerService(self.conf, self.database)
             self.assertRaises(instance.AlreadyRunning, second.start)
 
     def test_no_thread_of_a_manager_is_a_green_one(self) -> None:
