@@ -24,7 +24,7 @@ PROG = "cg-api"
 def build_application(conf: cfg.ConfigOpts) -> "WSGIApplication":
     """The API over the configured database and broker, with every option checked."""
     database = deployment.open_migrated_database(conf)
-    service = ReferenceService(conf, database, manager_client.MessagingWaker(conf))
+    service = ReferenceService(conf, database, manager_client.MessagingManagerClient(conf))
     application = pipeline.load(conf, service)
     check.check(conf)  # Those of the libraries that are set up now, too.
     return application

@@ -64,7 +64,7 @@ def work(
     begun: lifecycle.Begun,
     stop: "StopSignal",
     *,
-    manager: process.ManagerService | None = None,
+    manager: process.Manager | None = None,
     http: server.Server | None = None,
 ) -> None:
     """Start what is given, and return when ``stop`` came; ``begun`` ends it cleanly then.
@@ -88,9 +88,7 @@ def work(
     stop.wait()
 
 
-def _stop_manager(
-    conf: cfg.ConfigOpts, begun: lifecycle.Begun, manager: process.ManagerService
-) -> None:
+def _stop_manager(conf: cfg.ConfigOpts, begun: lifecycle.Begun, manager: process.Manager) -> None:
     # What is still under way after the timeout is left for the next start.
     begun.is_stuck = not manager.stop(conf.shutdown_timeout)
     LOG.info("Stopped")

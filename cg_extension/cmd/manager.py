@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config.read(conf, PROG, arguments)
         stop = deployment.StopSignal()
         database = deployment.open_migrated_database(conf)
-        manager = process.ManagerService(conf, database)
+        manager = process.Manager(conf, database)
         check.check(conf)  # The options of the drivers, and of libraries that are set up now, too.
         begun.callback(metrics.serve(conf, operation_metrics.OperationCollector(database)))
         deployment.work(conf, begun, stop, manager=manager)

@@ -77,11 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         claimant = instance.Instance(conf.state_path, conf.host)
         database = deployment.open_database(conf)
         deployment.sync(conf, database)
-        manager = process.ManagerService(conf, database, claimant)
-        waker = (
-            manager.waker if manager_client.is_local(conf) else manager_client.MessagingWaker(conf)
+        manager = process.Manager(conf, database, claimant)
+        managers = (
+            manager.client
+            if manager_client.is_local(conf)
+            else manager_client.MessagingManagerClient(conf)
         )
-        application = pipeline.load(conf, ReferenceService(conf, database, waker))
+        application = pipeline.load(conf, ReferenceService(conf, database, managers))
         check.check(conf)  # The options of the drivers, and of libraries that are set up now, too.
         http = server.Server(conf, application)
         begun.callback(metrics.serve(conf, operation_metrics.OperationCollector(database)))

@@ -20,7 +20,7 @@ from cg_extension.reference.manager import (
     rpc_server,
     runner,
 )
-from cg_extension.reference.service import manager_client as service_rpc
+from cg_extension.reference.service import manager_client
 
 LOG = logging.getLogger(__name__)
 
@@ -31,10 +31,10 @@ class ConfigurationError(errors.StartError):
     """The configuration does not describe a manager that can run; says what to change."""
 
 
-class ManagerService:
+class Manager:
     """Puts the parts together, and starts and stops them in order.
 
-    ``waker`` reaches this manager from within the process.
+    ``client`` reaches this manager from within the process.
     """
 
     def __init__(
@@ -58,14 +58,16 @@ class ManagerService:
         self._database = database
         self._drivers = [_load_driver(conf, name) for name in conf.enabled_backends]
         self._notifier = notifications.Notifications(conf, conf.host)
-        service_rpc.check(conf)
+        manager_client.check(conf)
         self._instance = claimant
         self._begun = False
         self._keeper: leases.LeaseKeeper | None = None
         self._server: rpc_server.Server | None = None
         self._backends: dict[str, backend.Backend] = {}
         self._connections = rpc_server.Connections(database, self._backends)
-        self.waker: service_rpc.Waker = rpc_server.LocalWaker(self._connections, self._backends)
+        self.client: manager_client.ManagerClient = rpc_server.LocalManagerClient(
+            self._connections, self._backends
+        )
 
     def start(self) -> None:
         """Take over what an earlier run left, then begin to work.
@@ -86,7 +88,7 @@ class ManagerService:
         for driver in self._drivers:
             run = runner.Runner(conf, database, owner, driver, self._notifier)
             self._backends[driver.host] = backend.Backend(conf, database, driver, run, keeper)
-        if not service_rpc.is_local(conf):
+        if not manager_client.is_local(conf):
             self._server = rpc_server.Server(conf, self._connections, self._backends)
         keeper.start()
         self._keeper = keeper

@@ -68,7 +68,7 @@ def _unavailable(
     )
 
 
-class LocalWaker(manager_client.Waker):
+class LocalManagerClient(manager_client.ManagerClient):
     """Reaches the manager in this process, with no message in between."""
 
     def __init__(self, connections: Connections, backends: Mapping[str, backend.Backend]) -> None:

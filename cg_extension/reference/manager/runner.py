@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Takes one claimed operation as far as it goes: done, failed for good, or left for another try.
 
-The rules of attempts, errors and fencing are here; what a kind means is in ``operations``.
+The rules of attempts, errors and fencing are here; what a kind means is in ``executors``.
 """
 
 import time

@@ -112,14 +112,14 @@ class Attachments(base.Part):
         """
         volume = self._connectable(context, volume_id)
         host = str(volume.host)
-        return self.waker.initialize_connection(host, context, volume_id, connector)
+        return self.managers.initialize_connection(host, context, volume_id, connector)
 
     def terminate_connection(
         self, context: base.Context, volume_id: str, connector: Mapping[str, Any]
     ) -> None:
         """Undo ``initialize_connection``; the same errors."""
         volume = self._connectable(context, volume_id)
-        self.waker.terminate_connection(str(volume.host), context, volume_id, connector)
+        self.managers.terminate_connection(str(volume.host), context, volume_id, connector)
 
     def _connectable(self, context: base.Context, volume_id: str) -> records.Volume:
         with self.read(context) as conn:

@@ -98,11 +98,14 @@ class Part:
     """One subject of the service; ``ReferenceService`` is all of them together."""
 
     def __init__(
-        self, conf: cfg.ConfigOpts, database: engine.Database, waker: manager_client.Waker
+        self,
+        conf: cfg.ConfigOpts,
+        database: engine.Database,
+        managers: manager_client.ManagerClient,
     ) -> None:
         self.conf = conf
         self.database = database
-        self.waker = waker
+        self.managers = managers
 
     @contextlib.contextmanager
     def read(self, context: Context | None = None) -> Iterator[sa.Connection]:
@@ -132,7 +135,7 @@ class Part:
         with _database_errors():
             result, hosts = run()
         for host in hosts:
-            self.waker.wake(host)
+            self.managers.wake(host)
         return result
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Consistency groups: list, show, create, update, delete. From a source: ``group_sources``."""
+"""Consistency groups: list, show, create, update, delete. From a source: ``group_creation``."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any

@@ -2,7 +2,7 @@
 """How the service reaches a backend's managers: wake-ups and connections to volumes.
 
 A wake-up only says "look into the queue"; nothing depends on its arrival, since managers poll,
-too. The managers' end of the same calls is ``manager.rpc``.
+too. The managers' end of the same calls is ``manager.rpc_server``.
 """
 
 import abc
@@ -81,7 +81,7 @@ def is_local(conf: cfg.ConfigOpts) -> bool:
         return bool(oslo_messaging.TransportURL.parse(conf).transport == "fake")
 
 
-class Waker(abc.ABC):
+class ManagerClient(abc.ABC):
     """What the service needs of a backend's managers."""
 
     @abc.abstractmethod
@@ -110,11 +110,11 @@ class Waker(abc.ABC):
         """Whether what carries the calls is there at all; finds out within seconds."""
         return True
 
-    def close(self) -> None:  # noqa: B027 - not every waker holds something
+    def close(self) -> None:  # noqa: B027 - not every client holds something
         """Let go of connections; wake-ups that were not sent yet are dropped."""
 
 
-class MessagingWaker(Waker):
+class MessagingManagerClient(ManagerClient):
     """Reaches managers in other processes through the broker of ``transport_url``.
 
     A broker that is down costs a request nothing: casts are made by a thread of their own. It
@@ -141,7 +141,9 @@ class MessagingWaker(Waker):
             self._pending.add(host)
             self._changed.notify()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._cast, name="waker", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._cast, name="manager-client", daemon=True
+                )
                 self._thread.start()
 
     def _cast(self) -> None:
@@ -190,7 +192,7 @@ class MessagingWaker(Waker):
             self._changed.notify()
             if self._client is not None:
                 cleanup = self._client.transport.cleanup
-                threading.Thread(target=cleanup, name="waker-cleanup", daemon=True).start()
+                threading.Thread(target=cleanup, name="manager-client-cleanup", daemon=True).start()
 
     def _call(
         self,

@@ -66,6 +66,6 @@ class Services(base.Part):
         with self.read() as conn:
             if not any(service.is_up for service in scheduler.list_services(conn, self.conf)):
                 raise exceptions.ServiceUnavailable(reason="No backend is up.")
-        if not self.waker.is_reachable():
+        if not self.managers.is_reachable():
             return "The broker does not answer: work begins late, and no volume can be attached."
         return None

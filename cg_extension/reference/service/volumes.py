@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volumes of the reference host: list, show, change, delete. Creation: ``new_volumes``."""
+"""Volumes of the reference host: list, show, change, delete. Creation: ``volume_creation``."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -78,7 +78,7 @@ class FencingTest(base.ManagerTestCase):
         self.eventually(mark.exists, "claimed by the first one", timeout=60)
         paused.send_signal(signal.SIGSTOP)
 
-        manager = process.ManagerService(self.conf, self.database)
+        manager = process.Manager(self.conf, self.database)
         manager.start()
         self.addCleanup(manager.stop, 10)
         self.eventually(lambda: not self.queue(), "taken over after the lease", timeout=30)
@@ -96,7 +96,7 @@ class FencingTest(base.ManagerTestCase):
         volume = self.create_volume()
         self.start_slow_manager()
         self.eventually(mark.exists, "claimed by the first one", timeout=60)
-        manager = process.ManagerService(self.conf, self.database)
+        manager = process.Manager(self.conf, self.database)
         manager.start()
         self.addCleanup(manager.stop, 10)
         time.sleep(2 * LEASE)

@@ -125,7 +125,7 @@ class Notifications(notifications.Notifications):
         self.sent.append((event_type, context.request_id, values))
 
 
-class Waker(manager_client.Waker):
+class FakeManagerClient(manager_client.ManagerClient):
     """Wakes nobody."""
 
     def wake(self, host: str) -> None:
@@ -158,7 +158,7 @@ class ManagerTestCase(base.BaseTestCase):
         self.notifications = Notifications()
         self.runner = self.new_runner(OWNER)
         self.keeper = leases.LeaseKeeper(self.database, OWNER, LEASE, [self.driver.host])
-        self.service = ReferenceService(self.conf, self.database, Waker())
+        self.service = ReferenceService(self.conf, self.database, FakeManagerClient())
         self.context = cg_context.RequestContext(user_id="u", project_id="p", is_admin=True)
         with self.database.writer() as conn:
             volume_types.ensure(conn, self.conf.default_volume_type)

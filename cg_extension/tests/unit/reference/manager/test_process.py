@@ -23,15 +23,15 @@ class ManagerServiceTest(base.ManagerTestCase):
         self.conf.set_override("transport_url", "fake:/")
         self.conf.set_override("volume_driver", "file", group=base.BACKEND)
 
-    def start(self) -> process.ManagerService:
-        manager = process.ManagerService(self.conf, self.database)
+    def start(self) -> process.Manager:
+        manager = process.Manager(self.conf, self.database)
         manager.start()
         self.addCleanup(manager.stop, 10)
         return manager
 
     def assert_refused(self, *words: str) -> None:
         error = self.assertRaises(
-            process.ConfigurationError, process.ManagerService, self.conf, self.database
+            process.ConfigurationError, process.Manager, self.conf, self.database
         )
         for word in words:
             self.assertIn(word, str(error))
@@ -51,7 +51,7 @@ class ManagerServiceTest(base.ManagerTestCase):
     def test_it_works_and_stops(self) -> None:
         manager = self.start()
         volume = self.create_volume()
-        manager.waker.wake(self.driver.host)
+        manager.client.wake(self.driver.host)
         self.eventually(lambda: not self.queue(), "done")
         self.assertEqual("available", self.row(tables.volumes, volume).status)
         self.assertTrue(manager.stop(10))
@@ -60,7 +60,7 @@ class ManagerServiceTest(base.ManagerTestCase):
         self.conf.set_override("enabled_backends", [base.BACKEND, "bad"])
         cg_conf.register_backend_opts(self.conf, "bad")
         self.conf.set_override("volume_driver", "file", group="bad")
-        manager = process.ManagerService(self.conf, self.database)
+        manager = process.Manager(self.conf, self.database)
         self.addCleanup(manager.stop, 10)
         tries, may_go_on = threading.Event(), threading.Event()
 
@@ -90,7 +90,7 @@ class ManagerServiceTest(base.ManagerTestCase):
     def test_a_start_that_fails_half_way_leaves_nothing_at_work(self) -> None:
         before = set(threading.enumerate())
         for place in ("start", "_start_thread"):
-            manager = process.ManagerService(self.conf, self.database)
+            manager = process.Manager(self.conf, self.database)
             with mock.patch.object(backend.Backend, place, side_effect=OSError):
                 self.assertRaises(OSError, manager.start)
             self.assertTrue(manager.stop(10))
@@ -98,7 +98,7 @@ class ManagerServiceTest(base.ManagerTestCase):
         self.start()  # Nor is the lock on state_path.
 
     def test_it_can_be_stopped_without_having_started(self) -> None:
-        self.assertTrue(process.ManagerService(self.conf, self.database).stop(0))
+        self.assertTrue(process.Manager(self.conf, self.database).stop(0))
 
     def test_the_next_start_goes_on_at_once_with_what_its_predecessor_held(self) -> None:
         dead = instance.Instance(self.state_path, self.conf.host)
@@ -120,14 +120,14 @@ class ManagerServiceTest(base.ManagerTestCase):
             )
             conn.execute(held)
         manager = self.start()
-        manager.waker.wake(self.driver.host)
+        manager.client.wake(self.driver.host)
         self.assertTrue(manager.stop(10))
         self.assertEqual(["another"], [row.owner for row in self.queue()])
 
     def test_a_second_manager_in_the_same_state_path_is_refused(self) -> None:
         self.start()
         with mock.patch.object(instance, "_PATIENCE", 0):
-            second = process.ManagerService(self.conf, self.database)
+            second = process.Manager(self.conf, self.database)
             self.assertRaises(instance.AlreadyRunning, second.start)
 
     def test_no_thread_of_a_manager_is_a_green_one(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from cg_extension.contract import exceptions
 from cg_extension.drivers import exceptions as driver_exceptions
 from cg_extension.reference.manager import backend, rpc_server
-from cg_extension.reference.service import manager_client as service_rpc
+from cg_extension.reference.service import manager_client
 from cg_extension.tests.unit.reference.manager import base
 
 # Nobody listens there: discard is not served by any machine that runs tests.
@@ -33,14 +33,16 @@ class RPCTestCase(base.ManagerTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        service_rpc.is_local(self.conf)  # Registers the option.
+        manager_client.is_local(self.conf)  # Registers the option.
         self.conf.set_override("transport_url", self.transport_url)
         self.backend = Backend(self.conf, self.database, self.driver, self.runner, self.keeper)
         self.backends: dict[str, backend.Backend] = {self.driver.host: self.backend}
         self.connections = rpc_server.Connections(self.database, self.backends)
 
-    def initialize(self, waker: service_rpc.Waker, volume: str, host: str | None = None) -> Any:
-        return waker.initialize_connection(
+    def initialize(
+        self, client: manager_client.ManagerClient, volume: str, host: str | None = None
+    ) -> Any:
+        return client.initialize_connection(
             host or self.driver.host, self.context, volume, CONNECTOR
         )
 
@@ -48,22 +50,22 @@ class RPCTestCase(base.ManagerTestCase):
 class SharedRules:
     """What holds for both ways to reach a manager."""
 
-    waker: service_rpc.Waker
+    client: manager_client.ManagerClient
 
     def test_a_wake_up_reaches_the_backend(self: Any) -> None:
-        self.waker.wake(self.driver.host)
+        self.managers.wake(self.driver.host)
         self.eventually(lambda: self.backend.woken, "woken")
 
     def test_waking_an_unknown_backend_is_harmless(self: Any) -> None:
-        self.waker.wake("nobody@nowhere")
+        self.managers.wake("nobody@nowhere")
 
     def test_the_driver_says_how_to_connect(self: Any) -> None:
         volume = self.create_volume()
-        connection = self.initialize(self.waker, volume)
+        connection = self.initialize(self.client, volume)
         self.assertEqual(
             {"driver_volume_type": "local", "data": {"device_path": volume}}, connection
         )
-        self.waker.terminate_connection(self.driver.host, self.context, volume, CONNECTOR)
+        self.managers.terminate_connection(self.driver.host, self.context, volume, CONNECTOR)
         self.assertEqual(["initialize_connection", "terminate_connection"], self.driver.calls)
 
     def test_a_driver_that_fails_is_unavailable_and_tells_nothing_of_its_inside(
@@ -75,7 +77,7 @@ class SharedRules:
         self.driver.behaviour["initialize_connection"] = fail
         volume = self.create_volume()
         error = self.assertRaises(
-            exceptions.ServiceUnavailable, self.initialize, self.waker, volume
+            exceptions.ServiceUnavailable, self.initialize, self.client, volume
         )
         self.assertNotIn("secret", error.msg)
 
@@ -85,12 +87,12 @@ class LocalTest(SharedRules, RPCTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.waker = rpc_server.LocalWaker(self.connections, self.backends)
+        self.client = rpc_server.LocalManagerClient(self.connections, self.backends)
 
     def test_an_unknown_backend_is_unavailable(self) -> None:
         volume = self.create_volume()
         self.assertRaises(
-            exceptions.ServiceUnavailable, self.initialize, self.waker, volume, "no@where"
+            exceptions.ServiceUnavailable, self.initialize, self.client, volume, "no@where"
         )
 
 
@@ -102,12 +104,12 @@ class MessagingTest(SharedRules, RPCTestCase):
         server = rpc_server.Server(self.conf, self.connections, self.backends)
         server.start()
         self.addCleanup(server.stop)
-        self.waker = service_rpc.MessagingWaker(self.conf)
-        self.addCleanup(self.waker.close)
+        self.client = manager_client.MessagingManagerClient(self.conf)
+        self.addCleanup(self.client.close)
 
     def test_wake_ups_in_a_burst_are_merged_and_the_last_is_not_lost(self) -> None:
         for _ in range(100):
-            self.waker.wake(self.driver.host)
+            self.managers.wake(self.driver.host)
         self.eventually(lambda: self.backend.woken, "woken")
         self.assertLess(self.backend.woken, 100)
 
@@ -117,28 +119,28 @@ class NoBrokerTest(RPCTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.waker = service_rpc.MessagingWaker(self.conf)
-        self.addCleanup(self.waker.close)
+        self.client = manager_client.MessagingManagerClient(self.conf)
+        self.addCleanup(self.client.close)
 
     def test_it_is_not_reachable(self) -> None:
-        self.assertFalse(self.waker.is_reachable())
+        self.assertFalse(self.managers.is_reachable())
 
     def test_one_of_several_brokers_is_enough(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as broker:
             url = f"rabbit://127.0.0.1:9,127.0.0.1:{broker.getsockname()[1]}/"
             self.conf.set_override("transport_url", url)
-            self.assertTrue(self.waker.is_reachable())
+            self.assertTrue(self.managers.is_reachable())
 
     def test_a_wake_up_neither_fails_nor_waits(self) -> None:
         begin = time.monotonic()
         for _ in range(50):
-            self.waker.wake(self.driver.host)
+            self.managers.wake(self.driver.host)
         self.assertLess(time.monotonic() - begin, 0.5)
 
     def test_a_connection_is_unavailable_soon(self) -> None:
         volume = self.create_volume()
         begin = time.monotonic()
-        self.assertRaises(exceptions.ServiceUnavailable, self.initialize, self.waker, volume)
+        self.assertRaises(exceptions.ServiceUnavailable, self.initialize, self.client, volume)
         self.assertLess(time.monotonic() - begin, 15)
 
     def test_a_manager_starts_and_stops_without_it(self) -> None:

@@ -29,7 +29,7 @@ STATS = {
 }
 
 
-class Waker(manager_client.Waker):
+class FakeManagerClient(manager_client.ManagerClient):
     """Notes who was woken."""
 
     def __init__(self) -> None:
@@ -55,8 +55,8 @@ class ServiceTestCase(testscenarios.WithScenarios, base.BaseTestCase):
         self.conf, self.database = fixture.conf, fixture.database
         for resource in ("groups", "volumes", "snapshots", "gigabytes"):
             self.conf.set_override(f"quota_{resource}", -1)
-        self.waker = Waker()
-        self.service = ReferenceService(self.conf, self.database, self.waker)
+        self.managers = FakeManagerClient()
+        self.service = ReferenceService(self.conf, self.database, self.managers)
         self.member = cg_context.RequestContext(user_id="u", project_id="p", roles=["member"])
         self.stranger = cg_context.RequestContext(user_id="s", project_id="q", roles=["member"])
         self.admin = cg_context.RequestContext(user_id="a", project_id="a", is_admin=True)

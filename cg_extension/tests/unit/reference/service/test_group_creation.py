@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of reference.service.group_sources on every database."""
+"""Tests of reference.service.group_creation on every database."""
 
 from typing import Any
 

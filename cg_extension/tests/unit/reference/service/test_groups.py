@@ -23,7 +23,7 @@ class CreateGroupTest(base.ServiceTestCase):
         self.assertEqual((self.default_type.id,), group.volume_types)
         self.assertEqual(group, self.service.get_group(self.member, group.id))
         self.assertEqual([("consistencygroup.create", group.id)], self.operations())
-        self.assertEqual([base.HOST], self.waker.woken)
+        self.assertEqual([base.HOST], self.managers.woken)
 
     def _create(self, **values: object) -> records.Group:
         arguments = {

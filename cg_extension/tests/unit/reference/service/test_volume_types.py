@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of reference.service.types and quotas on every database."""
+"""Tests of reference.service.volume_types and quotas on every database."""
 
 from typing import Any
 

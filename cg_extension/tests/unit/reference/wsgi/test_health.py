@@ -28,7 +28,7 @@ class HealthTest(base.HostTestCase):
         self.assertEqual(["The database can't be reached."], answer.json["reasons"])
 
     def test_it_tells_that_the_broker_is_away_but_requests_are_served(self) -> None:
-        with mock.patch.object(self.service.waker, "is_reachable", return_value=False):
+        with mock.patch.object(self.service.managers, "is_reachable", return_value=False):
             answer = self.send("GET", "/healthcheck", headers={"Accept": "application/json"})
         self.assertEqual(200, answer.status_int)
         self.assertIn("The broker does not answer", answer.json["reasons"][0])

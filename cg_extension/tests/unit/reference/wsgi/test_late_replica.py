@@ -37,7 +37,7 @@ class LateReplicaTest(test_roles.CasesTestCase):
         self.conf.set_override("synchronous_reader", False, group="database")
         database = engine.Database(self.conf)
         self.addCleanup(database.dispose)
-        self.service = ReferenceService(self.conf, database, self.waker)
+        self.service = ReferenceService(self.conf, database, self.managers)
         self.application = self.load()
 
     def target(self, kind: str) -> str:
