@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
-from cg_extension.cmd import config, deployment, lifecycle
+from cg_extension.cmd import config, databases, lifecycle, work
 from cg_extension.conf import check
 from cg_extension.reference import metrics
 from cg_extension.reference.service import ReferenceService, manager_client
@@ -23,7 +23,7 @@ PROG = "cg-api"
 
 def build_application(conf: cfg.ConfigOpts) -> "WSGIApplication":
     """The API over the configured database and broker, with every option checked."""
-    database = deployment.open_migrated_database(conf)
+    database = databases.open_migrated_database(conf)
     service = ReferenceService(conf, database, manager_client.MessagingManagerClient(conf))
     application = pipeline.load(conf, service)
     check.check(conf)  # Those of the libraries that are set up now, too.
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         conf = config.new_conf()
         config.read(conf, PROG, arguments)
         server.check_listener(conf)
-        stop = deployment.StopSignal()
+        stop = work.StopSignal()
         http = server.Server(conf, build_application(conf))
         begun.callback(metrics.serve(conf))
-        deployment.work(conf, begun, stop, http=http)
+        work.work(conf, begun, stop, http=http)

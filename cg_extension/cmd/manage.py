@@ -7,14 +7,14 @@ from typing import Any
 
 from oslo_config import cfg
 
-from cg_extension.cmd import config, deployment, lifecycle
+from cg_extension.cmd import config, databases, lifecycle
 from cg_extension.reference.db import engine, migration
 
 PROG = "cg-manage"
 
 
 def _db_sync(conf: cfg.ConfigOpts, database: engine.Database) -> None:
-    deployment.sync(conf, database)
+    databases.sync(conf, database)
     _db_version(conf, database)
 
 
@@ -44,4 +44,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
             cfg.SubCommandOpt("category", title="commands", handler=_add_commands)
         )
         config.read(conf, PROG, arguments)
-        conf.category.command(conf, deployment.open_database(conf))
+        conf.category.command(conf, databases.open_database(conf))

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 
-from cg_extension.cmd import config, deployment, lifecycle
+from cg_extension.cmd import config, databases, lifecycle, work
 from cg_extension.conf import check
 from cg_extension.reference import metrics
 from cg_extension.reference.manager import operation_metrics, process
@@ -19,9 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with lifecycle.command(PROG) as begun:
         conf = config.new_conf()
         config.read(conf, PROG, arguments)
-        stop = deployment.StopSignal()
-        database = deployment.open_migrated_database(conf)
+        stop = work.StopSignal()
+        database = databases.open_migrated_database(conf)
         manager = process.Manager(conf, database)
         check.check(conf)  # The options of the drivers, and of libraries that are set up now, too.
         begun.callback(metrics.serve(conf, operation_metrics.OperationCollector(database)))
-        deployment.work(conf, begun, stop, manager=manager)
+        work.work(conf, begun, stop, manager=manager)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from oslo_config import cfg
 
 from cg_extension import conf as cg_conf
-from cg_extension.cmd import config, deployment, lifecycle
+from cg_extension.cmd import config, databases, lifecycle, work
 from cg_extension.conf import check, errors
 from cg_extension.reference import metrics
 from cg_extension.reference.manager import instance, operation_metrics, process
@@ -73,10 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     with lifecycle.command(PROG) as begun:
         conf = _configure(options)
-        stop = deployment.StopSignal()
+        stop = work.StopSignal()
         claimant = instance.Instance(conf.state_path, conf.host)
-        database = deployment.open_database(conf)
-        deployment.sync(conf, database)
+        database = databases.open_database(conf)
+        databases.sync(conf, database)
         manager = process.Manager(conf, database, claimant)
         managers = (
             manager.client
@@ -87,4 +87,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check.check(conf)  # The options of the drivers, and of libraries that are set up now, too.
         http = server.Server(conf, application)
         begun.callback(metrics.serve(conf, operation_metrics.OperationCollector(database)))
-        deployment.work(conf, begun, stop, manager=manager, http=http)
+        work.work(conf, begun, stop, manager=manager, http=http)

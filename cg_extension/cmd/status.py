@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 
-from cg_extension.cmd import config, deployment, lifecycle
+from cg_extension.cmd import config, databases, lifecycle
 from cg_extension.conf import check
 from cg_extension.reference.manager import process
 
@@ -22,7 +22,7 @@ class Checks(upgradecheck.UpgradeCommands):
         super().__init__()
 
     def _check_schema(self) -> upgradecheck.Result:
-        return self._try(lambda: deployment.open_migrated_database(self._conf))
+        return self._try(lambda: databases.open_migrated_database(self._conf))
 
     def _check_backends(self) -> upgradecheck.Result:
         if not self._conf.enabled_backends:
@@ -33,7 +33,7 @@ class Checks(upgradecheck.UpgradeCommands):
         return self._try(self._load_backends)
 
     def _load_backends(self) -> None:
-        process.Manager(self._conf, deployment.open_database(self._conf))
+        process.Manager(self._conf, databases.open_database(self._conf))
         check.check(self._conf)
 
     @staticmethod

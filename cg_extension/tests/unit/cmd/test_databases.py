@@ -1,40 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ends a command."""
+"""The configured database, as commands open it."""
 
 import os
 import sqlite3
-import subprocess
-import sys
 
 import fixtures
 from oslotest import base
 
-from cg_extension.cmd import config, deployment
+from cg_extension.cmd import config, databases
 from cg_extension.conf import errors
-
-# Signals have handlers in a process's main thread only.
-_WAIT = """
-import signal, threading, time
-from cg_extension.cmd import deployment
-stop = deployment.StopSignal()
-other = threading.Thread(target=time.sleep, args=(60,), daemon=True)
-other.start()
-timer = threading.Timer(0.5, signal.pthread_kill, (other.ident, signal.SIGTERM))
-timer.start()
-stop.wait()
-print("stopped")
-"""
-
-
-class StopSignalTest(base.BaseTestCase):
-    def test_it_counts_whichever_thread_the_kernel_gives_it_to(self) -> None:
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", _WAIT],
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-        self.assertEqual("stopped\n", done.stdout, done.stderr)
 
 
 class SyncTest(base.BaseTestCase):
@@ -47,8 +21,8 @@ class SyncTest(base.BaseTestCase):
                 conf = config.new_conf()
                 conf([], project="cg_extension", default_config_files=[])
                 conf.set_override("connection", f"sqlite:///{path}", group="database")
-                database = deployment.open_database(conf)
-                error = self.assertRaises(errors.StartError, deployment.sync, conf, database)
+                database = databases.open_database(conf)
+                error = self.assertRaises(errors.StartError, databases.sync, conf, database)
                 self.assertIn("[database] connection", str(error))
                 tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
                 self.assertEqual([(table,)], tables.fetchall())

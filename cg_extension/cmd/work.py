@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps that several commands share: the database and its schema, work until a signal."""
+"""What a command that serves does between its beginning and its end: work until a signal."""
 
-import os
 import select
 import signal
 import socket
@@ -12,8 +11,6 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from cg_extension.cmd import lifecycle, readiness
-from cg_extension.conf import errors
-from cg_extension.reference.db import engine, migration, volume_types
 from cg_extension.reference.manager import process
 from cg_extension.reference.wsgi import server
 
@@ -23,40 +20,6 @@ LOG = logging.getLogger(__name__)
 # answers without them.
 _LOOK_INTERVAL = 0.1
 _SETUP_PATIENCE = 60.0
-
-
-def open_database(conf: cfg.ConfigOpts) -> engine.Database:
-    """The database of ``[database] connection``, or else the file in ``state_path``.
-
-    :raises errors.StartError: ``state_path`` can't be made, or the connection is no database's.
-    """
-    if not conf.database.connection:
-        with errors.blaming(f"state_path = {conf.state_path}"):
-            os.makedirs(conf.state_path, mode=0o700, exist_ok=True)
-    return engine.Database(conf)
-
-
-def open_migrated_database(conf: cfg.ConfigOpts) -> engine.Database:
-    """The same, if its schema is this release's.
-
-    :raises errors.StartError: it is not; says what to do.
-    """
-    database = open_database(conf)
-    migration.check(database)
-    return database
-
-
-def sync(conf: cfg.ConfigOpts, database: engine.Database) -> None:
-    """Bring the schema to the newest version, and make sure that the default type exists.
-
-    A process that does it at the same time waits, and finds it done.
-
-    :raises errors.StartError: a newer release has been here.
-    """
-    with database.exclusive("cg_extension.schema"):
-        migration.sync(database)
-        with database.writer() as conn:
-            volume_types.ensure(conn, conf.default_volume_type)
 
 
 def work(
