@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from oslo_policy import policy
 
 from cg_extension.policies import (
+    availability_zones,
     base,
     cgsnapshots,
     consistencygroups,
-    deployment,
+    extensions,
     limits,
     quotas,
     services,
@@ -29,7 +30,8 @@ _MODULES = (
     quotas,
     limits,
     services,
-    deployment,
+    availability_zones,
+    extensions,
 )
 
 

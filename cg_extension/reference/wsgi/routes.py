@@ -7,9 +7,9 @@ HEAD goes where GET goes; any other method is answered with 405.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cg_extension.reference.wsgi import extensions
 from cg_extension.reference.wsgi.controllers import (
-    deployment,
+    availability_zones,
+    extensions,
     limits,
     quotas,
     services,
@@ -18,6 +18,7 @@ from cg_extension.reference.wsgi.controllers import (
     volume_types,
     volumes,
 )
+from cg_extension.reference.wsgi.extensions import ExtensionManager
 
 Table = Mapping[str, Mapping[str, str]]
 
@@ -25,7 +26,7 @@ _METADATA = {"GET": "index", "POST": "create", "PUT": "update_all"}
 _METADATA_ITEM = {"GET": "show", "PUT": "update", "DELETE": "delete"}
 
 # What makes a controller from the extension manager → path → HTTP method → its function.
-ROUTES: dict[Callable[[extensions.ExtensionManager], Any], Table] = {
+ROUTES: dict[Callable[[ExtensionManager], Any], Table] = {
     volumes.VolumesController: {
         "/volumes": {"GET": "index", "POST": "create"},
         "/volumes/detail": {"GET": "detail"},
@@ -67,8 +68,8 @@ ROUTES: dict[Callable[[extensions.ExtensionManager], Any], Table] = {
         "/os-services/freeze": {"PUT": "freeze"},
         "/os-services/thaw": {"PUT": "thaw"},
     },
-    deployment.AvailabilityZonesController: {"/os-availability-zone": {"GET": "index"}},
-    deployment.ExtensionsController: {
+    availability_zones.AvailabilityZonesController: {"/os-availability-zone": {"GET": "index"}},
+    extensions.ExtensionsController: {
         "/extensions": {"GET": "index"},
         "/extensions/{alias}": {"GET": "show"},
     },

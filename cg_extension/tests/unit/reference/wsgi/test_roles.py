@@ -10,7 +10,8 @@ from oslo_utils import uuidutils
 
 from cg_extension.contract import records
 from cg_extension.policies import (
-    deployment,
+    availability_zones,
+    extensions,
     limits,
     quotas,
     services,
@@ -151,8 +152,8 @@ CASES: dict[str, tuple[frozenset[str], list[tuple[str, str, Any]]]] = {
     ),
     services.FREEZE: (ADMINS, [("PUT", "/os-services/freeze", {"host": service_base.HOST})]),
     services.THAW: (ADMINS, [("PUT", "/os-services/thaw", {"host": service_base.HOST})]),
-    deployment.LIST_ZONES: (READERS, [("GET", "/os-availability-zone", None)]),
-    deployment.LIST_EXTENSIONS: (
+    availability_zones.LIST: (READERS, [("GET", "/os-availability-zone", None)]),
+    extensions.LIST: (
         READERS,
         [("GET", "/extensions", None), ("GET", "/extensions/cgsnapshots", None)],
     ),
@@ -160,7 +161,16 @@ CASES: dict[str, tuple[frozenset[str], list[tuple[str, str, Any]]]] = {
 # Calls whose answer depends on a rule without being refused by it.
 SEEN_IN_ANSWERS = {volume_types.GET_EXTRA_SPECS: {"/types", "/types/{id}"}}
 
-MODULES = (deployment, limits, quotas, services, snapshots, volume_types, volumes)
+MODULES = (
+    availability_zones,
+    extensions,
+    limits,
+    quotas,
+    services,
+    snapshots,
+    volume_types,
+    volumes,
+)
 RULES: dict[str, policy.DocumentedRuleDefault] = {
     rule.name: rule for module in MODULES for rule in module.RULES
 }

@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of what the API tells every project about the deployment."""
+"""Rules of the list of API extensions."""
 
 from oslo_policy import policy
 
 from cg_extension.policies import base
 
-LIST_ZONES = "volume:availability_zone_list"
-LIST_EXTENSIONS = "volume:extension_list"
+LIST = "volume:extension_list"
 
 RULES: list[policy.RuleDefault] = [
     base.rule(
-        LIST_ZONES, base.PROJECT_READER, "List the availability zones.", "GET /os-availability-zone"
-    ),
-    base.rule(
-        LIST_EXTENSIONS,
+        LIST,
         base.PROJECT_READER,
         "List the API extensions, or show one.",
         "GET /extensions",

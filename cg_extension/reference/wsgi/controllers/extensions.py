@@ -1,30 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every project may know of the deployment: its zones and its API extensions."""
+"""The API extensions that are loaded."""
 
 import webob
 
 from cg_extension.api import extensions as api_extensions
 from cg_extension.api import validation, wsgi
 from cg_extension.contract import exceptions
-from cg_extension.policies import deployment as policies
+from cg_extension.policies import extensions as policies
 from cg_extension.reference.wsgi import extensions
 from cg_extension.reference.wsgi.controllers import base
-
-
-class AvailabilityZonesController(base.Controller):
-    """The one call on availability zones."""
-
-    def index(self, req: webob.Request) -> base.Document:
-        """List zones, and whether something new can be put there."""
-        context = wsgi.context_of(req)
-        self.authorize(context, policies.LIST_ZONES)
-        zones = self.service.list_availability_zones(context)
-        return {
-            "availabilityZoneInfo": [
-                {"zoneName": name, "zoneState": {"available": available}}
-                for name, available in zones
-            ]
-        }
 
 
 class ExtensionsController(base.Controller):
@@ -36,12 +20,12 @@ class ExtensionsController(base.Controller):
 
     def index(self, req: webob.Request) -> base.Document:
         """List extensions."""
-        self.authorize(wsgi.context_of(req), policies.LIST_EXTENSIONS)
+        self.authorize(wsgi.context_of(req), policies.LIST)
         return {"extensions": [_view(extension) for extension in self._loaded.values()]}
 
     def show(self, req: webob.Request, alias: str) -> base.Document:
         """Show one extension."""
-        self.authorize(wsgi.context_of(req), policies.LIST_EXTENSIONS)
+        self.authorize(wsgi.context_of(req), policies.LIST)
         if alias not in self._loaded:
             raise exceptions.NotFound(f"There is no extension {validation.shown(alias)}.")
         return {"extension": _view(self._loaded[alias])}
