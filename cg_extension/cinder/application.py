@@ -44,7 +44,7 @@ class ExtensionManager:
 
         :raises Forbidden: the rule does not allow it.
         """
-        with errors.translated():
+        with errors.from_cinder():
             policy.enforce(context.cinder, rule, cg_context.policy_target(target))
 
 

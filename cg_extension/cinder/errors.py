@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cinder's exceptions, turned into ours: the one place where that happens."""
+"""Exceptions that cross the border: Cinder's raised as ours, and our engine's as Cinder's."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,10 +10,11 @@ from cinder import exception
 from oslo_db import exception as db_exception
 
 from cg_extension.contract import exceptions
+from cg_extension.drivers import exceptions as driver_exceptions
 
 
 @contextlib.contextmanager
-def translated() -> Iterator[None]:
+def from_cinder() -> Iterator[None]:
     """Raise what Cinder raises inside the block as an exception of ``contract.exceptions``.
 
     Cinder's own code decides where its class says nothing better: 400, 404, 409 and 413 keep
@@ -56,3 +57,12 @@ def translated() -> Iterator[None]:
         raise exceptions.ServiceUnavailable(
             reason="Cinder's message broker can't be reached now; try again later."
         ) from error
+
+
+@contextlib.contextmanager
+def to_cinder() -> Iterator[None]:
+    """Raise what our engine raises inside the block as what Cinder's volume manager reacts to."""
+    try:
+        yield
+    except driver_exceptions.DriverError as error:
+        raise exception.VolumeBackendAPIException(data=str(error)) from error

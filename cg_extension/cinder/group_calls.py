@@ -7,31 +7,21 @@ driver that lacks them. Single volumes and snapshots are left to the driver that
 into.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cinder import context as cinder_context
-from cinder import exception, objects
+from cinder import objects
 from cinder.objects import fields
 from oslo_log import log as logging
 
-from cg_extension.drivers import exceptions as driver_exceptions
+from cg_extension.cinder import errors
 from cg_extension.drivers.lvm import engine as lvm_engine
 
 LOG = logging.getLogger(__name__)
 
 Context = cinder_context.RequestContext
 Update = dict[str, Any]
-
-
-@contextlib.contextmanager
-def translated() -> Iterator[None]:
-    """Raise the engine's errors as those that Cinder's volume manager reacts to."""
-    try:
-        yield
-    except driver_exceptions.DriverError as error:
-        raise exception.VolumeBackendAPIException(data=str(error)) from error
 
 
 class GroupCalls:
@@ -71,19 +61,13 @@ class GroupCalls:
         snapshots: Sequence[objects.Snapshot],
     ) -> tuple[Update, list[Update]]:
         """Take the snapshots, all of one instant; when one fails, none is kept."""
-        with translated():
-            held = self.engine.snapshot_group(
+        with errors.to_cinder():
+            self.engine.snapshot_group(
                 [
                     lvm_engine.Copy(source=snapshot.volume_name, target=self._lv_name(snapshot))
                     for snapshot in snapshots
                 ]
             )
-        LOG.info(
-            "Group snapshot %s: held I/O of %d volumes for %.2f ms",
-            group_snapshot.id,
-            len(snapshots),
-            held * 1000,
-        )
         available = {"status": fields.GroupSnapshotStatus.AVAILABLE}
         return dict(available), [{"id": snapshot.id, **available} for snapshot in snapshots]
 
@@ -115,7 +99,7 @@ class GroupCalls:
             lvm_engine.Copy(source=self._lv_name(source), target=volume.name)
             for source, volume in zip(sources, volumes, strict=True)
         ]
-        with translated():
+        with errors.to_cinder():
             if group_snapshot is not None:
                 self.engine.restore_group(copies)
             else:

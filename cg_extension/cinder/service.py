@@ -26,12 +26,12 @@ R = TypeVar("R")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def _translated(method: Method) -> Method:
-    """Raise only our exceptions from a method."""
+def _raises_ours(method: Method) -> Method:
+    """Let a method raise our exceptions in place of Cinder's."""
 
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with errors.translated():
+        with errors.from_cinder():
             return method(*args, **kwargs)
 
     return call  # type: ignore[return-value]
@@ -49,7 +49,7 @@ class CinderService(interface.GroupService):
     def __init__(self) -> None:
         self._api = groups.GroupAPI()
 
-    @_translated
+    @_raises_ours
     def list_groups(
         self, context: Context, query: records.ListQuery
     ) -> records.Page[records.Group]:
@@ -59,11 +59,11 @@ class CinderService(interface.GroupService):
             tuple(convert.group(group, types[group.id]) for group in page.items), page.has_more
         )
 
-    @_translated
+    @_raises_ours
     def get_group(self, context: Context, group_id: str) -> records.Group:
         return self._record(context, self._group(context, group_id))
 
-    @_translated
+    @_raises_ours
     def create_group(
         self,
         context: Context,
@@ -85,7 +85,7 @@ class CinderService(interface.GroupService):
         )
         return convert.group(group, types)
 
-    @_translated
+    @_raises_ours
     def create_group_from_src(
         self,
         context: Context,
@@ -109,7 +109,7 @@ class CinderService(interface.GroupService):
         )
         return self._record(context, group)
 
-    @_translated
+    @_raises_ours
     def update_group(
         self,
         context: Context,
@@ -139,17 +139,17 @@ class CinderService(interface.GroupService):
             remove_volumes,
         )
 
-    @_translated
+    @_raises_ours
     def delete_group(self, context: Context, group_id: str, *, force: bool = False) -> None:
         self._api.delete(context.cinder, self._group(context, group_id), force)
 
-    @_translated
+    @_raises_ours
     def reset_group_status(self, context: Context, group_id: str, *, status: str) -> None:
         # Whatever it is now: nothing here tells a status of work under way from one that work
         # left behind when its process died.
         self._api.reset_status(context.cinder, self._group(context, group_id), status)
 
-    @_translated
+    @_raises_ours
     def list_cgsnapshots(
         self, context: Context, query: records.ListQuery
     ) -> records.Page[records.CGSnapshot]:
@@ -167,11 +167,11 @@ class CinderService(interface.GroupService):
             tuple(convert.cgsnapshot(snapshot) for snapshot in page.items), page.has_more
         )
 
-    @_translated
+    @_raises_ours
     def get_cgsnapshot(self, context: Context, cgsnapshot_id: str) -> records.CGSnapshot:
         return convert.cgsnapshot(self._group_snapshot(context, cgsnapshot_id))
 
-    @_translated
+    @_raises_ours
     def create_cgsnapshot(
         self,
         context: Context,
@@ -186,12 +186,12 @@ class CinderService(interface.GroupService):
             self._api.create_group_snapshot(context.cinder, group, name, description)
         )
 
-    @_translated
+    @_raises_ours
     def delete_cgsnapshot(self, context: Context, cgsnapshot_id: str) -> None:
         snapshot = self._group_snapshot(context, cgsnapshot_id)
         self._api.delete_group_snapshot(context.cinder, snapshot)
 
-    @_translated
+    @_raises_ours
     def reset_cgsnapshot_status(self, context: Context, cgsnapshot_id: str, *, status: str) -> None:
         snapshot = self._group_snapshot(context, cgsnapshot_id)
         self._api.reset_group_snapshot_status(context.cinder, snapshot, status)

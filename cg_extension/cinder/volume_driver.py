@@ -13,7 +13,7 @@ from cinder import interface
 from cinder.volume.drivers import lvm
 from oslo_config import cfg
 
-from cg_extension.cinder import group_calls, release
+from cg_extension.cinder import errors, group_calls, release
 from cg_extension.conf import lvm as lvm_conf
 from cg_extension.drivers.lvm import engine as lvm_engine
 
@@ -52,7 +52,7 @@ class ConsistentLVMVolumeDriver(group_calls.GroupCalls, lvm.LVMVolumeDriver):
     def do_setup(self, context: cinder_context.RequestContext) -> None:
         """Let go and remove what a crash in the middle of a group call left."""
         super().do_setup(context)
-        with group_calls.translated():
+        with errors.to_cinder():
             made = lvm_engine.Engine(self._settings())
             made.wipe_in_background(made.recover())
 

@@ -10,14 +10,14 @@ What holds for every call:
 - It raises ``drivers.exceptions.DriverError`` (or its kinds) for what went wrong. Anything else
   that escapes is treated as a DriverError, with a traceback in the log.
 - Calls come from several threads at once, but never two for the same resource.
-- Group calls give back ``(group_update, member_updates)``: a mapping for the group's row and one
-  for each member in the order given. Keys that count: ``provider_location``.
+- Group calls give back a :class:`GroupUpdate`, or a plain tuple of its fields. Keys of a model
+  update that count: ``provider_location``.
 """
 
 import abc
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from oslo_config import cfg
 
@@ -26,7 +26,26 @@ from cg_extension.contract import records
 
 Context = cg_context.RequestContext
 ModelUpdate = Mapping[str, Any]
-GroupUpdate = tuple[ModelUpdate, Sequence[ModelUpdate]]
+
+
+class GroupUpdate(NamedTuple):
+    """What a group call gives back: what is new in the group's row, and in each member's.
+
+    ``members`` are in the order of the call's arguments. ``held_seconds``: for so long the I/O of
+    the members waited, so that all is of one instant.
+    """
+
+    group: ModelUpdate
+    members: Sequence[ModelUpdate]
+    held_seconds: float = 0.0
+
+
+class MembershipUpdate(NamedTuple):
+    """The same of ``update_consistencygroup``, for the added and for the removed volumes."""
+
+    group: ModelUpdate
+    added: Sequence[ModelUpdate]
+    removed: Sequence[ModelUpdate]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,9 +184,9 @@ class Driver(abc.ABC):
         group: records.Group,
         add_volumes: Sequence[records.Volume],
         remove_volumes: Sequence[records.Volume],
-    ) -> tuple[ModelUpdate, Sequence[ModelUpdate], Sequence[ModelUpdate]]:
-        """Change the membership; updates for the group, the added and the removed volumes."""
-        return {}, [{} for _ in add_volumes], [{} for _ in remove_volumes]
+    ) -> MembershipUpdate:
+        """Change the membership."""
+        return MembershipUpdate({}, [{} for _ in add_volumes], [{} for _ in remove_volumes])
 
     @abc.abstractmethod
     def create_consistencygroup_from_src(

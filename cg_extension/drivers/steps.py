@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step boundaries of an operation: the places at which it stops when it must.
 
-The manager and drivers call :func:`reached` between two steps. It leaves the operation when this
+The manager and drivers call :func:`checkpoint` between two steps. It leaves the operation when this
 process has lost the lease on it, and it is where tests let the process die. What a step does is
 no matter of this module.
 """
@@ -49,7 +49,7 @@ def guarded(guard: Guard) -> Iterator[None]:
         _guard.reset(token)
 
 
-def reached(boundary: str) -> None:
+def checkpoint(boundary: str) -> None:
     """A step ended and the next one has not begun.
 
     Costs next to nothing; not for use while a device is suspended. Threads that a driver starts

@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from cg_extension.contract import records, statuses
-from cg_extension.drivers import base, exceptions
+from cg_extension.drivers import exceptions
 from cg_extension.drivers.conformance import factories, harness
 
 
@@ -95,8 +95,8 @@ class GroupConformance(GroupHarness):
         for _ in range(2):
             self.driver.create_consistencygroup(self.context, group)
         for _ in range(2):
-            update: base.GroupUpdate = self.driver.delete_consistencygroup(self.context, group, [])
-            self.assertEqual([], list(update[1]))
+            update = self.driver.delete_consistencygroup(self.context, group, [])
+            self.assertEqual([], self.updated_members([], update))
         self.assertNothingLeft()
 
     def test_deleting_a_group_with_its_volumes_twice_succeeds(self) -> None:

@@ -131,8 +131,9 @@ class Harness(_TestCase):
         self, members: Sequence[Member], update: base.GroupUpdate
     ) -> Sequence[Member]:
         """The same for the members of a group call, one update each, in order."""
-        self.assertEqual(len(members), len(update[1]))
-        return [self.updated(*pair) for pair in zip(members, update[1], strict=True)]
+        updates = base.GroupUpdate(*update).members
+        self.assertEqual(len(members), len(updates))
+        return [self.updated(*pair) for pair in zip(members, updates, strict=True)]
 
     def remove_volume_later(self, volume: records.Volume) -> records.Volume:
         self.addCleanup(self.driver.delete_volume, self.context, volume)

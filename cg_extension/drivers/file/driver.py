@@ -175,7 +175,7 @@ class FileDriver(base.Driver):
         self, context: base.Context, group: records.Group, volumes: Sequence[records.Volume]
     ) -> base.GroupUpdate:
         self.store.remove(map(_volume, volumes))
-        return {}, [{} for _ in volumes]
+        return base.GroupUpdate({}, [{} for _ in volumes])
 
     @_as_driver_error
     def create_consistencygroup_from_src(
@@ -192,7 +192,7 @@ class FileDriver(base.Driver):
             self._copy_snapshots(snapshots, volumes)
         else:
             self._copy_volumes(source_vols or [], {_volume(v): v.size for v in volumes})
-        return {}, [{} for _ in volumes]
+        return base.GroupUpdate({}, [{} for _ in volumes])
 
     @_as_driver_error
     def create_cgsnapshot(
@@ -203,7 +203,7 @@ class FileDriver(base.Driver):
         volumes: Sequence[records.Volume],
     ) -> base.GroupUpdate:
         self._copy_volumes(volumes, {_snapshot(s): s.volume_size for s in snapshots})
-        return {}, [{} for _ in snapshots]
+        return base.GroupUpdate({}, [{} for _ in snapshots])
 
     @_as_driver_error
     def delete_cgsnapshot(
@@ -213,7 +213,7 @@ class FileDriver(base.Driver):
         snapshots: Sequence[records.Snapshot],
     ) -> base.GroupUpdate:
         self.store.remove(map(_snapshot, snapshots))
-        return {}, [{} for _ in snapshots]
+        return base.GroupUpdate({}, [{} for _ in snapshots])
 
     def _complete(self, names: Iterable[str]) -> bool:
         """Whether an earlier run of the same operation came to its end."""

@@ -109,11 +109,11 @@ class FileStore:
                         files.append(self._create_partial(name))
                         closing.callback(os.close, files[-1])
                 os.fsync(self._directory)
-                steps.reached("file.begun")
+                steps.checkpoint("file.begun")
                 yield files
                 for file in files:
                     os.fsync(file)
-                steps.reached("file.synced")
+                steps.checkpoint("file.synced")
                 with self._exclusive():
                     self._publish(names, files)
                 os.fsync(self._directory)
@@ -129,7 +129,7 @@ class FileStore:
         for name in names:
             with self._exclusive():
                 self._unlink([_checked(name) + _PARTIAL, name])
-            steps.reached("file.removed")
+            steps.checkpoint("file.removed")
         os.fsync(self._directory)
 
     def remove_leftovers(self) -> list[str]:
@@ -188,7 +188,7 @@ class FileStore:
                 if time.monotonic() > deadline:
                     raise Busy(errno.EAGAIN, "locked by another thread or process", self.path)
                 time.sleep(_PAUSE)
-            steps.reached("file.locked")
+            steps.checkpoint("file.locked")
             yield
         finally:
             os.close(file)
@@ -213,7 +213,7 @@ class FileStore:
         for name in names:
             directory = self._directory
             os.rename(name + _PARTIAL, name, src_dir_fd=directory, dst_dir_fd=directory)
-            steps.reached("file.renamed")
+            steps.checkpoint("file.renamed")
 
     def _discard(self, names: Sequence[str], files: Sequence[int]) -> None:
         """Remove our partial files and nobody else's; they have no claim to protect them."""

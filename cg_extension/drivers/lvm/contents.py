@@ -49,7 +49,7 @@ def copy_all(
         try:
             for finished in concurrent.futures.as_completed(running):
                 done += finished.result()
-                steps.reached("lvm.piece_copied")
+                steps.checkpoint("lvm.piece_copied")
                 if progress:
                     progress(done, total)
         except OSError as error:

@@ -13,16 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from oslo_config import cfg
-from oslo_log import log as logging
 from oslo_utils import units
 
 from cg_extension.conf import lvm as lvm_options
 from cg_extension.contract import records
 from cg_extension.drivers import base, exceptions
 from cg_extension.drivers.lvm import commands, engine, errors, privileged
-from cg_extension.reference import metrics
-
-LOG = logging.getLogger(__name__)
 
 _SNAPSHOT_PREFIX = "_snapshot-"
 _OVERFLOWED = (
@@ -165,7 +161,7 @@ class LVMDriver(base.Driver):
         self, context: base.Context, group: records.Group, volumes: Sequence[records.Volume]
     ) -> base.GroupUpdate:
         self.engine.delete(map(_volume, volumes))
-        return {}, [{} for _ in volumes]
+        return base.GroupUpdate({}, [{} for _ in volumes])
 
     def update_consistencygroup(
         self,
@@ -173,13 +169,13 @@ class LVMDriver(base.Driver):
         group: records.Group,
         add_volumes: Sequence[records.Volume],
         remove_volumes: Sequence[records.Volume],
-    ) -> tuple[base.ModelUpdate, Sequence[base.ModelUpdate], Sequence[base.ModelUpdate]]:
+    ) -> base.MembershipUpdate:
         (tag,) = _volume_tags(group.id)
         there = self.engine.volumes()
         self.engine.retag([_volume(v) for v in add_volumes], tag)
         gone_or_removed = [name for name in map(_volume, remove_volumes) if name in there]
         self.engine.retag(gone_or_removed, tag, remove=True)
-        return {}, [{} for _ in add_volumes], [{} for _ in remove_volumes]
+        return base.MembershipUpdate({}, [{} for _ in add_volumes], [{} for _ in remove_volumes])
 
     def create_consistencygroup_from_src(
         self,
@@ -191,13 +187,12 @@ class LVMDriver(base.Driver):
         source_cg: records.Group | None = None,
         source_vols: Sequence[records.Volume] | None = None,
     ) -> base.GroupUpdate:
+        held = 0.0
         if snapshots is not None:
             self.engine.restore_group(_to_volumes(map(_snapshot, snapshots), volumes))
         else:
             held = self.engine.clone_group(_to_volumes(map(_volume, source_vols or ()), volumes))
-            metrics.FREEZES.observe(held)
-            LOG.info("Held the writes of group %s for %.6f s", source_cg and source_cg.id, held)
-        return {}, [{} for _ in volumes]
+        return base.GroupUpdate({}, [{} for _ in volumes], held)
 
     def create_cgsnapshot(
         self,
@@ -213,9 +208,7 @@ class LVMDriver(base.Driver):
                 for volume, snapshot in zip(volumes, snapshots, strict=True)
             ]
         )
-        metrics.FREEZES.observe(held)
-        LOG.info("Group snapshot %s held writes for %.6f s", cgsnapshot.id, held)
-        return {}, [{} for _ in snapshots]
+        return base.GroupUpdate({}, [{} for _ in snapshots], held)
 
     def delete_cgsnapshot(
         self,
@@ -224,7 +217,7 @@ class LVMDriver(base.Driver):
         snapshots: Sequence[records.Snapshot],
     ) -> base.GroupUpdate:
         self.engine.delete(map(_snapshot, snapshots))
-        return {}, [{} for _ in snapshots]
+        return base.GroupUpdate({}, [{} for _ in snapshots])
 
 
 def _volume(volume: records.Volume) -> str:

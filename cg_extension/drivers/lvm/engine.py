@@ -25,6 +25,18 @@ repeatable: what an earlier run finished is kept, what it left half-made is made
 tells how that holds whatever cuts in. Names are LVM's names within the volume group, sizes are
 bytes. All calls raise ``errors.LVMError``, or ``errors.Refusal`` before anything was changed, and
 all may be made from several threads.
+
+Words that mean one thing in all of this package:
+
+=============  ================================================================================
+re-take        set snapshots that LVM made one after another to one instant; ``retake``
+take           the steps of a re-take while I/O is held; ``freeze_plan``
+hold, freeze   suspend devices, so that their I/O waits; held is who waits
+let go         resume devices that a freeze which died has left held; ``retake.let_go``
+set            the volumes and snapshots that one call makes, complete or gone; ``sets``
+set aside      rename what is to go to a name that is nobody's, until it was wiped; ``removal``
+discard        remove something of ours at once, unwiped, without failing; ``removal``
+=============  ================================================================================
 """
 
 import contextlib
@@ -263,9 +275,10 @@ class Engine:
             ],
             [copy.target for copy in copies],
         )
-        steps.reached("lvm.snapshots_made")
+        steps.checkpoint("lvm.snapshots_made")
         held = retake.retake(self._retake_request(copies, mark))
-        steps.reached("lvm.retaken")
+        LOG.info("Held the I/O of %d volumes for %.2f ms", len(copies), 1000 * held)
+        steps.checkpoint("lvm.retaken")
         return held
 
     def _snapshot_command(
@@ -385,13 +398,13 @@ class Engine:
         mark = sets.mark(sets.BEGUN, name)
         try:
             self.group.change_tags(add=[mark])
-            steps.reached("lvm.begun")
+            steps.checkpoint("lvm.begun")
             yield sets.member_tag(name)
             self.group.change_tags(remove=[mark])
         except (Exception, KeyboardInterrupt):
             self._removal.discard(name)
             raise
-        steps.reached("lvm.finished")
+        steps.checkpoint("lvm.finished")
 
     @contextlib.contextmanager
     def _removed_at_last(self) -> Iterator[str]:

@@ -215,10 +215,10 @@ class Removal:
         if name is None:
             name = sets.new()
             self._group.retag([volume.name for volume in wanted], sets.member_tag(name))
-            steps.reached("lvm.named")
+            steps.checkpoint("lvm.named")
         mark = sets.mark(sets.GOING, name)
         self._group.change_tags(add=[mark])
-        steps.reached("lvm.going")
+        steps.checkpoint("lvm.going")
         return mark
 
     def _settle(
@@ -232,7 +232,7 @@ class Removal:
         :param volumes: all volumes as they were before.
         :param mark: a tag that was put on since, for these alone.
         """
-        steps.reached("lvm.removed")
+        steps.checkpoint("lvm.removed")
         names = {volume.name for volume in gone}
         left = [volume for volume in volumes.values() if volume.name not in names]
         ended = _sets_of(gone) - _sets_of(left)

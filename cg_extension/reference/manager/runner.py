@@ -56,7 +56,7 @@ class Runner:
             context = cg_context.from_dict(operation.context)
             context.update_store()
             with steps.guarded(lease):
-                steps.reached("claimed")
+                steps.checkpoint("claimed")
                 self._attempt(operation, context)
         except steps.OperationLost:
             LOG.warning(
@@ -105,14 +105,14 @@ class Runner:
         except steps.OperationLost:
             raise
         except BaseException as error:  # A library may ask for the end of the process.
-            steps.reached("failed")
+            steps.checkpoint("failed")
             self._handle_error(work, context, error)
             return
-        steps.reached("carried_out")
+        steps.checkpoint("carried_out")
         status = self._end(operation, lambda conn: work.succeed(conn, result))
         LOG.info("%s of %s is done", operation.kind, operation.resource_id)
         self._notifier.end(operation.kind, context, work.resource, status)
-        steps.reached("ended")
+        steps.checkpoint("ended")
 
     def _load(self, operation: queue.Operation) -> tuple[base.Executor | None, str | None]:
         """The executor with its records, and why it can't be run, if it can't."""
@@ -157,12 +157,12 @@ class Runner:
                 raise
             except BaseException:
                 LOG.exception("Could not clean up after %s", operation.resource_id)
-        steps.reached("cleaned_up")
+        steps.checkpoint("cleaned_up")
         reason = reason[:_REASON_LENGTH]
         status = self._end(operation, lambda conn: work.fail(conn, reason))
         LOG.error("%s of %s is given up: %s", operation.kind, operation.resource_id, reason)
         self._notifier.error(operation.kind, context, work.resource, status, reason)
-        steps.reached("ended")
+        steps.checkpoint("ended")
 
     def _end(self, operation: queue.Operation, write: Callable[[sa.Connection], str]) -> str:
         """Remove the operation and write its results, in one transaction or not at all.
@@ -174,7 +174,7 @@ class Runner:
             if not queue.finish(conn, operation.id, self._owner):
                 raise steps.OperationLost(operation.id)
             status = write(conn)
-            steps.reached("written")
+            steps.checkpoint("written")
             return status
 
         status: str = self._write(end)
@@ -193,7 +193,7 @@ class Runner:
                 return transaction()
             except db_exception.DBConnectionError as error:
                 LOG.warning("The database is away; the result waits: %s", error)
-            steps.reached("database_away")
+            steps.checkpoint("database_away")
             time.sleep(_DATABASE_RETRY)
 
     def _delay(self, operation: queue.Operation) -> float:

@@ -10,7 +10,7 @@ from cg_extension.drivers.file.driver import FileDriver
 # Seconds; most pauses are much shorter than the longest.
 _LONGEST = 0.8
 
-_reached = steps.reached
+_reached = steps.checkpoint
 
 
 def _reached_slowly(boundary: str) -> None:
@@ -23,4 +23,4 @@ class SlowDriver(FileDriver):
     """Loaded in a manager, it slows down every step boundary of that process."""
 
 
-steps.reached = _reached_slowly
+steps.checkpoint = _reached_slowly

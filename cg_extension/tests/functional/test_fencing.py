@@ -28,7 +28,7 @@ def create_volume(self, context, volume):
     mark.write_text("begun")
     while mark.exists():
         time.sleep(0.02)
-    steps.reached("slow")
+    steps.checkpoint("slow")
     pathlib.Path({wrong!r}).write_text("went on")
     return {{}}
 FileDriver.create_volume = create_volume

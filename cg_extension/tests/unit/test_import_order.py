@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "reference.metrics": ("conf",),
     "cinder": ("api", "drivers", "contract", "policies", "conf"),
     "api": ("contract", "policies", "conf"),
-    "drivers": ("reference.metrics", "contract", "conf"),
+    "drivers": ("contract", "conf"),
     "contract": (),
     "policies": (),
     "conf": (),

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from cg_extension.contract import context as cg_context
 from cg_extension.contract import records
 from cg_extension.drivers import base as driver_base
+from cg_extension.reference import metrics
 from cg_extension.reference.db import engine, queue, tables
 
 Context = cg_context.RequestContext
@@ -115,6 +116,14 @@ def apply_updates(
     """Write what the driver wants to remember of each resource, in the same order."""
     for resource, update in zip(resources, updates, strict=True):
         apply_update(conn, table, resource, update)
+
+
+def measured(update: driver_base.GroupUpdate) -> driver_base.GroupUpdate:
+    """What a call that may have held I/O gave back, and for how long is in the metrics now."""
+    update = driver_base.GroupUpdate(*update)
+    if update.held_seconds:
+        metrics.FREEZES.observe(update.held_seconds)
+    return update
 
 
 def delete(conn: sa.Connection, table: sa.Table, resources: Collection[records.Resource]) -> str:

@@ -51,11 +51,13 @@ class Create(CGSnapshotExecutor):
         return dataclasses.replace(loaded, volumes=volumes)
 
     def run(self, driver: base.Driver, context: base.Context) -> driver_base.GroupUpdate:
-        return driver.create_cgsnapshot(context, self.cgsnapshot, self.snapshots, self.volumes)
+        return base.measured(
+            driver.create_cgsnapshot(context, self.cgsnapshot, self.snapshots, self.volumes)
+        )
 
     def succeed(self, conn: sa.Connection, result: driver_base.GroupUpdate) -> str:
         available = statuses.SnapshotStatus.AVAILABLE
-        base.apply_updates(conn, base.SNAPSHOTS, self.snapshots, result[1])
+        base.apply_updates(conn, base.SNAPSHOTS, self.snapshots, result.members)
         base.set_status(conn, base.SNAPSHOTS, self.snapshots, available)
         return base.set_status(
             conn, base.CGSNAPSHOTS, [self.cgsnapshot], statuses.GroupStatus.AVAILABLE

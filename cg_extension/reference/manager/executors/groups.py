@@ -75,12 +75,14 @@ class CreateFromSource(GroupExecutor):
         return cls(operation, group, volumes, source)
 
     def run(self, driver: base.Driver, context: base.Context) -> driver_base.GroupUpdate:
-        return driver.create_consistencygroup_from_src(
-            context, self.group, self.volumes, **self.source
+        return base.measured(
+            driver.create_consistencygroup_from_src(
+                context, self.group, self.volumes, **self.source
+            )
         )
 
     def succeed(self, conn: sa.Connection, result: driver_base.GroupUpdate) -> str:
-        base.apply_updates(conn, base.VOLUMES, self.volumes, result[1])
+        base.apply_updates(conn, base.VOLUMES, self.volumes, result.members)
         base.set_status(conn, base.VOLUMES, self.volumes, statuses.VolumeStatus.AVAILABLE)
         return base.set_status(conn, base.GROUPS, [self.group], statuses.GroupStatus.AVAILABLE)
 
@@ -111,19 +113,14 @@ class Update(GroupExecutor):
             load.volumes_by_id(conn, arguments["remove_volumes"]),
         )
 
-    def run(
-        self, driver: base.Driver, context: base.Context
-    ) -> tuple[driver_base.ModelUpdate, base.Updates, base.Updates]:
-        return driver.update_consistencygroup(context, self.group, self.added, self.removed)
+    def run(self, driver: base.Driver, context: base.Context) -> driver_base.MembershipUpdate:
+        update = driver.update_consistencygroup(context, self.group, self.added, self.removed)
+        return driver_base.MembershipUpdate(*update)
 
-    def succeed(
-        self,
-        conn: sa.Connection,
-        result: tuple[driver_base.ModelUpdate, base.Updates, base.Updates],
-    ) -> str:
+    def succeed(self, conn: sa.Connection, result: driver_base.MembershipUpdate) -> str:
         self._release(conn, self.removed)
-        base.apply_updates(conn, base.VOLUMES, self.added, result[1])
-        base.apply_updates(conn, base.VOLUMES, self.removed, result[2])
+        base.apply_updates(conn, base.VOLUMES, self.added, result.added)
+        base.apply_updates(conn, base.VOLUMES, self.removed, result.removed)
         return base.set_status(conn, base.GROUPS, [self.group], statuses.GroupStatus.AVAILABLE)
 
     def fail(self, conn: sa.Connection, reason: str) -> str:

@@ -119,7 +119,7 @@ class RunnerTest(base.ManagerTestCase):
         def work() -> None:
             lease.lose()
             try:
-                steps.reached("somewhere")
+                steps.checkpoint("somewhere")
             except Exception:
                 cleaned.append("must not happen: the new owner's work would be undone")
 
