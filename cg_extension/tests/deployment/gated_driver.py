@@ -6,13 +6,14 @@ import pathlib
 import time
 
 from cg_extension.contract import records
-from cg_extension.drivers import base, file
+from cg_extension.drivers import base
+from cg_extension.drivers.file.driver import FileDriver
 
 # A file of this name in ``file_path`` holds up everything that makes a volume.
 GATE = "gate"
 
 
-class GatedDriver(file.FileDriver):
+class GatedDriver(FileDriver):
     """The file driver, which waits in the middle of making a volume."""
 
     def create_volume(self, context: base.Context, volume: records.Volume) -> base.ModelUpdate:

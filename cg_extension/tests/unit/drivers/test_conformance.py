@@ -12,11 +12,12 @@ from oslotest import base
 
 from cg_extension.contract import records
 from cg_extension.drivers import base as driver_base
-from cg_extension.drivers import conformance, exceptions, file
-from cg_extension.tests.unit.drivers import test_file
+from cg_extension.drivers import conformance, exceptions
+from cg_extension.drivers.file.driver import FileDriver
+from cg_extension.tests.unit.drivers.file import test_driver as test_file_driver
 
 
-class NoZeros(file.FileDriver):
+class NoZeros(FileDriver):
     """Volumes start with another tenant's bytes."""
 
     def create_volume(self, context: Any, volume: records.Volume) -> driver_base.ModelUpdate:
@@ -26,7 +27,7 @@ class NoZeros(file.FileDriver):
         return update
 
 
-class DeletesOnce(file.FileDriver):
+class DeletesOnce(FileDriver):
     """Deleting what is not there is an error."""
 
     def delete_volume(self, context: Any, volume: records.Volume) -> None:
@@ -35,7 +36,7 @@ class DeletesOnce(file.FileDriver):
         super().delete_volume(context, volume)
 
 
-class KeepsHalf(file.FileDriver):
+class KeepsHalf(FileDriver):
     """A group snapshot that a crash cut short is completed at a later instant."""
 
     def create_cgsnapshot(
@@ -50,7 +51,7 @@ class KeepsHalf(file.FileDriver):
         return {}, [{} for _ in snapshots]
 
 
-class MixesMembers(file.FileDriver):
+class MixesMembers(FileDriver):
     """Snapshots are of the volumes in another order."""
 
     def create_cgsnapshot(
@@ -63,7 +64,7 @@ class MixesMembers(file.FileDriver):
         return super().create_cgsnapshot(context, cgsnapshot, snapshots, volumes[::-1])
 
 
-class ForgetsSize(file.FileDriver):
+class ForgetsSize(FileDriver):
     """A restored volume has its snapshot's size."""
 
     def create_volume_from_snapshot(
@@ -73,7 +74,7 @@ class ForgetsSize(file.FileDriver):
         return super().create_volume_from_snapshot(context, small, snapshot)
 
 
-class ForgetsMembers(file.FileDriver):
+class ForgetsMembers(FileDriver):
     """A group delete gives no update for its volumes."""
 
     def delete_consistencygroup(
@@ -83,7 +84,7 @@ class ForgetsMembers(file.FileDriver):
         return {}, []
 
 
-class LeavesPartial(file.FileDriver):
+class LeavesPartial(FileDriver):
     """A failed call leaves its temporary file."""
 
     def create_volume(self, context: Any, volume: records.Volume) -> driver_base.ModelUpdate:
@@ -95,7 +96,7 @@ class LeavesPartial(file.FileDriver):
 
 
 # What a faulty driver must fail, and nothing else of the suite.
-FAULTS: Mapping[type[file.FileDriver], set[str]] = {
+FAULTS: Mapping[type[FileDriver], set[str]] = {
     NoZeros: {
         "test_a_new_volume_has_its_size_and_reads_as_zeros",
         "test_creating_a_volume_twice_makes_one",
@@ -118,15 +119,15 @@ FAULTS: Mapping[type[file.FileDriver], set[str]] = {
 
 
 class SuiteTest(base.BaseTestCase):
-    def failures_of(self, driver_class: type[file.FileDriver]) -> set[str]:
+    def failures_of(self, driver_class: type[FileDriver]) -> set[str]:
         class Suite(
-            test_file.FileHarness,
+            test_file_driver.FileHarness,
             conformance.DriverConformance,
             conformance.FailureConformance,
             base.BaseTestCase,
         ):
             driver_type = driver_class
-            failing = test_file.FileFailureTest.failing
+            failing = test_file_driver.FileFailureTest.failing
 
             def addCleanup(self, function: Any, *args: Any, **kwargs: Any) -> None:
                 # A faulty driver may fail the cleaning, too, which is not what is looked for.
@@ -140,7 +141,7 @@ class SuiteTest(base.BaseTestCase):
         return {test.id().rpartition(".")[2] for test, _ in result.failures + result.errors}
 
     def test_a_sound_driver_passes(self) -> None:
-        self.assertEqual(set(), self.failures_of(file.FileDriver))
+        self.assertEqual(set(), self.failures_of(FileDriver))
 
     def test_each_fault_is_found(self) -> None:
         found = {driver_class: self.failures_of(driver_class) for driver_class in FAULTS}
