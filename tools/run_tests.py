@@ -23,7 +23,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # twice as long as it should take, are what CI waits at most.
 TIME_LIMITS = {
     "linters": 300,
-    "unit": 500,
+    "unit": 300,
+    "database": 300,
     "functional": 900,
     "lvm": 2100,
     "smoke": 700,

@@ -24,9 +24,16 @@ from pifpaf.drivers import postgresql as pifpaf_postgresql
 from cg_extension import conf as cg_conf
 from cg_extension.reference.db import engine, migration, tables
 
-DIALECTS = ("sqlite", "postgresql", "mysql")
-# For testscenarios: each test of a class once for each database.
-SCENARIOS = [(dialect, {"dialect": dialect}) for dialect in DIALECTS]
+SERVERS = ("postgresql", "mysql")
+DIALECTS = ("sqlite", *SERVERS)
+
+
+def on(*dialects: str) -> list[tuple[str, dict[str, str]]]:
+    """Scenarios of a class each of whose tests is run once on each of these databases."""
+    return [(dialect, {"dialect": dialect}) for dialect in dialects]
+
+
+SCENARIOS = on(*DIALECTS)
 
 _VARIABLES = {"postgresql": "CG_TEST_POSTGRESQL_URL", "mysql": "CG_TEST_MYSQL_URL"}
 _LOCAL_SERVERS = {

@@ -167,7 +167,7 @@ class StartTest(testscenarios.WithScenarios, base.BaseTestCase):
 
 class LockTest(testscenarios.WithScenarios, base.BaseTestCase):
     # SQLite's writers wait for each other at their begin and can't deadlock.
-    scenarios = [pair for pair in databases.SCENARIOS if pair[0] != "sqlite"]
+    scenarios = databases.on(*databases.SERVERS)
     dialect: str
 
     def setUp(self) -> None:
@@ -227,10 +227,13 @@ class LockTest(testscenarios.WithScenarios, base.BaseTestCase):
         self.assertEqual(1, len(went_on))
 
 
-class RefusedConnectionTest(base.BaseTestCase):
+class RefusedConnectionTest(testscenarios.WithScenarios, base.BaseTestCase):
+    scenarios = databases.on("postgresql")
+    dialect: str
+
     def test_a_server_that_takes_no_connection_is_a_lost_connection(self) -> None:
         """As while PostgreSQL starts up, which oslo.db does not know for what it is."""
-        url = sa.make_url(databases.new("postgresql"))
+        url = sa.make_url(databases.new(self.dialect))
         database = engine.Database(databases.configuration(url.render_as_string(False)))
         self.addCleanup(database.dispose)
         others = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")

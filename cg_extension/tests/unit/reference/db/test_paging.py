@@ -215,9 +215,14 @@ class PlanTest(base.BaseTestCase):
                 )
             self.assertIn("name_key=?", plan[0][-1])
 
-    def test_postgresql_reads_a_later_page_in_its_order_when_all_sort_alike(self) -> None:
+
+class PostgreSQLPlanTest(testscenarios.WithScenarios, base.BaseTestCase):
+    scenarios = databases.on("postgresql")
+    dialect: str
+
+    def test_it_reads_a_later_page_in_its_order_when_all_sort_alike(self) -> None:
         """No status is before the marker's, which must not pass for few rows."""
-        database = self.useFixture(databases.Database("postgresql")).database
+        database = self.useFixture(databases.Database(self.dialect)).database
         chance = random.Random(7)
         # So few of all that the index of all projects is clearly worse.
         found = [

@@ -216,7 +216,7 @@ class OperationsTest(OperationsTestCase):
 
 class LockedOperationsTest(OperationsTestCase):
     # SQLite's writers wait for each other, whatever they write.
-    scenarios = [pair for pair in databases.SCENARIOS if pair[0] != "sqlite"]
+    scenarios = databases.on(*databases.SERVERS)
 
     def test_a_result_that_is_just_being_written_keeps_no_other_lease_from_renewal(self) -> None:
         ending, other = self.enqueue(), self.enqueue()

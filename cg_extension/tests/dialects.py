@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The unit tests, shared out between two runs: without any server, and on databases' servers."""
+
+import pathlib
+import unittest
+from collections.abc import Iterable, Iterator
+
+_TESTS = pathlib.Path(__file__).parent
+
+
+def unit_tests(
+    loader: unittest.TestLoader, place: str, dialects: Iterable[str]
+) -> unittest.TestSuite:
+    """The tests in ``tests/PLACE`` that need one of the databases, on these of its databases.
+
+    A test without scenarios for databases needs none but SQLite.
+    """
+    root = _TESTS.parents[1]
+    found = loader.discover(str(_TESTS / place), "test_*.py", str(root))
+    return unittest.TestSuite(_on(_flat(found), set(dialects)))
+
+
+def _on(tests: Iterable[unittest.TestCase], dialects: set[str]) -> Iterator[unittest.TestCase]:
+    for test in tests:
+        scenarios = getattr(test, "scenarios", None) or [("", {})]
+        wanted = [pair for pair in scenarios if pair[1].get("dialect", "sqlite") in dialects]
+        if wanted and wanted != [("", {})]:
+            test.scenarios = wanted  # type: ignore[attr-defined]
+        if wanted:
+            yield test
+
+
+def _flat(tests: unittest.TestSuite | unittest.TestCase) -> Iterator[unittest.TestCase]:
+    if isinstance(tests, unittest.TestCase):
+        yield tests
+        return
+    for test in tests:
+        yield from _flat(test)
