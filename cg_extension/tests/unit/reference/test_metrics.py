@@ -102,7 +102,7 @@ class OperationsTest(testscenarios.WithScenarios, base.BaseTestCase):
 
 class DashboardTest(base.BaseTestCase):
     def test_the_dashboard_shows_metrics_that_there_are(self) -> None:
-        root = pathlib.Path(__file__).parents[3]
+        root = pathlib.Path(__file__).parents[4]
         dashboard = json.loads((root / "etc/cg_extension/grafana-dashboard.json").read_text())
         shown = {
             re.sub("_(count|bucket)$", "", name)

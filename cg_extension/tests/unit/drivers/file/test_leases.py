@@ -28,8 +28,8 @@ class ReadLeaseTest(base.BaseTestCase):
         return file
 
     def test_a_file_that_nobody_writes_to_is_leased_by_many(self) -> None:
-        leases = [leases.ReadLease(file) for file in (self.file, self.opened(os.O_RDONLY))]
-        for lease in leases:
+        held = [leases.ReadLease(file) for file in (self.file, self.opened(os.O_RDONLY))]
+        for lease in held:
             lease.check()
 
     def test_a_writer_that_stays_prevents_the_lease(self) -> None:

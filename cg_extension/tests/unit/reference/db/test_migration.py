@@ -15,7 +15,7 @@ from cg_extension.reference.db import engine, migration, tables
 from cg_extension.tests import databases
 
 SYNC = """
-from cg_extension.cmd import deployment
+from cg_extension.cmd import databases as cmd_databases
 from cg_extension.reference.db import engine
 from cg_extension.tests import databases
 
@@ -23,7 +23,7 @@ conf = databases.configuration({url!r})
 database = engine.Database(conf)
 print("ready", flush=True)
 input()
-deployment.sync(conf, database)
+cmd_databases.sync(conf, database)
 """
 
 

@@ -53,11 +53,11 @@ class SharedRules:
     client: manager_client.ManagerClient
 
     def test_a_wake_up_reaches_the_backend(self: Any) -> None:
-        self.managers.wake(self.driver.host)
+        self.client.wake(self.driver.host)
         self.eventually(lambda: self.backend.woken, "woken")
 
     def test_waking_an_unknown_backend_is_harmless(self: Any) -> None:
-        self.managers.wake("nobody@nowhere")
+        self.client.wake("nobody@nowhere")
 
     def test_the_driver_says_how_to_connect(self: Any) -> None:
         volume = self.create_volume()
@@ -65,7 +65,7 @@ class SharedRules:
         self.assertEqual(
             {"driver_volume_type": "local", "data": {"device_path": volume}}, connection
         )
-        self.managers.terminate_connection(self.driver.host, self.context, volume, CONNECTOR)
+        self.client.terminate_connection(self.driver.host, self.context, volume, CONNECTOR)
         self.assertEqual(["initialize_connection", "terminate_connection"], self.driver.calls)
 
     def test_a_driver_that_fails_is_unavailable_and_tells_nothing_of_its_inside(
@@ -109,7 +109,7 @@ class MessagingTest(SharedRules, RPCTestCase):
 
     def test_wake_ups_in_a_burst_are_merged_and_the_last_is_not_lost(self) -> None:
         for _ in range(100):
-            self.managers.wake(self.driver.host)
+            self.client.wake(self.driver.host)
         self.eventually(lambda: self.backend.woken, "woken")
         self.assertLess(self.backend.woken, 100)
 
@@ -123,18 +123,18 @@ class NoBrokerTest(RPCTestCase):
         self.addCleanup(self.client.close)
 
     def test_it_is_not_reachable(self) -> None:
-        self.assertFalse(self.managers.is_reachable())
+        self.assertFalse(self.client.is_reachable())
 
     def test_one_of_several_brokers_is_enough(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as broker:
             url = f"rabbit://127.0.0.1:9,127.0.0.1:{broker.getsockname()[1]}/"
             self.conf.set_override("transport_url", url)
-            self.assertTrue(self.managers.is_reachable())
+            self.assertTrue(self.client.is_reachable())
 
     def test_a_wake_up_neither_fails_nor_waits(self) -> None:
         begin = time.monotonic()
         for _ in range(50):
-            self.managers.wake(self.driver.host)
+            self.client.wake(self.driver.host)
         self.assertLess(time.monotonic() - begin, 0.5)
 
     def test_a_connection_is_unavailable_soon(self) -> None:

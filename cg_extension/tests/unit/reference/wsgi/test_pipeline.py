@@ -125,5 +125,5 @@ class PasteFileTest(base.HostTestCase):
 
     def test_the_copy_in_etc_is_the_packages_file(self) -> None:
         package = pathlib.Path(pipeline.__file__).parent
-        shown = package.parents[1] / "etc" / "cg_extension" / "api-paste.ini"
+        shown = package.parents[2] / "etc" / "cg_extension" / "api-paste.ini"
         self.assertTrue(shown.samefile(package / "api-paste.ini"))
