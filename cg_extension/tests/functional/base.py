@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,6 +25,9 @@ _SERVING = re.compile(r"Serving the API on ([^\s:]+):(\d+).*Ready for work", re.
 # Seconds; a machine that is busy with other tests takes its time.
 _START_TIMEOUT = 60
 _STOP_TIMEOUT = 30
+
+# What may last longer than a test must not be in the directory that oslotest makes for one.
+TEMPORARY = tempfile.gettempdir()
 
 TRANSIENT = frozenset({"creating", "updating", "deleting"})
 
@@ -53,7 +57,7 @@ class Standalone(fixtures.Fixture):
         self._process: warm.Program | subprocess.Popen[bytes] | None = None
 
     def _setUp(self) -> None:
-        root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        root = pathlib.Path(self.useFixture(fixtures.TempDir(TEMPORARY)).path)
         self.state_path = root / "state"
         self.log_file = root / "log"
         self._config_file = root / "cg_extension.conf"

@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kills the process at every step boundary of every kind of operation, and audits what follows."""
 
+import atexit
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import sqlite3
-import traceback
+import tempfile
 from collections.abc import Callable, Iterator
-from concurrent import futures
 
-import fixtures
 import requests
+import testscenarios
+from testtools import content
 
 from cg_extension.drivers import steps
 from cg_extension.tests import long
 from cg_extension.tests.functional import base
-
-# Lanes that work through the cases at the same time, each on a service of its own.
-LANES = 3
 
 RUNNER = ("claimed", "carried_out", "written", "ended")
 GIVEN_UP = ("claimed", "failed", "cleaned_up", "written", "ended")
@@ -110,6 +109,9 @@ class World:
         if code != -9:
             raise AssertionError(f"ended with {code} instead of being killed")
         self.service.start()
+
+    def log(self) -> Iterator[bytes]:
+        yield self.service.log.encode()
 
     def audit(self) -> None:
         """No work is left, no file is an orphan, usage is what rows say.
@@ -278,43 +280,39 @@ CASES = [
 ]
 
 
-class RecoveryTest(base.FunctionalTest):
-    def test_every_request_ends_whatever_step_the_process_dies_at(self) -> None:
-        worlds = []
-        for _lane in range(LANES):
-            fault_file = pathlib.Path(self.useFixture(fixtures.TempDir()).path) / "fault"
-            environment = {steps.FAULT_VARIABLE: str(fault_file)}
-            service = self.useFixture(base.Standalone(CONFIG, environment))
-            worlds.append(World(service, fault_file))
-        with futures.ThreadPoolExecutor(LANES) as pool:
-            lanes = pool.map(_run, worlds, (CASES[lane::LANES] for lane in range(LANES)))
-            failures = [failure for lane in lanes for failure in lane]
-        self.assertEqual([], failures)
+class RecoveryTest(testscenarios.WithScenarios, base.FunctionalTest):
+    scenarios = [(str(case), {"case": case}) for case in CASES]
+    case: Case
+
+    def test_a_request_ends_whatever_step_the_process_dies_at(self) -> None:
+        world, case = _world(), self.case
+        self.addOnException(lambda _raised: _world.cache_clear())
+        self.addDetail("log", content.Content(content.UTF8_TEXT, world.log))
+        send = case.prepare(world)
+        with world.death_at(case.kind, case.boundary):
+            watched = send()
+        if watched is None:
+            watched = _newest(world, case)
+        ended = world.client.wait(watched)
+        self.assertEqual(case.status, ended and ended["status"], ended)
+        world.audit()
+        if case.kind == "consistencygroup.create_from_src":
+            _compare(world, watched)
 
 
-def _run(world: World, cases: list[Case]) -> list[str]:
-    """Go through cases on one service; gives what went wrong."""
-    failures = []
-    for case in cases:
-        try:
-            _run_one(world, case)
-        except Exception:
-            failures.append(f"{case}\n{traceback.format_exc()}")
-    return failures
+# For load_tests: a test for each case, so that workers can share them.
+load_tests = testscenarios.load_tests_apply_scenarios
 
 
-def _run_one(world: World, case: Case) -> None:
-    send = case.prepare(world)
-    with world.death_at(case.kind, case.boundary):
-        watched = send()
-    if watched is None:
-        watched = _newest(world, case)
-    ended = world.client.wait(watched)
-    if (ended and ended["status"]) != case.status:
-        raise AssertionError(f"ended as {ended}")
-    world.audit()
-    if case.kind == "consistencygroup.create_from_src":
-        _compare(world, watched)
+@functools.cache
+def _world() -> World:
+    """The one service of this test process; a new one after a test that failed."""
+    resources = contextlib.ExitStack()
+    atexit.register(resources.close)
+    directory = resources.enter_context(tempfile.TemporaryDirectory(dir=base.TEMPORARY))
+    fault_file = pathlib.Path(directory) / "fault"
+    service = base.Standalone(CONFIG, {steps.FAULT_VARIABLE: str(fault_file)})
+    return World(resources.enter_context(service), fault_file)
 
 
 def _newest(world: World, case: Case) -> str:
