@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All options in code, one module a subject; nothing here reads a value.
+"""All options in code, one module per subject; nothing here reads a value.
 
 ``register_opts`` puts them on a ConfigOpts; ``register_backend_opts`` adds a backend's section.
 """

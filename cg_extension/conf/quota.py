@@ -12,24 +12,28 @@ GROUP = None
 
 OPTS = [
     kinds.IntOpt(
-        "quota_volumes", default=10, min=-1, max=_MOST, help="Volumes a project; -1: no limit."
+        "quota_volumes", default=10, min=-1, max=_MOST, help="Volumes per project; -1: no limit."
     ),
     kinds.IntOpt(
-        "quota_snapshots", default=10, min=-1, max=_MOST, help="Snapshots a project; -1: no limit."
+        "quota_snapshots",
+        default=10,
+        min=-1,
+        max=_MOST,
+        help="Snapshots per project; -1: no limit.",
     ),
     kinds.IntOpt(
         "quota_gigabytes",
         default=1000,
         min=-1,
         max=_MOST,
-        help="GiB of volumes and snapshots together, a project; -1: no limit.",
+        help="GiB of volumes and snapshots together, per project; -1: no limit.",
     ),
     kinds.IntOpt(
         "quota_groups",
         default=10,
         min=-1,
         max=_MOST,
-        help="Consistency groups a project; -1: no limit.",
+        help="Consistency groups per project; -1: no limit.",
     ),
     cfg.BoolOpt(
         "no_snapshot_gb_quota",

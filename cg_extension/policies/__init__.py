@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All policy rules in code, one module a subject; deployers override them in a policy file."""
+"""All policy rules in code, one module per subject; deployers override them in a policy file."""
 
 import itertools
 from collections.abc import Iterator

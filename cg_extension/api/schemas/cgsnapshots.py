@@ -10,7 +10,7 @@ CREATE = parameters.enveloped(
         **parameters.IGNORED,
         "name": parameters.NAME,
         "description": parameters.DESCRIPTION,
-        # Whatever names no group is answered with 404, of which form it be.
+        # A value that names no group gets 404, even if it is no UUID.
         "consistencygroup_id": {"type": "string"},
     },
     required=["consistencygroup_id"],

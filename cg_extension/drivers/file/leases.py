@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells whether anyone writes to a file: the kernel's read leases (fcntl(2), F_SETLEASE)."""
+"""Finds out whether anyone writes to a file, by the kernel's read leases (fcntl(2))."""
 
 import errno
 import fcntl
@@ -10,8 +10,8 @@ from oslo_log import log as logging
 
 LOG = logging.getLogger(__name__)
 
-# Seconds that a writer is given to finish: one that is just closing the file, or a child process
-# that holds a copy of this process's descriptors until it runs its program, is none to report.
+# Seconds for which a writer may finish before it is reported: it may just be closing the file, or
+# be a child of this process that holds copies of its descriptors until it runs its program.
 GRACE = 0.5
 
 
@@ -20,11 +20,11 @@ class WriterPresent(Exception):
 
 
 class ReadLease:
-    """A time in which no process has a file open for writing, from the making to ``check``.
+    """Shows that no process had the file open for writing from its creation until ``check``.
 
-    A process that wants to open it for writing meanwhile waits until the descriptor is closed,
-    or for ``/proc/sys/fs/lease-break-time`` seconds, after which the kernel takes the lease away.
-    Some network file systems have no leases; there, local writers go unnoticed.
+    A process that wants to open the file for writing in that time waits until our descriptor is
+    closed, but at most ``/proc/sys/fs/lease-break-time`` seconds: then the kernel takes the lease
+    away. Some network file systems have no leases; there, local writers go unnoticed.
     """
 
     def __init__(self, file: int) -> None:
@@ -44,18 +44,18 @@ class ReadLease:
 
     def _take(self) -> bool:
         try:
-            # The kernel announces an opener by a signal: SIGIO by default, which ends the
-            # process; SIGURG is one that is ignored by default.
+            # The kernel tells us of an opener by a signal. SIGIO, its default, would end this
+            # process; SIGURG is ignored.
             fcntl.fcntl(self._file, fcntl.F_SETSIG, signal.SIGURG)
             fcntl.fcntl(self._file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
             self._held = True
         except OSError as error:
             if error.errno == errno.EAGAIN:
                 return False
-            LOG.debug("No lease to be had here: %s", error)
+            LOG.debug("This file system has no leases: %s", error)
         return True
 
     def check(self) -> None:
-        """:raises WriterPresent: the file has been opened for writing since, or is waited for."""
+        """:raises WriterPresent: a process has opened the file for writing since, or waits to."""
         if self._held and fcntl.fcntl(self._file, fcntl.F_GETLEASE) != fcntl.F_RDLCK:
             raise WriterPresent

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The LVM_SYSTEM_DIR of the engine's commands: the machine's own, and settings that spare I/O.
 
-LVM locks its memory and raises its priority around each suspend, in case a device holds its own
-program, libraries or swap; reading all those pages in while I/O is held is most of the stall that
-an ``lvcreate -s`` causes. Members of which that is true are refused (``preflight``), so here it
-only costs. See lvm.conf(5), section ``activation``.
+Before it suspends a device, LVM locks its memory and raises its priority, in case the device holds
+LVM's own program, libraries or swap. It reads all those pages in while I/O is held, which makes up
+most of the stall of an ``lvcreate -s``. ``preflight`` refuses such devices as members, so the
+engine's commands can do without. See lvm.conf(5), section ``activation``.
 
-The reports that the engine reads are kept from a form of the administrator's own as well.
+The settings also give reports one fixed form, whatever the administrator's ``lvm.conf`` says.
 
-The settings must be there when ``lvm`` starts. Given by ``--config`` to each command of LVM's
-shell they have little effect, and make it read its whole configuration again each time.
+They must be in a file that ``lvm`` reads when it starts: given by ``--config`` to each command of
+LVM's shell they have little effect, and make it read its whole configuration again each time.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ import pathlib
 # Root's own, of this package.
 OURS = pathlib.Path("/run/cg_extension-lvm")
 _DEFAULT = "/etc/lvm"
-_LOCAL = "lvmlocal.conf"  # LVM reads it after lvm.conf, and believes it more.
+_LOCAL = "lvmlocal.conf"  # LVM reads it after lvm.conf, and its settings win.
 _SETTINGS = """
 # Added by cg_extension to what stands in {path}.
 activation {{
@@ -34,9 +34,10 @@ log {{ report_command_log=0 }}
 
 
 def system_dir(path: str | None) -> str:
-    """Path of a directory, made up to date, that has all of the directory ``path``, and more.
+    """A directory with links to all files of the directory ``path``, and our settings added.
 
-    For root. None means LVM's own: that of the environment, or its default.
+    Root makes it or brings it up to date. ``path`` None stands for LVM's own directory: that of the
+    environment variable, or the default.
     """
     theirs = pathlib.Path(path or os.environ.get("LVM_SYSTEM_DIR") or _DEFAULT).absolute()
     ours = OURS / hashlib.sha256(os.fsencode(theirs)).hexdigest()[:16]
@@ -58,7 +59,7 @@ def system_dir(path: str | None) -> str:
 
 
 def _write(path: pathlib.Path, text: str) -> None:
-    """Write a file that others may be reading, if it is not like that already."""
+    """Replace a file in one step, as others may be reading it; leave it if nothing changes."""
     content = text.encode(errors="surrogateescape")
     with contextlib.suppress(FileNotFoundError):
         if path.read_bytes() == content:

@@ -110,19 +110,19 @@ def default_connection(conf: cfg.ConfigOpts) -> str:
     r".*\((1040|1053|1203|1927), ",  # No connection to spare, shutdown, killed.
 )
 def _connection_error(error: Exception, *_more: object) -> NoReturn:
-    """Have oslo.db take for a server that is away what passes as that does: a start waits."""
+    """A server that is starting up, or has no connection left, counts as one that is away."""
     raise db_exception.DBConnectionError(error)
 
 
 @exc_filters.filters("postgresql", sa.exc.ProgrammingError, r".*invalid dsn")
 def _address_error(error: Exception, *_more: object) -> NoReturn:
-    """Known, so that oslo.db does not log it with a traceback."""
+    """A malformed address; translated here so that oslo.db does not log a traceback."""
     raise db_exception.DBError(error)
 
 
 @exc_filters.filters("sqlite", sa.exc.OperationalError, r".*database is locked")
 def _busy_error(error: Exception, *_more: object) -> NoReturn:
-    """Another process was faster for too long: run the transaction again, as after a deadlock."""
+    """Another process held the lock too long: run the transaction again, as after a deadlock."""
     raise db_exception.DBDeadlock(error)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Seam 1 over a database of our own: checks, quotas and durable acceptance.
 
-A module a subject; work on backends is a manager's, who finds it in the operations table.
+One module per subject; work on backends is a manager's, who finds it in the operations table.
 """
 
 from cg_extension.contract import interface

@@ -294,6 +294,6 @@ def names_page(
     query: records.ListQuery,
     filters: Collection[str],
 ) -> records.Page[records.Name]:
-    """``page``, of which no more than ids and names is wanted."""
+    """The same page as ``page``, with ids and names only."""
     found, has_more = page(conn, context, table, query, filters, ("id", "name"))
     return records.Page(tuple(records.Name(**values) for values in rows.dicts(found)), has_more)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the LVM tests in this process, one line a test; root and device-mapper must be there.
+"""Runs the LVM tests in this process, one line per test; root and device-mapper must be there.
 
 ``python -m cg_extension.tests.lvm.run COUNTS SHARE [WORD…]``: tests whose id has one of the words,
 or all; writes ``passed failed skipped`` to the file COUNTS. SHARE is ``1/2``, say, for every other

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the host's controllers share beside what all controllers do: the whole service, metadata."""
+"""What the controllers of the reference host share: its whole service, and metadata."""
 
 import json
 import urllib.parse

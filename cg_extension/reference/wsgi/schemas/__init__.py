@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON schemas of the bodies that the host's own calls take, one module a resource.
+"""JSON schemas of the bodies that the host's own calls take, one module per resource.
 
 As in ``api.schemas``, a key whose value is null is gone before a schema is applied.
 """

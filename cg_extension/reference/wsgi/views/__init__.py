@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host's own records as JSON documents in Cinder's form, one module a resource."""
+"""The host's own records as JSON documents in Cinder's form, one module per resource."""
 
 import datetime
 from typing import Any
