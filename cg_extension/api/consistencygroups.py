@@ -67,7 +67,7 @@ class ConsistencyGroupsController(controller.Controller):
         context = wsgi.context_of(req)
         self.authorize(context, policies.CREATE)
         values = body["consistencygroup-from-src"]
-        if ("cgsnapshot_id" in values) == ("source_cgid" in values):
+        if len(values.keys() & {"cgsnapshot_id", "source_cgid"}) != 1:
             validation.invalid("exactly one of cgsnapshot_id and source_cgid must be given.")
         group = self.service.create_group_from_src(
             context,
@@ -84,13 +84,24 @@ class ConsistencyGroupsController(controller.Controller):
         """Change name, description or members."""
         group = self._get(req, id, policies.UPDATE)
         values = body["consistencygroup"]
+        name, description = values.get("name"), values.get("description")
+        add_volumes = parameters.split(values.get("add_volumes"))
+        remove_volumes = parameters.split(values.get("remove_volumes"))
+        if name is None and description is None and not add_volumes and not remove_volumes:
+            validation.invalid(
+                "at least one of name, description, add_volumes and remove_volumes must be given."
+            )
+        both = set(add_volumes).intersection(remove_volumes)
+        if both:
+            ids = validation.names(validation.shown(volume_id) for volume_id in both)
+            validation.invalid(f"no id may be in both add_volumes and remove_volumes: {ids}.")
         self.service.update_group(
             wsgi.context_of(req),
             group.id,
-            name=values.get("name"),
-            description=values.get("description"),
-            add_volumes=parameters.split(values.get("add_volumes")),
-            remove_volumes=parameters.split(values.get("remove_volumes")),
+            name=name,
+            description=description,
+            add_volumes=add_volumes,
+            remove_volumes=remove_volumes,
         )
 
     @wsgi.response(202)

@@ -96,10 +96,6 @@ class CinderService(interface.GroupService):
         source_cgid: str | None = None,
     ) -> records.Group:
         _need_project(context)
-        if (cgsnapshot_id is None) == (source_cgid is None):
-            raise exceptions.InvalidInput(
-                reason="give exactly one of cgsnapshot_id and source_cgid."
-            )
         if cgsnapshot_id is not None:
             self._group_snapshot(context, cgsnapshot_id)
         else:
@@ -121,15 +117,6 @@ class CinderService(interface.GroupService):
         remove_volumes: Sequence[str] = (),
     ) -> None:
         group = self._group(context, group_id)
-        if name is None and description is None and not add_volumes and not remove_volumes:
-            raise exceptions.InvalidInput(
-                reason="give at least one of name, description, add_volumes and remove_volumes."
-            )
-        both = sorted(set(add_volumes) & set(remove_volumes))
-        if both:
-            raise exceptions.InvalidInput(
-                reason=f"in both add_volumes and remove_volumes: {', '.join(both)}."
-            )
         self._api.update(
             context.cinder,
             group,

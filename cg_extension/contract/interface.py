@@ -2,10 +2,18 @@
 """Seam 1: the calls that the API's controllers make, implemented once for each host.
 
 Implementations own checks against stored state, quota, durability and execution; the API owns
-the form of requests and answers, and policy. Every call raises exceptions of
-``contract.exceptions`` only: NotFound for what the caller's project may not see, InvalidInput and
-InvalidState for 400, QuotaExceeded for 413. Calls that change the world return as soon as the
-change is durably accepted, with the record as the client is to see it.
+the form of requests and answers, and policy. So whoever implements a call takes for granted what
+is said here of its arguments, and does not look again:
+
+- policy allows the call;
+- ids of groups and group snapshots are UUIDs, of some that exist or not;
+- names, descriptions and zones are text of at most 255 characters that every database can store;
+- a list has no entry twice; its entries, ids of volumes or names of types, are text of any form.
+
+Every call raises exceptions of ``contract.exceptions`` only: NotFound for what the caller's
+project may not see, InvalidInput and InvalidState for 400, QuotaExceeded for 413. Calls that
+change the world return as soon as the change is durably accepted, with the record as the client
+is to see it.
 """
 
 import abc
@@ -69,7 +77,8 @@ class GroupService(abc.ABC):
     ) -> records.Group:
         """Accept a new group with one new volume for each of the source's.
 
-        :raises InvalidInput: not exactly one source given.
+        Exactly one of ``cgsnapshot_id`` and ``source_cgid`` is given.
+
         :raises NotFound: the source does not exist, or is another project's.
         :raises InvalidState: the source has no volumes, or is not available.
         :raises QuotaExceeded: on ``groups``, ``volumes`` or ``gigabytes``.
@@ -89,10 +98,10 @@ class GroupService(abc.ABC):
         """Change name, description or membership; all of it or nothing.
 
         None leaves a name or description as it is; an empty one is cleared. These two alone can be
-        changed in any status but ``deleting``, and leave it as it is.
+        changed in any status but ``deleting``, and leave it as it is. There is something to
+        change, and no id is in both lists.
 
         :raises GroupNotFound: no such group.
-        :raises InvalidInput: nothing to change; an id in both lists.
         :raises InvalidState: the group or a volume does not allow it; names which and why.
         """
 

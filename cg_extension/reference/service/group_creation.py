@@ -33,10 +33,6 @@ class GroupSources(base.Part):
         cgsnapshot_id: str | None = None,
         source_cgid: str | None = None,
     ) -> records.Group:
-        if (cgsnapshot_id is None) == (source_cgid is None):
-            raise exceptions.InvalidInput(
-                reason="exactly one of cgsnapshot_id and source_cgid must be given"
-            )
         project_id = base.project_of(context)
 
         def work(transaction: base.Transaction) -> records.Group:

@@ -80,8 +80,6 @@ class Groups(base.Part):
         def work(transaction: base.Transaction) -> records.Group:
             conn = transaction.conn
             allowed = types.find(conn, context, volume_types)
-            if not allowed:
-                raise exceptions.InvalidInput(reason="volume_types must name at least one type")
             services = scheduler.list_services(conn, self.conf)
             zone = scheduler.checked_zone(services, self.conf, availability_zone)
             host = scheduler.choose(services, zone, [item.extra_specs for item in allowed])
@@ -116,16 +114,6 @@ class Groups(base.Part):
     ) -> None:
         given = {"name": name, "description": description}
         changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-        if not changes and not add_volumes and not remove_volumes:
-            raise exceptions.InvalidInput(
-                reason="nothing to change: give a name, a description, add_volumes or "
-                "remove_volumes"
-            )
-        both = sorted(set(add_volumes).intersection(remove_volumes))
-        if both:
-            raise exceptions.InvalidInput(
-                reason=f"volume {both[0]} is in both add_volumes and remove_volumes"
-            )
 
         def work(transaction: base.Transaction) -> None:
             group, _limits = base.get_locked(transaction, context, TABLE, group_id, NOT_FOUND)

@@ -188,6 +188,26 @@ class UpdateTest(base.APITestCase):
         arguments = self.service.update_group.call_args.kwargs
         self.assertEqual(("two words", " d "), (arguments["name"], arguments["description"]))
 
+    def test_an_update_must_change_something(self) -> None:
+        for values in (
+            {},
+            {"name": None, "description": None, "add_volumes": " ,", "remove_volumes": ""},
+        ):
+            answer = self.call("PUT", MEMBER, {"consistencygroup": values})
+            self.assert_bad(answer, "at least one of name", "add_volumes")
+        self.service.update_group.assert_not_called()
+
+    def test_no_volume_joins_and_leaves(self) -> None:
+        values = {"add_volumes": "a,b,c", "remove_volumes": "c, d, b"}
+        answer = self.call("PUT", MEMBER, {"consistencygroup": values})
+        self.assert_bad(answer, "add_volumes and remove_volumes", '"b", "c"')
+        self.service.update_group.assert_not_called()
+
+    def test_what_the_caller_may_not_see_is_404_before_the_rest_is_looked_at(self) -> None:
+        self.service.get_group.side_effect = exceptions.GroupNotFound(id=base.GROUP_ID)
+        answer = self.call("PUT", MEMBER, {"consistencygroup": {}})
+        self.assert_fault(answer, 404, "itemNotFound")
+
     def test_lists_of_volumes_are_strings(self) -> None:
         body = {"consistencygroup": {"add_volumes": [base.GROUP_ID]}}
         self.assert_bad(self.call("PUT", MEMBER, body), "add_volumes", "a string")

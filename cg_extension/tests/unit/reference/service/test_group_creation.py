@@ -65,11 +65,6 @@ class GroupSourcesTest(base.ServiceTestCase):
         self.set_columns(tables.volumes, self.members[0].id, consistencygroup_id=None)
         self._check_copies(self._create(cgsnapshot_id=cgsnapshot.id))
 
-    def test_exactly_one_source_is_needed(self) -> None:
-        both = {"source_cgid": self.source.id, "cgsnapshot_id": base.MISSING}
-        for sources in ({}, both):
-            self.refused("exactly one", exceptions.InvalidInput, self._create, **sources)
-
     def test_an_unknown_source_does_not_exist(self) -> None:
         self.assertRaises(exceptions.GroupNotFound, self._create, source_cgid=base.MISSING)
         self.assertRaises(exceptions.CGSnapshotNotFound, self._create, cgsnapshot_id=base.MISSING)

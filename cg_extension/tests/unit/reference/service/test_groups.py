@@ -192,29 +192,6 @@ class UpdateGroupTest(base.ServiceTestCase):
             "is deleting", _INVALID, self.service.update_group, self.member, group.id, name="new"
         )
 
-    def test_nothing_to_change_is_refused(self) -> None:
-        group = self.group()
-        self.refused(
-            "nothing to change",
-            exceptions.InvalidInput,
-            self.service.update_group,
-            self.member,
-            group.id,
-        )
-
-    def test_a_volume_in_both_lists_is_refused(self) -> None:
-        group = self.group()
-        volume = self.volume()
-        self.refused(
-            volume.id,
-            exceptions.InvalidInput,
-            self.service.update_group,
-            self.member,
-            group.id,
-            add_volumes=[volume.id],
-            remove_volumes=[volume.id],
-        )
-
     def test_added_volumes_are_members_at_once_and_removed_ones_until_the_end(self) -> None:
         group = self.group()
         leaving, joining = self.volume(group), self.volume()
