@@ -152,7 +152,8 @@ class GroupAPI(api.API):
     ) -> None:
         """Change name, description and members; unlike Cinder's own, it takes ids one by one.
 
-        :raises exception.InvalidVolume: a volume may not be added or removed; says which and why.
+        :raises exceptions.InvalidState: a volume may not join or leave; says which and why.
+        :raises exception.InvalidVolume: a volume was changed meanwhile.
         :raises exception.InvalidGroup: the group is not available, or is a source in use.
         """
         context.authorize(group_policies.UPDATE_POLICY, target_obj=group)

@@ -1,65 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which volumes may join a group or leave it, and that no two groups get the same one.
 
+The rules are ``contract.membership``'s; what they look at is read here, and held.
+
 Cinder's own checks are made before the group's status changes and hold nothing, so that a volume
 could join two groups, or be deleted while it joins one, which leaves the group in ``updating``.
 """
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 from cinder import context as cinder_context
 from cinder import exception, objects
-from cinder.group import api
 from cinder.volume import volume_utils
 
 from cg_extension.cinder.database import api as db
 from cg_extension.cinder.database import models
+from cg_extension.contract import membership, statuses
 
 Context = cinder_context.RequestContext
 VOLUME = models.Volume
 
 
 def joining(context: Context, group: objects.Group, volume_ids: Sequence[str]) -> list[str]:
-    """Those of the volumes that are not in the group yet, all of them fit to join it.
-
-    :raises exception.InvalidVolume: one is not fit; says which and why.
-    """
-    found = _rows(context, volume_ids)
-    types = {volume_type.id for volume_type in group.volume_types} if found else set()
-    backend = _backend(group.resource_backend)
-    ids = []
-    for volume_id in volume_ids:
-        volume = found.get(volume_id)
-        # One of another project is not to be told apart from one that does not exist.
-        if volume is None or volume.project_id != group.project_id:
-            raise _refusal(volume_id, "could not be found")
-        if volume.group_id == group.id:
-            continue
-        if volume.group_id is not None:
-            raise _refusal(volume_id, f"is in group {volume.group_id}")
-        if volume.volume_type_id not in types:
-            raise _refusal(volume_id, "has a volume type that the group does not allow")
-        _check_status(volume, api.VALID_ADD_VOL_TO_GROUP_STATUS)
-        if _backend(volume.cluster_name or volume.host) != backend:
-            raise _refusal(volume_id, "is on another backend than the group")
-        ids.append(volume_id)
-    return ids
+    """As ``membership.joining``."""
+    found = _load(context, volume_ids)
+    facts = membership.Group(
+        id=group.id,
+        project_id=group.project_id,
+        volume_types={volume_type.id for volume_type in group.volume_types} if found else (),
+        backend=_backend(group.resource_backend),
+    )
+    return membership.joining(facts, volume_ids, found)
 
 
 def leaving(context: Context, group: objects.Group, volume_ids: Sequence[str]) -> list[str]:
-    """The volumes, all of them fit to leave the group.
-
-    :raises exception.InvalidVolume: one is not fit; says which and why.
-    """
-    found = _rows(context, volume_ids)
-    for volume_id in volume_ids:
-        volume = found.get(volume_id)
-        if volume is None or volume.group_id != group.id:
-            raise _refusal(volume_id, "is not in the group")
-        _check_status(volume, api.VALID_REMOVE_VOL_FROM_GROUP_STATUS)
-    return list(volume_ids)
+    """As ``membership.leaving``."""
+    return membership.leaving(group.id, volume_ids, _load(context, volume_ids))
 
 
 @contextlib.contextmanager
@@ -70,7 +48,7 @@ def claimed(context: Context, group: objects.Group, volume_ids: Sequence[str]) -
     """
     free = [
         VOLUME.group_id.is_(None),
-        VOLUME.status.in_(api.VALID_ADD_VOL_TO_GROUP_STATUS),
+        VOLUME.status.in_(statuses.ADDABLE_VOLUME),
         ~VOLUME.deleted,
     ]
     with db.main_context_manager.writer.using(context) as session:
@@ -86,7 +64,7 @@ def claimed(context: Context, group: objects.Group, volume_ids: Sequence[str]) -
         raise
 
 
-def _rows(context: Context, volume_ids: Sequence[str]) -> dict[str, sa.Row]:
+def _load(context: Context, volume_ids: Sequence[str]) -> dict[str, membership.Volume]:
     if not volume_ids:
         return {}
     statement = sa.select(
@@ -100,7 +78,16 @@ def _rows(context: Context, volume_ids: Sequence[str]) -> dict[str, sa.Row]:
     ).where(VOLUME.id.in_(volume_ids), ~VOLUME.deleted)
     # What is read here is acted upon: never from a replica, whatever ``synchronous_reader`` says.
     with db.main_context_manager.writer.using(context) as session:
-        return {row.id: row for row in session.execute(statement)}
+        return {
+            row.id: membership.Volume(
+                project_id=row.project_id,
+                group_id=row.group_id,
+                volume_type_id=row.volume_type_id,
+                status=row.status,
+                backend=_backend(row.cluster_name or row.host),
+            )
+            for row in session.execute(statement)
+        }
 
 
 def _set_group(
@@ -120,12 +107,3 @@ def _set_group(
 def _backend(host: str | None) -> str | None:
     """``host@backend``, without the pool."""
     return volume_utils.extract_host(host) if host else None
-
-
-def _check_status(volume: sa.Row, allowed: Collection[str]) -> None:
-    if volume.status not in allowed:
-        raise _refusal(volume.id, f"is {volume.status}; it must be {' or '.join(sorted(allowed))}")
-
-
-def _refusal(volume_id: str, reason: str) -> exception.InvalidVolume:
-    return exception.InvalidVolume(reason=f"Volume {volume_id} {reason}.")

@@ -123,8 +123,8 @@ class Groups(base.Part):
                 return
             _check_status(group, _TRANSITIONS["update"].sources)
             self._check_is_no_source(transaction, group)
-            adding = members.to_add(transaction.conn, group, add_volumes)
-            removing = members.to_remove(transaction.conn, group, remove_volumes)
+            adding = members.joining(transaction.conn, group, add_volumes)
+            removing = members.leaving(transaction.conn, group, remove_volumes)
             values = dict(changes)
             if adding or removing:
                 values["status"] = _TRANSITIONS["update"].during

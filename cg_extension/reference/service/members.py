@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which volumes may join, leave or be deleted with a group, checked under the project's lock."""
+"""Which volumes may join, leave or be deleted with a group, checked under the project's lock.
+
+The rules of joining and leaving are ``contract.membership``'s.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from cg_extension.contract import exceptions, statuses
+from cg_extension.contract import exceptions, membership, statuses
 from cg_extension.reference.db import consistencygroups, rows, snapshots, volumes
 
 _CREATING = statuses.VolumeStatus.CREATING
@@ -17,47 +20,33 @@ def refuse(volume_id: str, reason: str) -> exceptions.InvalidState:
     return exceptions.InvalidState(reason=f"Volume {volume_id} {reason}.")
 
 
-def to_add(conn: sa.Connection, group: rows.Row, volume_ids: Sequence[str]) -> list[str]:
-    """Those of the volumes that are not in the group yet, all of them fit to join it.
-
-    :raises InvalidState: one is not fit.
-    """
-    found = rows.get_many(conn, volumes.TABLE, set(volume_ids))
-    allowed_types = consistencygroups.volume_types(conn, [group.id])[group.id]
-    adding = []
-    for volume_id in sorted(set(volume_ids)):
-        volume = found.get(volume_id)
-        # One of another project is not to be told apart from one that does not exist.
-        if volume is None or volume.project_id != group.project_id:
-            raise refuse(volume_id, "could not be found")
-        if volume.consistencygroup_id == group.id:
-            continue
-        if volume.consistencygroup_id is not None:
-            raise refuse(volume_id, f"is in consistency group {volume.consistencygroup_id}")
-        if volume.volume_type_id not in allowed_types:
-            raise refuse(volume_id, "has a volume type that the group does not allow")
-        if volume.status not in statuses.ADDABLE_VOLUME:
-            raise refuse(volume_id, wrong_status(volume, statuses.ADDABLE_VOLUME))
-        if volume.host != group.host:
-            raise refuse(volume_id, "is on another backend than the group")
-        adding.append(volume_id)
-    return adding
+def joining(conn: sa.Connection, group: rows.Row, volume_ids: Sequence[str]) -> list[str]:
+    """As ``membership.joining``."""
+    facts = membership.Group(
+        id=group.id,
+        project_id=group.project_id,
+        volume_types=consistencygroups.volume_types(conn, [group.id])[group.id],
+        backend=group.host,
+    )
+    return membership.joining(facts, volume_ids, _load(conn, volume_ids))
 
 
-def to_remove(conn: sa.Connection, group: rows.Row, volume_ids: Sequence[str]) -> list[str]:
-    """The volumes, all of them fit to leave the group.
+def leaving(conn: sa.Connection, group: rows.Row, volume_ids: Sequence[str]) -> list[str]:
+    """As ``membership.leaving``."""
+    return membership.leaving(group.id, volume_ids, _load(conn, volume_ids))
 
-    :raises InvalidState: one is not fit.
-    """
-    found = rows.get_many(conn, volumes.TABLE, set(volume_ids))
-    removing = sorted(set(volume_ids))
-    for volume_id in removing:
-        volume = found.get(volume_id)
-        if volume is None or volume.consistencygroup_id != group.id:
-            raise refuse(volume_id, "is not in the consistency group")
-        if volume.status not in statuses.REMOVABLE_VOLUME:
-            raise refuse(volume_id, wrong_status(volume, statuses.REMOVABLE_VOLUME))
-    return removing
+
+def _load(conn: sa.Connection, volume_ids: Sequence[str]) -> dict[str, membership.Volume]:
+    return {
+        volume_id: membership.Volume(
+            project_id=row.project_id,
+            group_id=row.consistencygroup_id,
+            volume_type_id=row.volume_type_id,
+            status=row.status,
+            backend=row.host,
+        )
+        for volume_id, row in rows.get_many(conn, volumes.TABLE, volume_ids).items()
+    }
 
 
 def check_snapshottable(found: Mapping[str, rows.Row]) -> None:

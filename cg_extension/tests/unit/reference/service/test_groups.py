@@ -249,7 +249,7 @@ class UpdateGroupTest(base.ServiceTestCase):
         for volume_id, reason in (
             (base.MISSING, "could not be found"),
             (foreign.id, "could not be found"),
-            (elsewhere.id, f"is in consistency group {other.id}"),
+            (elsewhere.id, f"is in group {other.id}"),
             (typed.id, "has a volume type"),
             (failed.id, "is error"),
             (remote.id, "is on another backend"),
