@@ -5,7 +5,6 @@ Volumes, snapshots, clones, images, attachments and targets are Cinder's code, u
 """
 
 import functools
-import os
 from typing import Any
 
 from cinder import context as cinder_context
@@ -16,6 +15,7 @@ from oslo_config import cfg
 from cg_extension.cinder import errors, group_calls, release
 from cg_extension.conf import lvm as lvm_conf
 from cg_extension.drivers.lvm import engine as lvm_engine
+from cg_extension.drivers.lvm import settings
 
 # What Cinder's own driver does not have; its other options mean the same for both.
 ENGINE_OPTIONS = (
@@ -68,21 +68,8 @@ class ConsistentLVMVolumeDriver(group_calls.GroupCalls, lvm.LVMVolumeDriver):
 
     def _settings(self) -> lvm_engine.Settings:
         options = self.configuration
-        group = options.volume_group
-        lvm_conf_file = options.lvm_conf_file
-        clear = options.volume_clear != "none"
-        return lvm_engine.Settings(
-            volume_group=group,
-            pool=f"{group}-pool" if options.lvm_type == "thin" else None,
-            system_dir=os.path.dirname(lvm_conf_file) if os.path.isfile(lvm_conf_file) else None,
-            freeze_deadline=options.lvm_freeze_deadline,
-            data_limit=options.lvm_pool_data_limit,
-            metadata_limit=options.lvm_pool_metadata_limit,
-            copy_workers=options.lvm_copy_workers,
-            clear_size=options.volume_clear_size if clear else None,
-            clear_ionice=(options.volume_clear_ionice or "").split(),
-            own_paths=(cfg.CONF.state_path,),
-        )
+        pool = settings.default_pool(options) if options.lvm_type == "thin" else None
+        return settings.from_options(options, pool=pool, own_paths=(cfg.CONF.state_path,))
 
     def _update_volume_stats(self) -> None:
         super()._update_volume_stats()

@@ -6,9 +6,6 @@ with ``snapshot`` for itself), as Cinder names them. How group snapshots come to
 is the engine's business.
 """
 
-import functools
-import os
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +15,7 @@ from oslo_utils import units
 from cg_extension.conf import lvm as lvm_options
 from cg_extension.contract import records
 from cg_extension.drivers import base, exceptions
-from cg_extension.drivers.lvm import commands, engine, errors, privileged
+from cg_extension.drivers.lvm import commands, engine, errors, privileged, settings
 
 _SNAPSHOT_PREFIX = "_snapshot-"
 _OVERFLOWED = (
@@ -38,7 +35,8 @@ class LVMDriver(base.Driver):
 
     def do_setup(self, context: base.Context) -> None:
         privileged.configure(self.options.lvm_privsep_helper)
-        self.__dict__.pop("engine", None)  # the type that ``auto`` found is looked for again
+        # Made anew: what ``auto`` and the configured file stand for may have changed.
+        self.engine = self._engine()
         self.engine.wipe_in_background(self.engine.recover())
         ours = (v for v in self.engine.volumes().values() if v.name.startswith("volume-"))
         self.engine.activate([volume.name for volume in ours if not volume.active])
@@ -49,33 +47,21 @@ class LVMDriver(base.Driver):
         except errors.LVMError as error:
             raise exceptions.DriverSetupError(f"[{self.backend}] {error}") from error
 
-    @functools.cached_property
-    def engine(self) -> engine.Engine:
-        """The engine, with the settings of the backend's section."""
+    def _engine(self) -> engine.Engine:
         options = self.options
-        conf_file = options.lvm_conf_file
-        system_dir = os.path.dirname(os.path.abspath(conf_file)) if conf_file else None
         return engine.Engine(
-            engine.Settings(
-                volume_group=options.volume_group,
-                pool=self._pool(system_dir),
-                system_dir=system_dir,
-                freeze_deadline=options.lvm_freeze_deadline,
-                data_limit=options.lvm_pool_data_limit,
-                metadata_limit=options.lvm_pool_metadata_limit,
-                cow_percent=options.snapshot_cow_percent,
-                clear_size=options.volume_clear_size if options.volume_clear == "zero" else None,
-                clear_ionice=shlex.split(options.volume_clear_ionice or ""),
-                copy_workers=options.lvm_copy_workers,
+            settings.from_options(
+                options, pool=self._pool(), cow_percent=options.snapshot_cow_percent
             )
         )
 
-    def _pool(self, system_dir: str | None) -> str | None:
+    def _pool(self) -> str | None:
         options = self.options
-        name = str(options.lvm_pool_name or f"{options.volume_group}-pool")
+        name = str(options.lvm_pool_name or settings.default_pool(options))
         if options.lvm_type == "auto":
+            group = commands.VolumeGroup(options.volume_group, settings.system_dir(options))
             try:
-                volumes = commands.VolumeGroup(options.volume_group, system_dir).volumes()
+                volumes = group.volumes()
             except errors.LVMError as error:
                 raise exceptions.DriverSetupError(f"[{self.backend}] {error}") from error
             return name if name in volumes and volumes[name].is_pool else None
