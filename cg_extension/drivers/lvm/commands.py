@@ -38,7 +38,7 @@ def device_name(volume_group: str, volume: str, layer: str = "") -> str:
     return "-".join([*parts, layer] if layer else parts)
 
 
-@privileged.context.entrypoint
+@privileged.entrypoint
 def lvm(arguments: list[str], script: str, system_dir: str | None) -> tuple[int, str, str]:
     """Run one ``lvm`` process as root; gives back its exit status and what it printed."""
     environment = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
@@ -57,7 +57,7 @@ def lvm(arguments: list[str], script: str, system_dir: str | None) -> tuple[int,
     return done.returncode, done.stdout, done.stderr
 
 
-@privileged.context.entrypoint
+@privileged.entrypoint
 def wait_for_all() -> None:
     """Wait for all who are at work as root, also when those who had them do it were killed."""
     at_work.wait_for_all()

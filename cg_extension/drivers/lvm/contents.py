@@ -72,7 +72,7 @@ def clear(device: str, offset: int, size: int, ionice: Sequence[str] = ()) -> No
         raise errors.LVMError(f"wiping {device} failed: {error.strerror}") from error
 
 
-@privileged.context.entrypoint
+@privileged.entrypoint
 def _copy(source: str, target: str, offset: int, size: int) -> int:
     """Copy a piece; runs of zeros are not written but zeroed, which costs most stores nothing."""
     read_from = os.open(source, os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
@@ -96,7 +96,7 @@ def _copy(source: str, target: str, offset: int, size: int) -> int:
         os.close(write_to)
 
 
-@privileged.context.entrypoint
+@privileged.entrypoint
 def _clear(device: str, offset: int, size: int, ionice: list[str]) -> None:
     fd = os.open(device, os.O_WRONLY | os.O_CLOEXEC)
     try:

@@ -7,9 +7,14 @@ object, in the section ``cg_lvm_privsep``; ``configure`` sets them from our own 
 
 import os
 import sys
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 from oslo_config import cfg
 from oslo_privsep import capabilities, priv_context
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _SECTION = "cg_lvm_privsep"
 # Calls wait for disks, not for processors: with oslo.privsep's default, the number of processors,
@@ -34,6 +39,12 @@ context = priv_context.PrivContext(
     ],
 )
 cfg.CONF.set_default("thread_pool_size", _THREADS, group=_SECTION)
+
+
+def entrypoint(function: Callable[P, R]) -> Callable[P, R]:
+    """Mark a function of a module as one that runs as root."""
+    marked: Callable[P, R] = context.entrypoint(function)
+    return marked
 
 
 def configure(helper_command: str | None = None) -> None:

@@ -26,7 +26,7 @@ def recover(settings: model.Settings) -> list[str]:
     return list(_recover(dataclasses.asdict(settings)))
 
 
-@privileged.context.entrypoint
+@privileged.entrypoint
 def _recover(arguments: dict[str, Any]) -> list[str]:
     settings = model.Settings(**arguments)
     group = commands.VolumeGroup(settings.volume_group, settings.system_dir)

@@ -352,7 +352,7 @@ class Removal:
         contents.clear(volume.path, 0, size, self._settings.clear_ionice)
 
 
-@privileged.context.entrypoint
+@privileged.entrypoint
 def _kept_open(devices: list[str]) -> list[str]:
     """Those devices that someone keeps open for as long as LVM itself would wait for him.
 

@@ -106,7 +106,7 @@ def let_go(
     return list(_let_go(volume_group, locking_dir, list(sources), list(snapshots)))
 
 
-@privileged.context.entrypoint
+@privileged.entrypoint
 def _check(arguments: dict[str, Any]) -> tuple[list[str], dict[str, list[str]]]:
     request = Request(**arguments)
     group = commands.VolumeGroup(request.volume_group, request.system_dir)
@@ -121,7 +121,7 @@ def _check(arguments: dict[str, Any]) -> tuple[list[str], dict[str, list[str]]]:
     )
 
 
-@privileged.context.entrypoint
+@privileged.entrypoint
 def _retake(arguments: dict[str, Any]) -> float:
     request = Request(**arguments)
     group = commands.VolumeGroup(request.volume_group, request.system_dir)
@@ -148,7 +148,7 @@ def _retake(arguments: dict[str, Any]) -> float:
     return float(detail.split()[0])
 
 
-@privileged.context.entrypoint
+@privileged.entrypoint
 def _let_go(
     volume_group: str, locking_dir: str, sources: list[str], snapshots: list[str]
 ) -> list[str]:

@@ -10,8 +10,8 @@ import datetime
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from oslo_config import cfg
@@ -23,6 +23,9 @@ from sqlalchemy.ext import compiler
 from sqlalchemy.sql import functions
 
 from cg_extension.conf import errors
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Options of [database] that oslo.db's engine takes under the same name.
 _ENGINE_OPTIONS = (
@@ -94,7 +97,11 @@ def default_connection(conf: cfg.ConfigOpts) -> str:
     return f"sqlite:///{os.path.join(conf.state_path, 'cg_extension.sqlite')}"
 
 
-@exc_filters.filters(
+_Translation = Callable[..., NoReturn]
+_translates: Callable[..., Callable[[_Translation], _Translation]] = exc_filters.filters
+
+
+@_translates(
     "postgresql",
     sa.exc.OperationalError,
     (
@@ -104,7 +111,7 @@ def default_connection(conf: cfg.ConfigOpts) -> str:
         r".*(too many clients|too many connections|remaining connection slots)",
     ),
 )
-@exc_filters.filters(
+@_translates(
     "mysql",
     sa.exc.OperationalError,
     r".*\((1040|1053|1203|1927), ",  # No connection to spare, shutdown, killed.
@@ -114,28 +121,35 @@ def _connection_error(error: Exception, *_more: object) -> NoReturn:
     raise db_exception.DBConnectionError(error)
 
 
-@exc_filters.filters("postgresql", sa.exc.ProgrammingError, r".*invalid dsn")
+@_translates("postgresql", sa.exc.ProgrammingError, r".*invalid dsn")
 def _address_error(error: Exception, *_more: object) -> NoReturn:
     """A malformed address; translated here so that oslo.db does not log a traceback."""
     raise db_exception.DBError(error)
 
 
-@exc_filters.filters("sqlite", sa.exc.OperationalError, r".*database is locked")
+@_translates("sqlite", sa.exc.OperationalError, r".*database is locked")
 def _busy_error(error: Exception, *_more: object) -> NoReturn:
     """Another process held the lock too long: run the transaction again, as after a deadlock."""
     raise db_exception.DBDeadlock(error)
 
 
-# Around a function that holds one whole writer transaction: runs it again after a deadlock, a
-# lock that took too long, or an oslo.db RetryRequest. Not after a lost connection: the commit may
-# have been carried out.
-retry = oslo_db_api.wrap_db_retry(
+_retry = oslo_db_api.wrap_db_retry(
     max_retries=20,
     retry_interval=0.02,
     max_retry_interval=1,
     inc_retry_interval=True,
     retry_on_deadlock=True,
 )
+
+
+def retry(transaction: Callable[P, T]) -> Callable[P, T]:
+    """Run a whole writer transaction again after a deadlock or an oslo.db RetryRequest.
+
+    A lock that took too long counts as a deadlock. Not after a lost connection: the commit may have
+    been carried out.
+    """
+    again: Callable[P, T] = _retry(transaction)
+    return again
 
 
 class Database:
