@@ -28,12 +28,16 @@ class CGSnapshotsController(controller.Controller):
     @wsgi.query(LISTING.parameters)
     def index(self, req: webob.Request, query: Query) -> Document:
         """List ids and names."""
-        return self._list(req, query, self.service.list_cgsnapshot_names, views.summary)
+        self.authorize(wsgi.context_of(req), policies.GET_ALL)
+        return self.list_page(
+            req, query, LISTING, self.service.list_cgsnapshot_names, views.summary
+        )
 
     @wsgi.query(LISTING.parameters)
     def detail(self, req: webob.Request, query: Query) -> Document:
         """List with all that is known."""
-        return self._list(req, query, self.service.list_cgsnapshots, views.detail)
+        self.authorize(wsgi.context_of(req), policies.GET_ALL)
+        return self.list_page(req, query, LISTING, self.service.list_cgsnapshots, views.detail)
 
     def show(self, req: webob.Request, id: str) -> Document:
         """Show one group snapshot."""
@@ -72,10 +76,6 @@ class CGSnapshotsController(controller.Controller):
         [values] = body.values()
         context = wsgi.context_of(req)
         self.service.reset_cgsnapshot_status(context, cgsnapshot.id, status=values["status"])
-
-    def _list(self, req: webob.Request, query: Query, fetch: Any, view: Any) -> Document:
-        self.authorize(wsgi.context_of(req), policies.GET_ALL)
-        return self.list_page(req, query, LISTING, fetch, view)
 
     def _get(self, req: webob.Request, id: str, rule: str) -> records.CGSnapshot:
         return self.find(req, id, rule, self.service.get_cgsnapshot, exceptions.CGSnapshotNotFound)

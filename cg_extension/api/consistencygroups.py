@@ -29,12 +29,14 @@ class ConsistencyGroupsController(controller.Controller):
     @wsgi.query(LISTING.parameters)
     def index(self, req: webob.Request, query: Query) -> Document:
         """List ids and names."""
-        return self._list(req, query, self.service.list_group_names, views.summary)
+        self.authorize(wsgi.context_of(req), policies.GET_ALL)
+        return self.list_page(req, query, LISTING, self.service.list_group_names, views.summary)
 
     @wsgi.query(LISTING.parameters)
     def detail(self, req: webob.Request, query: Query) -> Document:
         """List with all that is known."""
-        return self._list(req, query, self.service.list_groups, views.detail)
+        self.authorize(wsgi.context_of(req), policies.GET_ALL)
+        return self.list_page(req, query, LISTING, self.service.list_groups, views.detail)
 
     def show(self, req: webob.Request, id: str) -> Document:
         """Show one group."""
@@ -120,10 +122,6 @@ class ConsistencyGroupsController(controller.Controller):
         group = self._get(req, id, policies.RESET_STATUS)
         [values] = body.values()
         self.service.reset_group_status(wsgi.context_of(req), group.id, status=values["status"])
-
-    def _list(self, req: webob.Request, query: Query, fetch: Any, view: Any) -> Document:
-        self.authorize(wsgi.context_of(req), policies.GET_ALL)
-        return self.list_page(req, query, LISTING, fetch, view)
 
     def _get(self, req: webob.Request, id: str, rule: str) -> records.Group:
         return self.find(req, id, rule, self.service.get_group, exceptions.GroupNotFound)

@@ -13,6 +13,7 @@ from cg_extension.contract import exceptions, records
 
 Context = cg_context.RequestContext
 R = TypeVar("R", bound=records.Resource)
+Item = TypeVar("Item", bound=records.Identified)
 
 
 class Controller:
@@ -64,8 +65,8 @@ class Controller:
         req: webob.Request,
         query: Mapping[str, list[str]],
         listing: pagination.Listing,
-        fetch: Callable[[Context, records.ListQuery], records.Page[R]],
-        view: Callable[[R, Context], dict[str, Any]],
+        fetch: Callable[[Context, records.ListQuery], records.Page[Item]],
+        view: Callable[[Item, Context], dict[str, Any]],
     ) -> dict[str, Any]:
         """The document of one page of a list."""
         context = wsgi.context_of(req)

@@ -82,7 +82,7 @@ class Listing:
     def answer(
         self,
         req: webob.Request,
-        page: records.Page[Any],
+        page: records.Page[records.Identified],
         items: list[dict[str, Any]],
         conf: cfg.ConfigOpts,
     ) -> dict[str, Any]:
@@ -128,7 +128,8 @@ def base_url(req: webob.Request, conf: cfg.ConfigOpts) -> str:
 
     Proxies' X-Forwarded headers have been worked into the request by oslo.middleware.
     """
-    return (conf.public_endpoint or req.host_url).rstrip("/")
+    url: str = conf.public_endpoint or req.host_url
+    return url.rstrip("/")
 
 
 def _next_href(req: webob.Request, marker: str, conf: cfg.ConfigOpts) -> str:

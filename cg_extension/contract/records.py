@@ -8,7 +8,7 @@ row at one moment; nothing is loaded lazily behind it.
 import dataclasses
 import datetime
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,8 @@ class Resource:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Group(Resource):
-    """A consistency group. ``host`` is ``host@backend#pool`` of all its volumes.
+    """A consistency group. ``host`` is ``host@backend#pool`` of all its volumes, None in Cinder
+    until its scheduler has found a place for the group.
 
     ``volume_types`` are ids, sorted. At most one of ``cgsnapshot_id`` and ``source_cgid`` is set:
     what the group was made from.
@@ -74,7 +75,7 @@ class Volume(Resource):
     """A volume of ``size`` GiB. ``provider_location`` is the driver's own note of where it is."""
 
     size: int
-    host: str | None = None
+    host: str
     availability_zone: str
     volume_type_id: str | None = None
     consistencygroup_id: str | None = None
@@ -123,7 +124,7 @@ class Service:
     disabled: bool
     disabled_reason: str | None = None
     frozen: bool
-    stats: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    stats: Mapping[str, object] = dataclasses.field(default_factory=dict)
     created_at: datetime.datetime
     updated_at: datetime.datetime | None = None
 
@@ -153,7 +154,14 @@ class ListQuery:
     all_tenants: bool = False
 
 
-R = TypeVar("R")
+class Identified(Protocol):
+    """What a list can hold: each has an id, by which the next page begins."""
+
+    @property
+    def id(self) -> str: ...
+
+
+R = TypeVar("R", bound=Identified, covariant=True)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
