@@ -8,7 +8,7 @@ mounting are the host's.
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from oslo_config import cfg
 
@@ -30,7 +30,7 @@ class ResourceExtension:
     """
 
     collection: str
-    controller: Any
+    controller: object
     collection_actions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     member_actions: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -38,14 +38,19 @@ class ResourceExtension:
 class ExtensionManager(Protocol):
     """What a host offers to the extensions that it loads."""
 
-    conf: cfg.ConfigOpts
-    service: interface.GroupService
+    @property
+    def conf(self) -> cfg.ConfigOpts:
+        """The configuration of the process."""
+
+    @property
+    def service(self) -> interface.GroupService:
+        """What carries out the calls."""
 
     def register(self, extension: "ExtensionDescriptor") -> None:
         """Take the extension into the list; called by its constructor."""
 
     def authorize(
-        self, context: cg_context.RequestContext, rule: str, target: Mapping[str, Any]
+        self, context: cg_context.RequestContext, rule: str, target: Mapping[str, object]
     ) -> None:
         """Check a policy rule.
 

@@ -2,7 +2,6 @@
 """Who asks: the request context that goes from the API through an operation to the driver."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from oslo_context import context as oslo_context
 
@@ -18,7 +17,7 @@ class RequestContext(oslo_context.RequestContext):
     # the context. Whatever leads to a change is read where it will be written.
     may_read_late = False
 
-    def to_policy_values(self) -> dict[str, Any]:
+    def to_policy_values(self) -> dict[str, object]:
         """What policy rules may say of the caller: oslo's attributes and ``is_admin``.
 
         Not what the caller has none of: a rule compares text, and would take two that are None,
@@ -26,18 +25,18 @@ class RequestContext(oslo_context.RequestContext):
         """
         return policy_target({**super().to_policy_values(), "is_admin": bool(self.is_admin)})
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """For work that goes on elsewhere and later, so without the user's token."""
-        values: dict[str, Any] = super().to_dict()
+        values: dict[str, object] = super().to_dict()
         del values["auth_token"]
         return values
 
 
-def policy_target(target: Mapping[str, Any]) -> dict[str, Any]:
+def policy_target(target: Mapping[str, object]) -> dict[str, object]:
     """What a rule may compare the caller with: as for the caller, nothing that is None."""
     return {name: value for name, value in target.items() if value is not None}
 
 
-def from_dict(values: dict[str, Any]) -> RequestContext:
+def from_dict(values: Mapping[str, object]) -> RequestContext:
     """The context that ``to_dict`` wrote, for work that goes on in another process."""
-    return RequestContext.from_dict(values)
+    return RequestContext.from_dict(dict(values))

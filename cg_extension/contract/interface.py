@@ -18,7 +18,6 @@ is to see it.
 
 import abc
 from collections.abc import Sequence
-from typing import Any
 
 from cg_extension.contract import context as cg_context
 from cg_extension.contract import records
@@ -178,6 +177,6 @@ class GroupService(abc.ABC):
         """
 
 
-def _names(page: records.Page[Any]) -> records.Page[records.Name]:
+def _names(page: records.Page[records.Resource]) -> records.Page[records.Name]:
     names = tuple(records.Name(id=item.id, name=item.name) for item in page.items)
     return records.Page(names, page.has_more)

@@ -8,7 +8,7 @@ row at one moment; nothing is loaded lazily behind it.
 import dataclasses
 import datetime
 from collections.abc import Mapping
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypedDict, TypeVar
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,20 @@ class Attachment:
     mountpoint: str | None = None
     mode: str = "rw"
     attached_at: datetime.datetime
+
+
+# What a machine that is to reach a volume says of itself: ``host``, ``ip``, ``initiator``.
+Connector = Mapping[str, object]
+
+
+class Connection(TypedDict):
+    """How a machine reaches a volume; ``data`` is what that kind of driver needs there.
+
+    ``driver_volume_type`` ``local`` has ``data = {"device_path": …}``, a path on this host.
+    """
+
+    driver_volume_type: str
+    data: Mapping[str, object]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

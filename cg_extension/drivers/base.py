@@ -10,14 +10,13 @@ What holds for every call:
 - It raises ``drivers.exceptions.DriverError`` (or its kinds) for what went wrong. Anything else
   that escapes is treated as a DriverError, with a traceback in the log.
 - Calls come from several threads at once, but never two for the same resource.
-- Group calls give back a :class:`GroupUpdate`, or a plain tuple of its fields. Keys of a model
-  update that count: ``provider_location``.
+- Group calls give back a :class:`GroupUpdate`, or a plain tuple of its fields.
 """
 
 import abc
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 from oslo_config import cfg
 
@@ -25,7 +24,12 @@ from cg_extension.contract import context as cg_context
 from cg_extension.contract import records
 
 Context = cg_context.RequestContext
-ModelUpdate = Mapping[str, Any]
+
+
+class ModelUpdate(TypedDict, total=False):
+    """What the service is to remember of a resource for the driver."""
+
+    provider_location: str | None
 
 
 class GroupUpdate(NamedTuple):
@@ -152,16 +156,13 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     def initialize_connection(
-        self, context: Context, volume: records.Volume, connector: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
-        """Make the volume reachable and say how: ``{"driver_volume_type": …, "data": {…}}``.
-
-        ``driver_volume_type`` ``local`` has ``data = {"device_path": …}``, a path on this host.
-        """
+        self, context: Context, volume: records.Volume, connector: records.Connector
+    ) -> records.Connection:
+        """Make the volume reachable, and say how."""
 
     @abc.abstractmethod
     def terminate_connection(
-        self, context: Context, volume: records.Volume, connector: Mapping[str, Any]
+        self, context: Context, volume: records.Volume, connector: records.Connector
     ) -> None:
         """Undo ``initialize_connection``; success where nothing was done."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from cg_extension.contract import records
 
 PROJECT_ID = "0123456789abcdef0123456789abcdef"
+HOST = "conformance@backend"
 CREATED_AT = datetime.datetime(2026, 1, 2, 3, 4, 5)
 
 
@@ -23,7 +24,9 @@ def _resource(values: dict[str, Any]) -> dict[str, Any]:
 
 def volume(size: int = 1, **values: Any) -> records.Volume:
     """A volume of ``size`` GiB."""
-    return records.Volume(size=size, availability_zone="nova", **_resource(values))
+    return records.Volume(
+        size=size, availability_zone="nova", **_resource({"host": HOST, **values})
+    )
 
 
 def snapshot(of: records.Volume, **values: Any) -> records.Snapshot:
@@ -33,7 +36,8 @@ def snapshot(of: records.Volume, **values: Any) -> records.Snapshot:
 
 def group(**values: Any) -> records.Group:
     """A consistency group."""
-    return records.Group(availability_zone="nova", **_resource(values))
+    placed = {"host": HOST, "availability_zone": "nova", **values}
+    return records.Group(**_resource(placed))
 
 
 def cgsnapshot(of: records.Group, **values: Any) -> records.CGSnapshot:

@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import os
 import unittest
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cg_extension.contract import context as cg_context
@@ -39,7 +39,7 @@ class Harness(_TestCase):
     #: Volumes in a group.
     member_count = 3
     #: What ``initialize_connection`` is told of the machine that connects.
-    connector: Mapping[str, Any] = {"host": "conformance", "ip": "127.0.0.1"}
+    connector: records.Connector = {"host": "conformance", "ip": "127.0.0.1"}
 
     def make_driver(self) -> base.Driver:
         """A new driver object for the test's backend, before its ``do_setup``.
@@ -61,7 +61,7 @@ class Harness(_TestCase):
         connection = self.driver.initialize_connection(self.context, volume, self.connector)
         self.assertEqual("local", connection["driver_volume_type"])
         try:
-            yield connection["data"]["device_path"]
+            yield str(connection["data"]["device_path"])
         finally:
             self.driver.terminate_connection(self.context, volume, self.connector)
 
@@ -123,7 +123,7 @@ class Harness(_TestCase):
 
     def updated(self, record: Member, update: base.ModelUpdate | None) -> Member:
         """The record with the model update applied, as the manager keeps it for later calls."""
-        update = update or {}
+        update = update or base.ModelUpdate()
         self.assertEqual(set(), set(update) - {"provider_location"}, "unknown keys in an update")
         return dataclasses.replace(record, status="available", **update)
 

@@ -10,7 +10,7 @@ import errno
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -158,15 +158,15 @@ class FileDriver(base.Driver):
 
     @_as_driver_error
     def initialize_connection(
-        self, context: base.Context, volume: records.Volume, connector: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+        self, context: base.Context, volume: records.Volume, connector: records.Connector
+    ) -> records.Connection:
         if not self._complete([_volume(volume)]):
             raise exceptions.DriverError(f"Volume {volume.id} has no file in {self.store.path}.")
         path = os.path.join(self.store.path, _volume(volume))
         return {"driver_volume_type": "local", "data": {"device_path": path}}
 
     def terminate_connection(
-        self, context: base.Context, volume: records.Volume, connector: Mapping[str, Any]
+        self, context: base.Context, volume: records.Volume, connector: records.Connector
     ) -> None:
         """Nothing to undo: a connection is no more than a path."""
 

@@ -7,7 +7,6 @@ is the engine's business.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from oslo_config import cfg
 from oslo_utils import units
@@ -130,14 +129,14 @@ class LVMDriver(base.Driver):
     # Use on this machine
 
     def initialize_connection(
-        self, context: base.Context, volume: records.Volume, connector: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+        self, context: base.Context, volume: records.Volume, connector: records.Connector
+    ) -> records.Connection:
         self.engine.activate([_volume(volume)])
         path = self.engine.device_path(_volume(volume))
         return {"driver_volume_type": "local", "data": {"device_path": path}}
 
     def terminate_connection(
-        self, context: base.Context, volume: records.Volume, connector: Mapping[str, Any]
+        self, context: base.Context, volume: records.Volume, connector: records.Connector
     ) -> None:
         """Nothing to undo: volumes stay active, and a connection is no more than a path."""
 

@@ -2,15 +2,15 @@
 """The managers' end of ``manager_client``: by messages, or by plain calls in one process."""
 
 import threading
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import oslo_messaging
 from oslo_config import cfg
 from oslo_log import log as logging
 
 from cg_extension.contract import context as cg_context
-from cg_extension.contract import exceptions
+from cg_extension.contract import exceptions, records
 from cg_extension.drivers import exceptions as driver_exceptions
 from cg_extension.reference.db import engine
 from cg_extension.reference.manager import backend, load
@@ -29,19 +29,19 @@ class Connections:
         self._backends = backends
 
     def initialize(
-        self, host: str, context: Context, volume_id: str, connector: Mapping[str, Any]
-    ) -> manager_client.Connection:
+        self, host: str, context: Context, volume_id: str, connector: records.Connector
+    ) -> records.Connection:
         """:raises ServiceUnavailable: the backend is not up, or failed."""
         driver = self._backend(host).driver
         with self._database.reader() as conn:
             volume = load.volume(conn, volume_id)
         try:
-            return dict(driver.initialize_connection(context, volume, connector))
+            return driver.initialize_connection(context, volume, connector)
         except driver_exceptions.DriverError as error:
             raise _unavailable("reach", volume_id, error) from error
 
     def terminate(
-        self, host: str, context: Context, volume_id: str, connector: Mapping[str, Any]
+        self, host: str, context: Context, volume_id: str, connector: records.Connector
     ) -> None:
         """:raises ServiceUnavailable: the backend is not up, or failed."""
         driver = self._backend(host).driver
@@ -80,14 +80,21 @@ class LocalManagerClient(manager_client.ManagerClient):
             self._backends[host].wake()
 
     def initialize_connection(
-        self, host: str, context: Context, volume_id: str, connector: Mapping
-    ) -> manager_client.Connection:
+        self, host: str, context: Context, volume_id: str, connector: records.Connector
+    ) -> records.Connection:
         return self._connections.initialize(host, context, volume_id, connector)
 
     def terminate_connection(
-        self, host: str, context: Context, volume_id: str, connector: Mapping
+        self, host: str, context: Context, volume_id: str, connector: records.Connector
     ) -> None:
         self._connections.terminate(host, context, volume_id, connector)
+
+
+# The exceptions that cross the broker as what they are, and are no fault of this process.
+_Call = TypeVar("_Call", bound=Callable[..., object])
+_tells_refusals: Callable[[_Call], _Call] = oslo_messaging.expected_exceptions(
+    exceptions.CGExtensionError
+)
 
 
 class _Endpoint:
@@ -97,19 +104,19 @@ class _Endpoint:
         self._backend = served
         self._connections = connections
 
-    def wake(self, context: Mapping[str, Any]) -> None:
+    def wake(self, context: Mapping[str, object]) -> None:
         self._backend.wake()
 
-    @oslo_messaging.expected_exceptions(exceptions.CGExtensionError)
+    @_tells_refusals
     def initialize_connection(
-        self, context: dict[str, Any], volume_id: str, connector: Mapping[str, Any]
-    ) -> manager_client.Connection:
+        self, context: Mapping[str, object], volume_id: str, connector: records.Connector
+    ) -> records.Connection:
         restored = cg_context.from_dict(context)
         return self._connections.initialize(self._backend.host, restored, volume_id, connector)
 
-    @oslo_messaging.expected_exceptions(exceptions.CGExtensionError)
+    @_tells_refusals
     def terminate_connection(
-        self, context: dict[str, Any], volume_id: str, connector: Mapping[str, Any]
+        self, context: Mapping[str, object], volume_id: str, connector: records.Connector
     ) -> None:
         restored = cg_context.from_dict(context)
         self._connections.terminate(self._backend.host, restored, volume_id, connector)

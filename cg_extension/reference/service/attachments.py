@@ -5,9 +5,6 @@ An attachment is a note of who uses a volume, and puts it in use; a connection i
 driver sets up so that a host can reach it.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from oslo_utils import uuidutils
 
 from cg_extension.contract import exceptions, records, statuses
@@ -103,23 +100,22 @@ class Attachments(base.Part):
         self.write(work)
 
     def initialize_connection(
-        self, context: base.Context, volume_id: str, connector: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Have the volume made reachable: ``{"driver_volume_type": …, "data": {…}}``.
+        self, context: base.Context, volume_id: str, connector: records.Connector
+    ) -> records.Connection:
+        """Have the volume made reachable, and say how.
 
         :raises InvalidState: the volume is neither available nor in use.
         :raises ServiceUnavailable: no manager of its backend answers.
         """
         volume = self._connectable(context, volume_id)
-        host = str(volume.host)
-        return self.managers.initialize_connection(host, context, volume_id, connector)
+        return self.managers.initialize_connection(volume.host, context, volume_id, connector)
 
     def terminate_connection(
-        self, context: base.Context, volume_id: str, connector: Mapping[str, Any]
+        self, context: base.Context, volume_id: str, connector: records.Connector
     ) -> None:
         """Undo ``initialize_connection``; the same errors."""
         volume = self._connectable(context, volume_id)
-        self.managers.terminate_connection(str(volume.host), context, volume_id, connector)
+        self.managers.terminate_connection(volume.host, context, volume_id, connector)
 
     def _connectable(self, context: base.Context, volume_id: str) -> records.Volume:
         with self.read(context) as conn:

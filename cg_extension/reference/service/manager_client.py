@@ -11,7 +11,6 @@ import importlib
 import socket
 import threading
 import time
-from collections.abc import Mapping
 from concurrent import futures
 from typing import Any
 
@@ -21,9 +20,11 @@ from oslo_log import log as logging
 
 from cg_extension.conf import errors
 from cg_extension.contract import context as cg_context
-from cg_extension.contract import exceptions
+from cg_extension.contract import exceptions, records
 
 LOG = logging.getLogger(__name__)
+
+Context = cg_context.RequestContext
 
 EXCHANGE = "cg_extension"
 # The modules whose exceptions cross the broker as what they are.
@@ -45,8 +46,6 @@ _WAKE_INTERVAL = 0.02
 # RabbitMQ's, for URLs without one; and seconds to wait for each of its hosts.
 _BROKER_PORT = 5672
 _CONNECT_TIMEOUT = 1.0
-
-Connection = dict[str, Any]
 
 
 def topic(host: str) -> str:
@@ -90,8 +89,8 @@ class ManagerClient(abc.ABC):
 
     @abc.abstractmethod
     def initialize_connection(
-        self, host: str, context: cg_context.RequestContext, volume_id: str, connector: Mapping
-    ) -> Connection:
+        self, host: str, context: Context, volume_id: str, connector: records.Connector
+    ) -> records.Connection:
         """The driver's ``{"driver_volume_type": …, "data": {…}}`` for a volume.
 
         :raises ServiceUnavailable: no manager of ``host`` answers.
@@ -99,7 +98,7 @@ class ManagerClient(abc.ABC):
 
     @abc.abstractmethod
     def terminate_connection(
-        self, host: str, context: cg_context.RequestContext, volume_id: str, connector: Mapping
+        self, host: str, context: Context, volume_id: str, connector: records.Connector
     ) -> None:
         """Undo ``initialize_connection``.
 
@@ -165,15 +164,15 @@ class MessagingManagerClient(ManagerClient):
             time.sleep(_WAKE_INTERVAL)
 
     def initialize_connection(
-        self, host: str, context: cg_context.RequestContext, volume_id: str, connector: Mapping
-    ) -> Connection:
-        connection: Connection = self._call(
+        self, host: str, context: Context, volume_id: str, connector: records.Connector
+    ) -> records.Connection:
+        connection: records.Connection = self._call(
             host, context, "initialize_connection", volume_id, connector
         )
         return connection
 
     def terminate_connection(
-        self, host: str, context: cg_context.RequestContext, volume_id: str, connector: Mapping
+        self, host: str, context: Context, volume_id: str, connector: records.Connector
     ) -> None:
         self._call(host, context, "terminate_connection", volume_id, connector)
 
@@ -197,10 +196,10 @@ class MessagingManagerClient(ManagerClient):
     def _call(
         self,
         host: str,
-        context: cg_context.RequestContext,
+        context: Context,
         method: str,
         volume_id: str,
-        connector: Mapping,
+        connector: records.Connector,
     ) -> Any:
         answer: futures.Future[Any] = futures.Future()
 
