@@ -94,7 +94,7 @@ class Router:
             return faults.from_exception(error, environ)(environ, start_response)
         if version is not None:
             start_response = microversions.told(version, start_response)
-        application = arguments.pop("controller")
+        application: WSGIApplication = arguments.pop("controller")
         environ["wsgiorg.routing_args"] = ((), {**arguments, "project_id": project_id})
         return application(environ, start_response)
 

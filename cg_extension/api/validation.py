@@ -123,9 +123,9 @@ class Body:
         document = parse(raw)
         if not isinstance(document, dict):
             invalid("the body must be a JSON object.")
-        document = _stripped(document, self._schema)
-        _check(self._validator, document, "the body", "keys")
-        return document
+        stripped: dict[str, Any] = _stripped(document, self._schema)
+        _check(self._validator, stripped, "the body", "keys")
+        return stripped
 
 
 class Query:

@@ -60,7 +60,7 @@ def context_of(req: webob.Request) -> cg_context.RequestContext:
 
     :raises Unauthorized: it let an unknown one through.
     """
-    context = req.environ.get(cg_context.ENVIRON_KEY)
+    context: cg_context.RequestContext | None = req.environ.get(cg_context.ENVIRON_KEY)
     if context is None:
         raise exceptions.Unauthorized()
     return context
@@ -135,6 +135,7 @@ class Resource:
             )
         context.may_read_late = req.method in _READING
         result = call(req, arguments)
-        if isinstance(result, webob.Response):
-            return result
-        return answer.Answer(call.status, result)
+        if not isinstance(result, webob.Response):
+            result = answer.Answer(call.status, result)
+        application: Callable[..., Iterable[bytes]] = result
+        return application

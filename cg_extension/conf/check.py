@@ -144,7 +144,7 @@ def _check_pairs(conf: cfg.ConfigOpts) -> None:
 def _can_rotate(conf: cfg.ConfigOpts) -> bool:
     """Whether the log's next turn is ever later than now; setting the log up would not end."""
     weekday = conf.log_rotate_interval_type.lower() == "weekday"  # 0 is a Monday.
-    return weekday or conf.log_rotate_interval > 0
+    return bool(weekday or conf.log_rotate_interval > 0)
 
 
 def _freeze_deadlines(conf: cfg.ConfigOpts) -> Iterator[tuple[str, float]]:

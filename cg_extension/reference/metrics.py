@@ -72,7 +72,7 @@ def serve(conf: cfg.ConfigOpts, *collectors: registry.Collector) -> Callable[[],
     served = prometheus_client.REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         served = prometheus_client.CollectorRegistry()
-        multiprocess.MultiProcessCollector(served)
+        multiprocess.MultiProcessCollector(served)  # type: ignore[no-untyped-call]
     for collector in collectors:
         served.register(collector)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:

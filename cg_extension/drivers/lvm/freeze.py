@@ -61,26 +61,35 @@ _RESUME_PAUSE = 0.05
 
 # What it is in words, the ioctl's number, its content.
 Request = tuple[str, int, bytes]
+# What it is in words, the device's path, how many bytes of it become zeros.
+Clearing = tuple[str, str, int]
 
 
 def main() -> None:
     """Carry out the plan on standard input; answer on standard output."""
     with open(0, "rb") as plan:
-        answer = _carry_out(marshal.load(plan))  # noqa: S302  # of the same Python, our parent
+        answer = _carry_out(**marshal.load(plan))  # noqa: S302  # of the same Python, our parent
     try:
         os.write(1, answer.encode())
     except OSError:  # the caller may have been killed; the devices are free all the same
         pass
 
 
-def _carry_out(plan: dict) -> str:
+def _carry_out(
+    prepare: list[Request | Clearing],
+    suspend: list[Request],
+    take: list[Request],
+    resume: list[Request],
+    deadline: float,
+    harmless: int,
+) -> str:
     control = os.open("/dev/mapper/control", os.O_RDWR | os.O_CLOEXEC)
-    window = _Window(control, plan["suspend"], plan["take"], plan["resume"])
+    window = _Window(control, suspend, take, resume)
     try:
-        with _Watchdog(window, plan["deadline"]) as watchdog:
-            for step in plan["prepare"]:
+        with _Watchdog(window, deadline) as watchdog:
+            for step in prepare:
                 _prepare(control, step)
-            window.rehearse(plan["harmless"])
+            window.rehearse(harmless)
             time.sleep(_SETTLE)
             _run_before_others()
             watchdog.go()
@@ -95,18 +104,19 @@ def _carry_out(plan: dict) -> str:
         return f"error {window.failure}"
     if not window.all_resumed:
         return "error not all devices could be resumed at once"
-    if window.held > plan["deadline"]:
+    if window.held > deadline:
         return "late"
     return f"held {window.held!r} {window.since!r}"
 
 
-def _prepare(control: int, step: tuple) -> None:
-    text, target, content = step
+def _prepare(control: int, step: Request | Clearing) -> None:
+    text = step[0]
     try:
-        if isinstance(target, str):
-            _clear(target, content)
-        else:
-            fcntl.ioctl(control, target, bytearray(content))
+        match step:
+            case _, str(path), int(size):
+                _clear(path, size)
+            case _, int(number), bytes(content):
+                fcntl.ioctl(control, number, bytearray(content))
     except OSError as error:
         raise OSError(error.errno, f"{text}: {error.strerror}") from error
 

@@ -41,7 +41,9 @@ class _Key:
         return column.asc() if self.ascending else column.desc()
 
     def after(self, value: Any) -> sa.ColumnElement[bool]:
-        return self.column > value if self.ascending else self.column < value
+        after: sa.ColumnElement[bool]
+        after = self.column > value if self.ascending else self.column < value
+        return after
 
 
 def page(

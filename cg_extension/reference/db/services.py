@@ -99,4 +99,5 @@ def is_up(row: rows.Row, *, now: datetime.datetime, down_time: float) -> bool:
     """
     if not row.state_ok or row.heartbeat_at is None:
         return False
-    return (now - row.heartbeat_at).total_seconds() <= down_time
+    silent_for: datetime.timedelta = now - row.heartbeat_at
+    return silent_for.total_seconds() <= down_time

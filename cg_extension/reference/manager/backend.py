@@ -183,14 +183,15 @@ class Backend:
 
     def _claim_due(self) -> float:
         """Claim as much as there are workers for; seconds until it is worth to look again."""
+        interval: float = self._conf.operation_poll_interval
         free = self._workers - self._running
         if free <= 0:
-            return self._conf.operation_poll_interval  # The next one that ends wakes us.
+            return interval  # The next one that ends wakes us.
         with self._database.reader() as conn:
             exclude = self._keeper.not_to_be_claimed()
             due = queue.next_due(conn, self.host, exclude=exclude)
         if due is None:
-            return self._conf.operation_poll_interval
+            return interval
         if due > 0:
             return due
         claimed = self._keeper.claim(self.host, free)

@@ -61,7 +61,7 @@ def payload(resource: records.Resource, status: str, reason: str | None) -> dict
     return values
 
 
-class _ContextSerializer(oslo_messaging.NoOpSerializer):
+class _ContextSerializer(oslo_messaging.NoOpSerializer):  # type: ignore[misc]  # untyped
     """Sends what oslo.messaging lets through of a request's context."""
 
     def serialize_context(self, ctxt: Any) -> dict[str, Any]:

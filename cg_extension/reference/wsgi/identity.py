@@ -31,7 +31,7 @@ SECTION = "keystone_authtoken"
 _FILES = ("cafile", "certfile", "keyfile")
 
 
-class AuthToken(auth_token.AuthProtocol):
+class AuthToken(auth_token.AuthProtocol):  # type: ignore[misc]  # untyped
     """Passes on the requests whose token Keystone confirms.
 
     :param application: finds what Keystone said in the environ, as auth_token leaves it.

@@ -89,7 +89,8 @@ def load(conf: cfg.ConfigOpts, service: ReferenceService) -> "WSGIApplication":
     try:
         # Filters may be anybody's.
         with errors.blaming(f"Paste file {path}, pipeline {conf.auth_strategy}"):
-            return deploy.loadapp(f"config:{path}", name=conf.auth_strategy)
+            application: WSGIApplication = deploy.loadapp(f"config:{path}", name=conf.auth_strategy)
+            return application
     finally:
         _current.reset(token)
 

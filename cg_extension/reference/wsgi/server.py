@@ -88,7 +88,7 @@ class _Request(cheroot.HTTPRequest):
 
     def read_request_headers(self) -> bool:
         self.inheaders = _Headers()
-        return bool(super().read_request_headers())
+        return bool(super().read_request_headers())  # type: ignore[no-untyped-call]
 
     def respond(self) -> None:
         # Chunks that the application leaves unread must not be taken for the next request.
@@ -138,7 +138,7 @@ class _Server(wsgi.Server):
         *others, last = socket.getaddrinfo(host, port, 0, kind, 0, socket.AI_PASSIVE)
         for family, _kind, protocol, _name, _address in others:
             with contextlib.suppress(OSError):
-                self._taken = super().bind(family, kind, protocol)
+                self._taken: socket.socket = super().bind(family, kind, protocol)
                 return
         self._taken = super().bind(last[0], kind, last[2])
 

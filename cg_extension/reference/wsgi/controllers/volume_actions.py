@@ -88,4 +88,5 @@ class VolumeActionsController(base.Controller):
 def _connector(arguments: base.Document) -> base.Document:
     if "connector" not in arguments:
         validation.invalid("connector must be given.")
-    return arguments["connector"]
+    connector: base.Document = arguments["connector"]
+    return connector

@@ -190,7 +190,7 @@ class FreezeTest(base.BaseTestCase):
             mock.patch.object(freeze, "_run_before_others"),
             mock.patch.object(freeze, "_run_among_others"),
         ):
-            return freeze._carry_out(marshal.loads(plan.encoded()))
+            return freeze._carry_out(**marshal.loads(plan.encoded()))
 
     def test_it_tells_for_how_long_it_held(self) -> None:
         before = time.monotonic()
@@ -210,7 +210,7 @@ class FreezeTest(base.BaseTestCase):
             mock.patch.object(freeze.os, "open", return_value=-1),
             mock.patch.object(freeze, "_protect_from_waiting"),
         ):
-            answer = freeze._carry_out(marshal.loads(plan.encoded()))
+            answer = freeze._carry_out(**marshal.loads(plan.encoded()))
         self.assertEqual("error message pool: made to fail", answer)
         self.assertEqual(["pool"], self.sent)
 
