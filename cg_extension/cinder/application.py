@@ -10,7 +10,8 @@ from oslo_config import cfg
 
 from cg_extension import policies
 from cg_extension.api import cgsnapshots, consistencygroups, extensions, microversions, router
-from cg_extension.cinder import convert, errors, nulls, service
+from cg_extension.cinder import context as cinder_context
+from cg_extension.cinder import errors, nulls, service
 from cg_extension.contract import context as cg_context
 
 DESCRIPTORS = (consistencygroups.Consistencygroups, cgsnapshots.Cgsnapshots)
@@ -38,14 +39,15 @@ class ExtensionManager:
         """Nothing to note: Cinder itself lists extensions by the same two aliases."""
 
     def authorize(
-        self, context: cg_context.RequestContext, rule: str, target: Mapping[str, Any]
+        self, context: cg_context.RequestContext, rule: str, target: Mapping[str, object]
     ) -> None:
         """Check one of our rules as Cinder's policy file has it.
 
         :raises Forbidden: the rule does not allow it.
         """
         with errors.from_cinder():
-            policy.enforce(context.cinder, rule, cg_context.policy_target(target))
+            asking = cinder_context.of_cinder(context)
+            policy.enforce(asking, rule, cg_context.policy_target(target))
 
 
 def _register_policies() -> None:
@@ -74,6 +76,6 @@ class ConsistencyGroups:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         context = environ.get(CINDER_CONTEXT)
         if context is not None:
-            environ[cg_context.ENVIRON_KEY] = convert.request_context(context)
+            environ[cg_context.ENVIRON_KEY] = cinder_context.RequestContext(context)
         nulls.drop(environ)
         return self._router(environ, start_response)

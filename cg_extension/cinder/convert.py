@@ -7,32 +7,14 @@ Nothing here asks the database: what an object does not hold itself is handed in
 import datetime
 from collections.abc import Iterable
 
-from cinder import context as cinder_context
 from cinder import objects
 
-from cg_extension.contract import context as cg_context
 from cg_extension.contract import records
 
 
-def request_context(context: cinder_context.RequestContext) -> cg_context.RequestContext:
-    """Our request context for Cinder's, which it keeps for the calls into Cinder."""
-    ours = cg_context.RequestContext(
-        user_id=context.user_id,
-        project_id=context.project_id,
-        is_admin=context.is_admin,
-        roles=context.roles,
-        request_id=context.request_id,
-        global_request_id=context.global_request_id,
-        # Cinder's stays the one that its own logging finds for this request.
-        overwrite=False,
-    )
-    ours.cinder = context
-    return ours
-
-
-def _naive(moment: datetime.datetime | None) -> datetime.datetime | None:
+def _naive(moment: datetime.datetime) -> datetime.datetime:
     """Cinder's objects hold UTC with a zone; records hold UTC without one."""
-    return None if moment is None else moment.replace(tzinfo=None)
+    return moment.replace(tzinfo=None)
 
 
 def group(source: objects.Group, volume_types: Iterable[str]) -> records.Group:
@@ -45,7 +27,7 @@ def group(source: objects.Group, volume_types: Iterable[str]) -> records.Group:
         description=source.description,
         status=source.status,
         created_at=_naive(source.created_at),
-        updated_at=_naive(source.updated_at),
+        updated_at=source.updated_at and _naive(source.updated_at),
         host=source.host,
         availability_zone=source.availability_zone,
         volume_types=tuple(sorted(volume_types)),
@@ -64,6 +46,6 @@ def cgsnapshot(source: objects.GroupSnapshot) -> records.CGSnapshot:
         description=source.description,
         status=source.status,
         created_at=_naive(source.created_at),
-        updated_at=_naive(source.updated_at),
+        updated_at=source.updated_at and _naive(source.updated_at),
         consistencygroup_id=source.group_id,
     )

@@ -17,12 +17,13 @@ from cinder import exception, objects
 from cinder.volume import group_types, volume_types
 
 from cg_extension.cinder import convert, errors, groups
+from cg_extension.cinder.context import of_cinder
 from cg_extension.cinder.database import api as db
 from cg_extension.cinder.database import models
 from cg_extension.contract import exceptions, interface, records
 
 Context = interface.Context
-R = TypeVar("R")
+R = TypeVar("R", bound=records.Identified)
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -74,9 +75,9 @@ class CinderService(interface.GroupService):
         availability_zone: str | None,
     ) -> records.Group:
         _need_project(context)
-        types = self._resolve_volume_types(context.cinder, volume_types)
+        types = self._resolve_volume_types(of_cinder(context), volume_types)
         group = self._api.create(
-            context.cinder,
+            of_cinder(context),
             name,
             description,
             self._group_type(),
@@ -98,10 +99,10 @@ class CinderService(interface.GroupService):
         _need_project(context)
         if cgsnapshot_id is not None:
             self._group_snapshot(context, cgsnapshot_id)
-        else:
+        elif source_cgid is not None:
             self._group(context, source_cgid)
         group = self._api.create_from_src(
-            context.cinder, name, description, cgsnapshot_id, source_cgid
+            of_cinder(context), name, description, cgsnapshot_id, source_cgid
         )
         return self._record(context, group)
 
@@ -118,7 +119,7 @@ class CinderService(interface.GroupService):
     ) -> None:
         group = self._group(context, group_id)
         self._api.update(
-            context.cinder,
+            of_cinder(context),
             group,
             name,
             description,
@@ -128,13 +129,13 @@ class CinderService(interface.GroupService):
 
     @_raises_ours
     def delete_group(self, context: Context, group_id: str, *, force: bool = False) -> None:
-        self._api.delete(context.cinder, self._group(context, group_id), force)
+        self._api.delete(of_cinder(context), self._group(context, group_id), force)
 
     @_raises_ours
     def reset_group_status(self, context: Context, group_id: str, *, status: str) -> None:
         # Whatever it is now: nothing here tells a status of work under way from one that work
         # left behind when its process died.
-        self._api.reset_status(context.cinder, self._group(context, group_id), status)
+        self._api.reset_status(of_cinder(context), self._group(context, group_id), status)
 
     @_raises_ours
     def list_cgsnapshots(
@@ -170,18 +171,18 @@ class CinderService(interface.GroupService):
         _need_project(context)
         group = self._group(context, group_id)
         return convert.cgsnapshot(
-            self._api.create_group_snapshot(context.cinder, group, name, description)
+            self._api.create_group_snapshot(of_cinder(context), group, name, description)
         )
 
     @_raises_ours
     def delete_cgsnapshot(self, context: Context, cgsnapshot_id: str) -> None:
         snapshot = self._group_snapshot(context, cgsnapshot_id)
-        self._api.delete_group_snapshot(context.cinder, snapshot)
+        self._api.delete_group_snapshot(of_cinder(context), snapshot)
 
     @_raises_ours
     def reset_cgsnapshot_status(self, context: Context, cgsnapshot_id: str, *, status: str) -> None:
         snapshot = self._group_snapshot(context, cgsnapshot_id)
-        self._api.reset_group_snapshot_status(context.cinder, snapshot, status)
+        self._api.reset_group_snapshot_status(of_cinder(context), snapshot, status)
 
     @staticmethod
     def _group_type() -> str:
@@ -193,16 +194,16 @@ class CinderService(interface.GroupService):
                 " consistency groups are told from other groups, does not exist; the deployer"
                 " must create it."
             )
-        return group_type["id"]
+        return str(group_type["id"])
 
     def _group(self, context: Context, group_id: str) -> objects.Group:
-        group = self._api.get(context.cinder, group_id)
+        group = self._api.get(of_cinder(context), group_id)
         if group.group_type_id != self._group_type():
             raise exceptions.GroupNotFound(id=group_id)
         return group
 
     def _group_snapshot(self, context: Context, snapshot_id: str) -> objects.GroupSnapshot:
-        snapshot = self._api.get_group_snapshot(context.cinder, snapshot_id)
+        snapshot = self._api.get_group_snapshot(of_cinder(context), snapshot_id)
         if snapshot.group_type_id != self._group_type():
             raise exceptions.CGSnapshotNotFound(id=snapshot_id)
         return snapshot
@@ -222,7 +223,8 @@ class CinderService(interface.GroupService):
         if query.limit == 0:
             return records.Page((), False)
         filters["group_type_id"] = self._group_type()
-        wanted = filters.pop("project_id", None)
+        asked = filters.pop("project_id", None)
+        wanted = None if asked is None else str(asked)
         project_id = context.project_id
         if query.all_tenants and context.is_admin:
             project_id = wanted
@@ -236,7 +238,7 @@ class CinderService(interface.GroupService):
             return records.Page((), False)
         rows = list(
             get_all(
-                context.cinder,
+                of_cinder(context),
                 filters=filters,
                 marker=query.marker,
                 limit=query.limit + 1,
@@ -255,7 +257,7 @@ class CinderService(interface.GroupService):
         :raises InvalidInput: the marker is no row that the list could hold.
         """
         try:
-            row = get(context.cinder, marker)
+            row = get(of_cinder(context), marker)
         except exception.NotFound:
             row = None
         if row is None or project_id not in (None, row.project_id):
@@ -270,7 +272,7 @@ class CinderService(interface.GroupService):
         )
         types = defaultdict(list)
         if group_ids:
-            with db.main_context_manager.reader.using(context.cinder) as session:
+            with db.main_context_manager.reader.using(of_cinder(context)) as session:
                 for group_id, type_id in session.execute(statement):
                     types[group_id].append(type_id)
         return types
