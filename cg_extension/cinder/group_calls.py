@@ -8,7 +8,7 @@ into.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from cinder import context as cinder_context
 from cinder import objects
@@ -20,14 +20,23 @@ from cg_extension.drivers.lvm import engine as lvm_engine
 
 LOG = logging.getLogger(__name__)
 
-Context = cinder_context.RequestContext
+Context: TypeAlias = cinder_context.RequestContext
 Update = dict[str, Any]
 
 
 class GroupCalls:
-    """To be mixed into a subclass of Cinder's LVM driver, which sets ``engine``."""
+    """To be mixed into a subclass of Cinder's LVM driver, which has the ``engine``."""
 
-    engine: lvm_engine.Engine
+    # Of Cinder's driver.
+    remove_export: Callable[[Context, objects.Volume], None]
+    delete_volume: Callable[[objects.Volume], None]
+    delete_snapshot: Callable[[objects.Snapshot], None]
+    _escape_snapshot: Callable[[str], str]
+
+    @property
+    def engine(self) -> lvm_engine.Engine:
+        """The engine of the backend's volume group."""
+        raise NotImplementedError
 
     def create_group(self, context: Context, group: objects.Group) -> Update:
         """A group of volumes needs nothing on the volume group."""
@@ -94,7 +103,7 @@ class GroupCalls:
 
         The content of source volumes, which may be written to, is that of one instant.
         """
-        sources = snapshots if group_snapshot is not None else source_vols
+        sources = (snapshots if group_snapshot is not None else source_vols) or ()
         copies = [
             lvm_engine.Copy(source=self._lv_name(source), target=volume.name)
             for source, volume in zip(sources, volumes, strict=True)

@@ -9,6 +9,7 @@ follows it fails. Everything else is Cinder's, and so are all rows and messages.
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from cinder import context as cinder_context
 from cinder import exception, objects, quota, quota_utils
@@ -25,7 +26,7 @@ from cg_extension.cinder.database import api as db
 from cg_extension.cinder.database import models
 from cg_extension.contract import exceptions
 
-Context = cinder_context.RequestContext
+Context: TypeAlias = cinder_context.RequestContext
 GroupStatus = fields.GroupStatus
 GROUP_QUOTAS = quota.GROUP_QUOTAS
 
@@ -53,7 +54,7 @@ def _status_on_failure(rows: Iterable[tuple[objects.base.CinderObject, str]]) ->
                 row.save()
 
 
-class GroupAPI(api.API):
+class GroupAPI(api.API):  # type: ignore[misc]  # untyped
     """Used for consistency groups only; Cinder's own /groups paths keep Cinder's class."""
 
     def _cast_create_group(self, context: Context, group: objects.Group, *rest: object) -> None:
@@ -105,7 +106,9 @@ class GroupAPI(api.API):
 
     def _reserve_group(self, context: Context) -> Sequence[str]:
         try:
-            return GROUP_QUOTAS.reserve(context, project_id=context.project_id, groups=1)
+            reserved: Sequence[str]
+            reserved = GROUP_QUOTAS.reserve(context, project_id=context.project_id, groups=1)
+            return reserved
         except exception.OverQuota as error:
             # Raises the kind that says which quota.
             quota_utils.process_reserve_over_quota(context, error, resource="groups")

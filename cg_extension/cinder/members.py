@@ -9,6 +9,7 @@ could join two groups, or be deleted while it joins one, which leaves the group 
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias, cast
 
 import sqlalchemy as sa
 from cinder import context as cinder_context
@@ -19,7 +20,7 @@ from cg_extension.cinder.database import api as db
 from cg_extension.cinder.database import models
 from cg_extension.contract import membership, statuses
 
-Context = cinder_context.RequestContext
+Context: TypeAlias = cinder_context.RequestContext
 VOLUME = models.Volume
 
 
@@ -101,7 +102,7 @@ def _set_group(
     changed = session.execute(
         statement.values(group_id=group_id), execution_options={"synchronize_session": False}
     )
-    return changed.rowcount
+    return cast(sa.CursorResult[Any], changed).rowcount
 
 
 def _backend(host: str | None) -> str | None:

@@ -26,7 +26,8 @@ class Member:
     @property
     def size(self) -> int:
         """GiB that a copy of the data takes."""
-        return self.snapshot.volume_size if self.snapshot else self.volume.size
+        size: int = self.snapshot.volume_size if self.snapshot else self.volume.size
+        return size
 
     @property
     def volume_type(self) -> objects.VolumeType:
@@ -86,7 +87,7 @@ def load(
     """
     if group_snapshot_id is not None:
         return _load_group_snapshot(context, group_snapshot_id)
-    return _load_group(context, source_group_id)
+    return _load_group(context, source_group_id or "")
 
 
 def _load_group_snapshot(context: cinder_context.RequestContext, snapshot_id: str) -> Source:

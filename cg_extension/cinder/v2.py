@@ -12,8 +12,6 @@ import webob
 import webob.dec
 from cinder.api import common
 
-Response = webob.Response
-
 
 class Version2:
     """A WSGI filter before Cinder's v3 application.
@@ -24,8 +22,8 @@ class Version2:
     def __init__(self, application: Any) -> None:
         self._application = application
 
-    @webob.dec.wsgify
-    def __call__(self, req: webob.Request) -> Response:
+    @webob.dec.wsgify  # type: ignore[untyped-decorator]
+    def __call__(self, req: webob.Request) -> webob.Response:
         """Answer one request as version 2 did."""
         here = common.get_request_url(req)
         if req.path_info in ("", "/"):
@@ -53,7 +51,7 @@ def _with_links_to(here: str, there: str, body: bytes) -> bytes:
     return body.replace(f'"href": "{there}/'.encode(), f'"href": "{here}/'.encode())
 
 
-def _version_document(here: str) -> Response:
+def _version_document(here: str) -> webob.Response:
     """What version discovery of today's clients takes."""
     version = {
         "id": "v2.0",
@@ -69,4 +67,4 @@ def _version_document(here: str) -> Response:
             }
         ],
     }
-    return Response(json={"versions": [version]})
+    return webob.Response(json={"versions": [version]})

@@ -32,7 +32,10 @@ def engine_opts() -> list[cfg.Opt]:
 
 
 @interface.volumedriver
-class ConsistentLVMVolumeDriver(group_calls.GroupCalls, lvm.LVMVolumeDriver):
+class ConsistentLVMVolumeDriver(
+    group_calls.GroupCalls,
+    lvm.LVMVolumeDriver,  # type: ignore[misc]  # untyped
+):
     """Takes the snapshots of a group at one instant, whatever the group's type.
 
     :raises UnsupportedRelease: the installed Cinder is none that this was tried with.
