@@ -36,7 +36,8 @@ finish() {
 install() {
     say "Installing into $venv"
     make_venv "$venv"
-    "$venv/bin/pip" install -q --editable . python-openstackclient ||
+    "$venv/bin/pip" install -q --constraint constraints.txt \
+        --editable ".[reference]" python-openstackclient ||
         die "pip could not install the packages"
 }
 

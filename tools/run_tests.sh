@@ -18,7 +18,7 @@ fi
 
 venv=$PWD/.venv/tox
 make_venv "$venv"
-"$venv/bin/pip" install -q 'bindep>=2.11' 'tox>=4.6' 'tox-uv>=1.20' || die "could not install tox"
+"$venv/bin/pip" install -q 'bindep>=2.11' 'tox>=4.30' 'tox-uv>=1.37' || die "could not install tox"
 # uv fills an environment in a tenth of pip's time. It does not know pip's settings, though: where
 # packages come by those alone, pip has to do it.
 "$venv/bin/uv" pip install -q --dry-run --reinstall --python "$venv/bin/python" pip ||

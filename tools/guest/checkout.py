@@ -8,6 +8,8 @@ import shlex
 
 from guest import tree
 
+# Where git, by whose tags versions go, is not asked.
+VERSION = "0"
 # In the guest, whose tree is its own or an image's copy: as ``pip install --editable`` does it.
 _INSTALL = """\
 cd {environment}/lib/python3*/site-packages
@@ -24,11 +26,11 @@ def install(directory: pathlib.Path) -> str:
     setup = configparser.ConfigParser()
     setup.optionxform = str  # type: ignore[assignment,method-assign]
     setup.read(tree.ROOT / "setup.cfg")
-    name, version = setup["metadata"]["name"], setup["metadata"]["version"]
-    described = directory / f"{name}-{version}.dist-info"
+    name = setup["metadata"]["name"]
+    described = directory / f"{name}-{VERSION}.dist-info"
     described.mkdir(parents=True)
     (described / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: {VERSION}\n"
     )
     entry_points = setup["options.entry_points"]
     (described / "entry_points.txt").write_text(

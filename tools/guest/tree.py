@@ -26,6 +26,7 @@ import time
 from collections.abc import Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+CONSTRAINTS = ROOT / "constraints.txt"
 CACHE = (
     pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
     / "cg_extension"
@@ -139,7 +140,7 @@ def tree(release: str, layer: str = "test") -> pathlib.Path:
 
 def _key(release: str, layer: str) -> str:
     """A hash of all that a tree is made of."""
-    recipe = []
+    recipe: list[object] = [CONSTRAINTS.read_text()] if LAYERS[layer].below else []
     below: str | None = layer
     while below is not None:
         described = dataclasses.asdict(LAYERS[below])
@@ -214,13 +215,18 @@ def _make_environment(path: pathlib.Path, required: list[str]) -> None:
     if certificates:
         shutil.copyfile(certificates, path / "tmp/certificates")
         settings["PIP_CERT"] = "/tmp/certificates"
+    shutil.copyfile(CONSTRAINTS, path / "tmp/constraints.txt")
     _chroot(path, "python3", "-m", "venv", str(pathlib.PurePath(PYTHON).parents[1]))
     try:
         _chroot(
-            path, PYTHON, "-m", "pip", "install", "--quiet", "--no-cache-dir", *required, **settings
+            path,
+            *(PYTHON, "-m", "pip", "install", "--quiet", "--no-cache-dir"),
+            *("--constraint", "/tmp/constraints.txt", *required),
+            **settings,
         )
     finally:
         (path / "tmp/certificates").unlink(missing_ok=True)
+        (path / "tmp/constraints.txt").unlink()
 
 
 def _pip_configuration() -> tuple[dict[str, str], str | None]:

@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes constraints.txt anew: the newest release of every package that the tests install.
+
+The file is what tox, guests and quickstart.sh install with, so that a test that fails today passed
+yesterday with the same packages. Run this by .venv/tox/bin/python, which run_tests.sh makes, then
+the tests; ``cinder28`` is not held to it. One line a package, whatever its Python, by uv.
+"""
+
+import configparser
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+FILE = ROOT / "constraints.txt"
+HEADER = "# Written by tools/renew_constraints.py.\n"
+# What each of them installs beside the extra ``test`` of the project.
+ENVIRONMENTS = ("testenv:linters", "testenv:cinder")
+
+
+def requirements() -> list[str]:
+    """The dependencies in tox.ini; those of other sections are followed."""
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    waiting = list(ENVIRONMENTS)
+    found: set[str] = set()
+    for section in waiting:
+        for line in tox[section]["deps"].split():
+            if line.startswith("{["):
+                waiting.append(line.removeprefix("{[").partition("]")[0])
+            else:
+                found.add(line)
+    return sorted(found)
+
+
+def main() -> None:
+    """Ask uv, which asks the package index."""
+    command = (
+        *(pathlib.Path(sys.executable).with_name("uv"), "pip", "compile", "--quiet", "--universal"),
+        *("--python-version", "3.11", "--no-header", "--no-annotate", "--no-emit-index-url"),
+        *("--upgrade", "--extra", "test", ROOT / "setup.cfg", "-"),
+    )
+    text = "\n".join(requirements())
+    done = subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, check=True)
+    FILE.write_text(HEADER + done.stdout)
+
+
+if __name__ == "__main__":
+    main()
