@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Indexes that migrations make: a run that was killed, on MariaDB, may have made some of them."""
 
-import sqlalchemy as sa
 from alembic import op
+from oslo_db.sqlalchemy import utils
 
 
 def create_index(name: str, table: str, columns: list[str]) -> None:
     """Create an index unless it is there."""
     # MySQL has no IF NOT EXISTS for it.
-    if name not in [index["name"] for index in sa.inspect(op.get_bind()).get_indexes(table)]:
+    if not utils.index_exists(op.get_bind(), table, name):
         op.create_index(name, table, columns)
