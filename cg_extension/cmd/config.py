@@ -37,18 +37,24 @@ def new_conf() -> cfg.ConfigOpts:
     return conf
 
 
-def read(conf: cfg.ConfigOpts, prog: str, arguments: Sequence[str] | None = None) -> None:
+def read(
+    conf: cfg.ConfigOpts,
+    prog: str,
+    arguments: Sequence[str] | None = None,
+    description: str | None = None,
+) -> None:
     """Parse the command line and the configuration files that it names, and set up the logs.
 
     Without ``--config-file``: ``cg_extension.conf`` and ``PROG.conf`` of the usual places, such
     as ``/etc/cg_extension/``.
 
     :param arguments: without the program's name; None: those of this process.
+    :param description: of the program, for ``--help``.
     :raises errors.StartError: an option can't have the value that it has.
     """
     try:
         with errors.blaming("Configuration files"):
-            conf(arguments, project=PROJECT, prog=prog)
+            conf(arguments, project=PROJECT, prog=prog, description=description)
     except errors.StartError as error:
         if isinstance(error.__cause__, UnicodeDecodeError):  # Which does not say where.
             given = sys.argv[1:] if arguments is None else arguments

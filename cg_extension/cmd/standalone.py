@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """``cg-standalone``: API and manager in one process, with no configuration needed."""
 
-import argparse
 import os
 from collections.abc import Sequence
 
@@ -17,29 +16,30 @@ from cg_extension.reference.wsgi import pipeline, server
 
 PROG = "cg-standalone"
 _BACKEND = "file"
+_DESCRIPTION = (
+    "Serve volumes and consistency groups from one process: API, manager, SQLite database and a "
+    "backend of plain files. Options of the configuration files hold here, too."
+)
+# Arguments, the options that they stand for, and what they are.
+_ARGUMENTS = {
+    "host": ("osapi_volume_listen", "Address to listen on (default: 127.0.0.1)."),
+    "port": ("osapi_volume_listen_port", "Port to listen on (default: 8776)."),
+    "state-path": (
+        "state_path",
+        f"Directory of database and volumes (default: {config.default_state_path()}).",
+    ),
+}
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog=PROG,
-        description="Serve volumes and consistency groups from one process: API, manager, SQLite "
-        "database and a backend of plain files. Options of the configuration files "
-        "hold here, too.",
-    )
-    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port to listen on (default: 8776)")
-    parser.add_argument(
-        "--state-path",
-        type=os.path.abspath,
-        help=f"directory of database and volumes (default: {config.default_state_path()})",
-    )
-    for option in ("--config-file", "--config-dir"):
-        parser.add_argument(option, action="append", default=[], help="as of oslo.config")
-    parser.add_argument("--debug", action="store_true", help="log more")
-    return parser.parse_args(arguments)
+def _register_arguments(conf: cfg.ConfigOpts) -> None:
+    """The short arguments of the command line; oslo.config and oslo.log bring their own."""
+    for name, (option, text) in _ARGUMENTS.items():
+        # As text: what is wrong with it, the option that it stands for says in better words.
+        dest, metavar = f"argument_for_{option}", name.rpartition("-")[2].upper()
+        conf.register_cli_opt(cfg.StrOpt(name, dest=dest, metavar=metavar, help=text))
 
 
-def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
+def _configure(arguments: Sequence[str] | None) -> cfg.ConfigOpts:
     """Defaults that suit one process, under the configuration files, under the command line."""
     conf = config.new_conf()
     conf.set_default("state_path", config.default_state_path())
@@ -47,21 +47,15 @@ def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
     conf.set_default("enabled_backends", [_BACKEND])
     cg_conf.register_backend_opts(conf, _BACKEND)
     conf.set_default("volume_driver", "file", group=_BACKEND)
-    arguments = ["--debug"] if options.debug else []
-    for name in ("config_file", "config_dir"):
-        for path in getattr(options, name):
-            arguments += [f"--{name.replace('_', '-')}", path]
-    config.read(conf, PROG, arguments)
-    for argument, name, value in (
-        ("--host", "osapi_volume_listen", options.host),
-        ("--port", "osapi_volume_listen_port", options.port),
-        ("--state-path", "state_path", options.state_path),
-    ):
+    _register_arguments(conf)
+    config.read(conf, PROG, arguments, _DESCRIPTION)
+    for name, (option, _text) in _ARGUMENTS.items():
+        value = conf[f"argument_for_{option}"]
         if value is not None:
             try:
-                conf.set_override(name, value)
+                conf.set_override(option, os.path.abspath(value) if "path" in name else value)
             except ValueError as error:
-                raise errors.StartError(f"{argument} {value}: {error}") from error
+                raise errors.StartError(f"--{name} {value}: {error}") from error
     return conf
 
 
@@ -70,9 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     :param arguments: of the command line; None: those of this process.
     """
-    options = _parse(arguments)
     with lifecycle.command(PROG) as begun:
-        conf = _configure(options)
+        conf = _configure(arguments)
         stop = work.StopSignal()
         claimant = instance.Instance(conf.state_path, conf.host)
         database = databases.open_database(conf)
