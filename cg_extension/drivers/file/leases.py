@@ -4,9 +4,10 @@
 import errno
 import fcntl
 import signal
-import time
 
 from oslo_log import log as logging
+
+from cg_extension.drivers import polling
 
 LOG = logging.getLogger(__name__)
 
@@ -36,11 +37,8 @@ class ReadLease:
         """
         self._file = file
         self._held = False
-        deadline = time.monotonic() + GRACE
-        while not self._take():
-            if time.monotonic() > deadline:
-                raise WriterPresent
-            time.sleep(GRACE / 20)
+        if not polling.until(self._take, GRACE, pause=GRACE / 20):
+            raise WriterPresent
 
     def _take(self) -> bool:
         try:

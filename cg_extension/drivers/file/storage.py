@@ -7,14 +7,12 @@ for themselves: no symbolic link is followed out of the directory.
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import stat
-import time
 from collections.abc import Iterable, Iterator, Sequence
 
-from cg_extension.drivers import steps
+from cg_extension.drivers import polling, steps
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NAME = re.compile(rf"(?:volume|snapshot)-{_UUID}")
@@ -146,7 +144,7 @@ class FileStore:
                 with self._exclusive():
                     file = self._open(entry, os.O_RDWR)
                     try:
-                        if _try_lock(file):
+                        if polling.try_lock(file):
                             os.unlink(entry, dir_fd=self._directory)
                             removed.append(name)
                     finally:
@@ -183,11 +181,8 @@ class FileStore:
         """
         file = os.open(".", os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._directory)
         try:
-            deadline = time.monotonic() + _PATIENCE
-            while not _try_lock(file):
-                if time.monotonic() > deadline:
-                    raise Busy(errno.EAGAIN, "locked by another thread or process", self.path)
-                time.sleep(_PAUSE)
+            if not polling.until(lambda: polling.try_lock(file), _PATIENCE, _PAUSE):
+                raise Busy(errno.EAGAIN, "locked by another thread or process", self.path)
             steps.checkpoint("file.locked")
             yield
         finally:
@@ -199,7 +194,7 @@ class FileStore:
         A lock of its own tells it from a leftover of a crash: that goes when its process does.
         """
         file = self._open(name + _PARTIAL, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-        _try_lock(file)
+        polling.try_lock(file)
         return file
 
     def _publish(self, names: Sequence[str], files: Sequence[int]) -> None:
@@ -227,14 +222,6 @@ class FileStore:
         except FileNotFoundError:
             return False
         return os.path.samestat(found, os.fstat(file))
-
-
-def _try_lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _checked(name: str) -> str:

@@ -5,13 +5,12 @@ Which ones, and when, is up to the engine.
 """
 
 import threading
-import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
 from oslo_log import log as logging
 
-from cg_extension.drivers import steps
+from cg_extension.drivers import polling, steps
 from cg_extension.drivers.lvm import (
     commands,
     contents,
@@ -358,13 +357,13 @@ def _kept_open(devices: list[str]) -> list[str]:
 
     udev opens a device for a moment after each change.
     """
-    limit = time.monotonic() + _PATIENCE
     with device_mapper.Control() as control:
-        while opened := [device for device in devices if control.is_open(device)]:
-            if time.monotonic() > limit:
-                break
-            time.sleep(0.1)
-    return opened
+
+        def still_open() -> list[str]:
+            return [device for device in devices if control.is_open(device)]
+
+        polling.until(lambda: not still_open(), _PATIENCE, pause=0.1)
+        return still_open()
 
 
 def _sets_of(volumes: Iterable[commands.LogicalVolume]) -> set[str]:

@@ -6,15 +6,14 @@ lock for as long as it lives. A start that gets the lock therefore knows that th
 there has ended, and may take its claims at once instead of waiting for their leases.
 """
 
-import fcntl
 import json
 import os
 import pathlib
-import time
 
 from oslo_utils import uuidutils
 
 from cg_extension.conf import errors
+from cg_extension.drivers import polling
 
 _FILE = "manager.lock"
 # A child that the dead process left behind (privileged helper, watchdog) may hold the lock for a
@@ -53,20 +52,11 @@ class Instance:
         os.close(self._file)
 
     def _lock(self, state_path: str) -> None:
-        # flock, not lockf: a child shares the lock instead of losing it, and closing another
-        # descriptor of the file doesn't drop it.
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise AlreadyRunning(
-                        f"Another manager is running with its state in {state_path}. Stop it, or "
-                        "give this one a state_path of its own."
-                    ) from None
-            time.sleep(0.1)
+        if not polling.until(lambda: polling.try_lock(self._file), _PATIENCE, pause=0.1):
+            raise AlreadyRunning(
+                f"Another manager is running with its state in {state_path}. Stop it, or give this "
+                "one a state_path of its own."
+            )
 
     def _read(self) -> str | None:
         """The last owner, if this is the very file that it wrote, on this machine as it runs.

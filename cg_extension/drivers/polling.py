@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks again and again for what nobody tells of: a lock that becomes free, a device let go.
+
+What it means when it does not come is left to the callers.
+"""
+
+import fcntl
+import time
+from collections.abc import Callable
+
+
+def until(condition: Callable[[], bool], seconds: float, pause: float) -> bool:
+    """Wait until a condition holds.
+
+    :param seconds: how long at most.
+    :param pause: seconds between two looks.
+    :return: whether it holds.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+    return True
+
+
+def try_lock(file: int) -> bool:
+    """Take the lock of an open file, for this process and its children, unless another has it.
+
+    By flock, not lockf: a child shares the lock instead of losing it, and closing another
+    descriptor of the file doesn't drop it.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
