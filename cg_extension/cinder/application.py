@@ -11,8 +11,9 @@ from oslo_config import cfg
 from cg_extension import policies
 from cg_extension.api import cgsnapshots, consistencygroups, extensions, microversions, router
 from cg_extension.cinder import context as cinder_context
-from cg_extension.cinder import errors, nulls, service
+from cg_extension.cinder import errors, nulls
 from cg_extension.contract import context as cg_context
+from cg_extension.contract import interface
 
 DESCRIPTORS = (consistencygroups.Consistencygroups, cgsnapshots.Cgsnapshots)
 
@@ -29,10 +30,10 @@ CINDER_CONTEXT = "cinder.context"
 class ExtensionManager:
     """What Cinder offers to our extensions: its configuration, its groups and its policies."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: interface.GroupService) -> None:
         # The one configuration of Cinder's processes; it has the options that our API reads.
         self.conf = cfg.CONF
-        self.service = service.CinderService()
+        self.service = service
         _register_policies()
 
     def register(self, extension: extensions.ExtensionDescriptor) -> None:
@@ -64,11 +65,14 @@ class ConsistencyGroups:
     """A WSGI filter that answers the paths of both collections and passes on all others.
 
     :param application: what Cinder would answer with.
+    :param service: what carries out the calls.
     """
 
-    def __init__(self, application: router.WSGIApplication) -> None:
+    def __init__(
+        self, application: router.WSGIApplication, service: interface.GroupService
+    ) -> None:
         self._router = router.Router(application, _VERSIONS)
-        manager = ExtensionManager()
+        manager = ExtensionManager(service)
         for descriptor in DESCRIPTORS:
             for resource in descriptor(manager).get_resources():
                 self._router.add_extension(resource)

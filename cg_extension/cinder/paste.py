@@ -11,6 +11,7 @@ from cinder import api as cinder_api
 
 from cg_extension.api import router
 from cg_extension.cinder import application, release, v2
+from cg_extension.conf import plugins
 
 Filter = Callable[[router.WSGIApplication], router.WSGIApplication]
 
@@ -21,10 +22,13 @@ def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Filter:
     Stands last in a pipeline, before Cinder's own application (and before ``v2_factory``'s
     filter where there is one).
 
+    :param local_conf: ``service`` is the entry point name under ``cg_extension.services`` of what
+        carries out the calls: ``cinder``, or another package's that takes its place.
     :raises UnsupportedRelease: the installed Cinder is none that this was tried with.
     """
     release.check()
-    return application.ConsistencyGroups
+    service = plugins.load(plugins.SERVICES, local_conf.get("service", "cinder"))
+    return lambda following: application.ConsistencyGroups(following, service())
 
 
 def v2_factory(global_conf: dict[str, str], **local_conf: str) -> Filter:

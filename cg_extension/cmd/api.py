@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
-from cg_extension.cmd import config, databases, lifecycle, work
+from cg_extension.cmd import config, databases, lifecycle, services, work
 from cg_extension.conf import check
 from cg_extension.reference import metrics
-from cg_extension.reference.service import ReferenceService, manager_client
+from cg_extension.reference.service import manager_client
 from cg_extension.reference.wsgi import pipeline, server
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ PROG = "cg-api"
 def build_application(conf: cfg.ConfigOpts) -> "WSGIApplication":
     """The API over the configured database and broker, with every option checked."""
     database = databases.open_migrated_database(conf)
-    service = ReferenceService(conf, database, manager_client.MessagingManagerClient(conf))
-    application = pipeline.load(conf, service)
+    managers = manager_client.MessagingManagerClient(conf)
+    application = pipeline.load(conf, services.make(conf, database, managers))
     check.check(conf)  # Those of the libraries that are set up now, too.
     return application
 

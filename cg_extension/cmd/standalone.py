@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from oslo_config import cfg
 
 from cg_extension import conf as cg_conf
-from cg_extension.cmd import config, databases, lifecycle, work
+from cg_extension.cmd import config, databases, lifecycle, services, work
 from cg_extension.conf import check, errors
 from cg_extension.reference import metrics
 from cg_extension.reference.manager import instance, operation_metrics, process
-from cg_extension.reference.service import ReferenceService, manager_client
+from cg_extension.reference.service import manager_client
 from cg_extension.reference.wsgi import pipeline, server
 
 PROG = "cg-standalone"
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if manager_client.is_local(conf)
             else manager_client.MessagingManagerClient(conf)
         )
-        application = pipeline.load(conf, ReferenceService(conf, database, managers))
+        application = pipeline.load(conf, services.make(conf, database, managers))
         check.check(conf)  # The options of the drivers, and of libraries that are set up now, too.
         http = server.Server(conf, application)
         begun.callback(metrics.serve(conf, operation_metrics.OperationCollector(database)))

@@ -56,6 +56,13 @@ OPTS = [
         "user is an administrator; the project is the one in the request's path, which must have "
         "one.",
     ),
+    kinds.TextOpt(
+        "group_service",
+        default="reference",
+        help="Entry point name under ``cg_extension.services`` of what answers the API's calls: "
+        "``reference``, or another package's that takes its place, such as a subclass of "
+        "``cg_extension.reference.service.ReferenceService``.",
+    ),
     cfg.StrOpt(
         "api_paste_config",
         help="Paste file with the API's pipelines. Default: api-paste.ini beside the "

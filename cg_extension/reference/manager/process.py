@@ -2,14 +2,12 @@
 """A manager: all backends of ``enabled_backends``, in this process."""
 
 import time
-from typing import Any
 
 from oslo_config import cfg
 from oslo_log import log as logging
-from stevedore import driver as stevedore_driver
 
 from cg_extension import conf as cg_conf
-from cg_extension.conf import errors
+from cg_extension.conf import errors, plugins
 from cg_extension.drivers import base as driver_base
 from cg_extension.reference.db import engine, queue
 from cg_extension.reference.manager import (
@@ -23,8 +21,6 @@ from cg_extension.reference.manager import (
 from cg_extension.reference.service import manager_client
 
 LOG = logging.getLogger(__name__)
-
-DRIVERS = "cg_extension.drivers"
 
 
 class ConfigurationError(errors.StartError):
@@ -161,11 +157,9 @@ def _load_driver(conf: cfg.ConfigOpts, name: str) -> driver_base.Driver:
             f"Backend {name} of enabled_backends has no volume_driver in its section [{name}]."
         )
     try:
-        plugin: Any = stevedore_driver.DriverManager(
-            DRIVERS, entry_point, on_load_failure_callback=_raise
-        ).driver
+        plugin: type[driver_base.Driver] = plugins.load(plugins.DRIVERS, entry_point)
         cg_conf.register_backend_opts(conf, name, plugin.get_driver_options())
-        driver: driver_base.Driver = plugin(conf, name, f"{conf.host}@{name}")
+        driver = plugin(conf, name, f"{conf.host}@{name}")
     except errors.StartError:
         raise
     except Exception as error:  # Another vendor's package may raise anything.
@@ -173,7 +167,3 @@ def _load_driver(conf: cfg.ConfigOpts, name: str) -> driver_base.Driver:
             f"[{name}] volume_driver = {entry_point} can't be loaded: {errors.describe(error)}"
         ) from error
     return driver
-
-
-def _raise(_manager: object, _entry_point: object, error: BaseException) -> None:
-    raise error
