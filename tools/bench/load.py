@@ -9,7 +9,6 @@ import dataclasses
 import json
 import selectors
 import socket
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -49,12 +48,6 @@ class Result:
     def rate(self) -> float:
         """Answers a second."""
         return len(self.latencies) / self.seconds
-
-    def percentile(self, percent: int) -> float:
-        """Seconds within which so many percent of the answers came."""
-        if len(self.latencies) < 2:
-            return self.latencies[0] if self.latencies else 0.0
-        return statistics.quantiles(self.latencies, n=100)[percent - 1]
 
 
 class _Client:

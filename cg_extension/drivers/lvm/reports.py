@@ -34,7 +34,7 @@ VOLUME_FIELDS = (
     *TRAITS.values(),
 )
 STATUS_FIELDS = (*VOLUME_FIELDS, "lv_snapshot_invalid")
-POOL_FIELDS = ("lv_size", "data_percent", "metadata_percent", "zero")
+POOL_FIELDS = ("lv_size", "data_percent", "zero")
 GROUP_FIELDS = ("vg_size", "vg_free", "vg_tags")
 
 _KERNEL = f"device-mapper of Linux {os.uname().release}"
@@ -88,11 +88,10 @@ class LogicalVolume:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PoolUsage:
-    """Size in bytes of a thin pool and the percentages of data and metadata in use."""
+    """Size in bytes of a thin pool, and how much of it holds data, in percent."""
 
     size: int
     data_percent: float
-    metadata_percent: float
     zeroes_new_blocks: bool
 
 
@@ -166,7 +165,6 @@ def pool_usage(row: Mapping[str, Any]) -> PoolUsage:
     return PoolUsage(
         size=_whole(row, "lv_size"),
         data_percent=_percentage(row, "data_percent"),
-        metadata_percent=_percentage(row, "metadata_percent"),
         zeroes_new_blocks=_flag(row, "zero"),
     )
 
