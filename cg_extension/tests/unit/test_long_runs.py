@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a long run writes to docs/tested.md, and what a guest's tree is made of."""
+"""What a long run writes to docs/tested.md, what a guest's tree is made of, what tests install."""
 
 import importlib
 import pathlib
@@ -9,6 +9,7 @@ from unittest import mock
 
 import fixtures
 from oslotest import base
+from packaging import requirements, utils
 
 import cg_extension
 
@@ -79,3 +80,18 @@ class TreeTest(ToolsTestCase):
         self.assertLessEqual({"oslo.config", "PyMySQL", "psycopg2-binary", "testtools"}, names)
         self.assertFalse([name for name in names if name.startswith("cg_extension")])
         self.assertEqual([], tree.requirements(()))
+
+
+class ConstraintsTest(ToolsTestCase):
+    def test_they_hold_a_fitting_release_of_all_that_tests_require(self) -> None:
+        tree, renew = self.load("guest.tree"), self.load("renew_constraints")
+        pins: dict[str, set[str]] = {}
+        for line in renew.FILE.read_text().splitlines():
+            if not line.startswith("#"):
+                pin = requirements.Requirement(line)
+                [specifier] = pin.specifier
+                pins.setdefault(utils.canonicalize_name(pin.name), set()).add(specifier.version)
+        for line in (*tree.requirements(("test",)), *renew.requirements()):
+            wanted = requirements.Requirement(line)
+            for release in pins[utils.canonicalize_name(wanted.name)]:
+                self.assertIn(release, wanted.specifier, f"{wanted.name}: renew constraints.txt")
