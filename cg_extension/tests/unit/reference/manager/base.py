@@ -10,6 +10,7 @@ from oslotest import base
 
 from cg_extension import conf as cg_conf
 from cg_extension.contract import context as cg_context
+from cg_extension.contract import records
 from cg_extension.drivers import base as driver_base
 from cg_extension.reference.db import services, tables, volume_types
 from cg_extension.reference.manager import leases, notifications, runner
@@ -131,7 +132,7 @@ class FakeManagerClient(manager_client.ManagerClient):
     def wake(self, host: str) -> None:
         pass
 
-    def initialize_connection(self, *args: Any) -> manager_client.Connection:
+    def initialize_connection(self, *args: Any) -> records.Connection:
         raise NotImplementedError
 
     def terminate_connection(self, *args: Any) -> None:
