@@ -116,7 +116,7 @@ class GroupService(abc.ABC):
     def reset_group_status(self, context: Context, group_id: str, *, status: str) -> None:
         """Set a group's status by hand, and nothing else.
 
-        :param status: one of ``statuses.RESETTABLE_GROUP``.
+        :param status: one of ``statuses.GROUP.resettable``.
         :raises GroupNotFound: no such group.
         :raises InvalidState: a process is sure to set it itself, as it is at work.
         """
@@ -171,7 +171,7 @@ class GroupService(abc.ABC):
     def reset_cgsnapshot_status(self, context: Context, cgsnapshot_id: str, *, status: str) -> None:
         """Set a group snapshot's status by hand, and nothing else: that of no member, either.
 
-        :param status: one of ``statuses.RESETTABLE_CGSNAPSHOT``.
+        :param status: one of ``statuses.CGSNAPSHOT.resettable``.
         :raises CGSnapshotNotFound: no such group snapshot.
         :raises InvalidState: as for ``reset_group_status``.
         """

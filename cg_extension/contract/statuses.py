@@ -1,131 +1,133 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every status of every resource, and who may change to what: the one place, as data.
+"""Every status and every change of one: the one place, as data, a :class:`Machine` per resource.
 
-A change of status is one conditional UPDATE: durable work goes by a :class:`Transition`, other
-calls by the sets below.
+Whoever changes a status takes the transition from here and writes it by compare and swap.
+``tools/draw_statuses.py`` draws the diagrams of docs/operations.md from it.
 """
 
 import dataclasses
 import enum
+import functools
+from collections.abc import Iterator, Mapping
+
+from cg_extension.contract import exceptions
 
 
-class GroupStatus(enum.StrEnum):
-    """Statuses of a consistency group (and, without ``updating``, of a group snapshot)."""
-
-    CREATING = "creating"
-    AVAILABLE = "available"
-    UPDATING = "updating"
-    DELETING = "deleting"
-    ERROR = "error"
-    ERROR_DELETING = "error_deleting"
-
-
-class VolumeStatus(enum.StrEnum):
-    """Statuses of a volume, Cinder's words for those that groups need."""
+class Status(enum.StrEnum):
+    """The statuses of all resources, in Cinder's words."""
 
     CREATING = "creating"
     AVAILABLE = "available"
     IN_USE = "in-use"
+    UPDATING = "updating"
     DELETING = "deleting"
     ERROR = "error"
     ERROR_DELETING = "error_deleting"
-
-
-class SnapshotStatus(enum.StrEnum):
-    """Statuses of a snapshot, alone or part of a group snapshot."""
-
-    CREATING = "creating"
-    AVAILABLE = "available"
-    DELETING = "deleting"
-    ERROR = "error"
-    ERROR_DELETING = "error_deleting"
+    # Of a resource that is gone: in notifications, and in no row.
+    DELETED = "deleted"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Transition:
-    """One durable piece of work on a resource, seen from its status.
+    """A change from any of ``sources`` to ``target``.
 
-    ``sources`` is empty for a creation: the row is inserted in ``during``. ``success`` is None
-    where the row is gone afterwards.
+    A row is inserted in the target of a transition without sources, and removed by one to
+    ``DELETED``.
     """
 
     sources: frozenset[str]
-    during: str
-    success: str | None
-    failure: str
+    target: str
 
 
-def _creation() -> Transition:
-    return Transition(frozenset(), GroupStatus.CREATING, GroupStatus.AVAILABLE, GroupStatus.ERROR)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Work:
+    """Durable work: ``begin`` goes with its operation's row, and one of the others ends it."""
+
+    begin: Transition
+    succeed: Transition
+    fail: Transition
 
 
-def _deletion(*sources: str) -> Transition:
-    return Transition(frozenset(sources), GroupStatus.DELETING, None, GroupStatus.ERROR_DELETING)
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """All that can happen to the status of one kind of resource, which messages call ``name``.
+
+    ``work`` takes time; other ``changes`` happen at once.
+    """
+
+    name: str
+    work: Mapping[str, Work]
+    changes: Mapping[str, Transition] = dataclasses.field(default_factory=dict)
+
+    def transitions(self) -> Iterator[tuple[str, Transition]]:
+        """All of them, with what happens."""
+        for action, work in self.work.items():
+            yield action, work.begin
+            yield f"{action} succeeds", work.succeed
+            yield f"{action} fails", work.fail
+        yield from self.changes.items()
+
+    @functools.cached_property
+    def under_way(self) -> Mapping[str, str]:
+        """The statuses in which work is under way, and which work."""
+        return {work.begin.target: action for action, work in self.work.items()}
+
+    @functools.cached_property
+    def statuses(self) -> frozenset[str]:
+        """Those that a row can have."""
+        return frozenset(each.target for _event, each in self.transitions()) - {Status.DELETED}
+
+    @property
+    def resettable(self) -> frozenset[str]:
+        """What an administrator may set by hand: statuses in which no work would be under way."""
+        return self.statuses.difference(self.under_way)
+
+    def reset(self, seen: str, status: str) -> Transition:
+        """An administrator sets ``status`` by hand, whatever it was that was seen.
+
+        :raises InvalidInput: it is not one of those that may be set.
+        """
+        if status not in self.resettable:
+            allowed = ", ".join(sorted(self.resettable))
+            raise exceptions.InvalidInput(reason=f"status must be one of {allowed}")
+        return Transition(frozenset({seen}), status)
 
 
-_DELETABLE = (GroupStatus.AVAILABLE, GroupStatus.ERROR, GroupStatus.ERROR_DELETING)
+def _transition(*sources: Status, to: Status) -> Transition:
+    return Transition(frozenset(sources), to)
 
-GROUP_TRANSITIONS = {
-    "create": _creation(),
-    "update": Transition(
-        frozenset({GroupStatus.AVAILABLE}),
-        GroupStatus.UPDATING,
-        GroupStatus.AVAILABLE,
-        GroupStatus.ERROR,
-    ),
-    # With force, too: any status but those in which an operation is under way.
-    "delete": _deletion(*_DELETABLE),
-}
 
-CGSNAPSHOT_TRANSITIONS = {
-    "create": _creation(),
-    "delete": _deletion(*_DELETABLE),
-}
+def _work(begin: Transition, succeed: Status, fail: Status) -> Work:
+    during = frozenset({begin.target})
+    return Work(begin, Transition(during, succeed), Transition(during, fail))
 
-VOLUME_TRANSITIONS = {
-    "create": _creation(),
-    "delete": _deletion(*_DELETABLE),
-    # os-force_delete: also a volume that some fault left in use, without an attachment.
-    "force_delete": _deletion(*_DELETABLE, VolumeStatus.IN_USE),
-}
 
-SNAPSHOT_TRANSITIONS = {
-    "create": _creation(),
-    "delete": _deletion(*_DELETABLE),
-}
+_DELETABLE = (Status.AVAILABLE, Status.ERROR, Status.ERROR_DELETING)
+_CREATE = _work(_transition(to=Status.CREATING), Status.AVAILABLE, Status.ERROR)
+_UPDATE = _work(_transition(Status.AVAILABLE, to=Status.UPDATING), Status.AVAILABLE, Status.ERROR)
+_DELETE = _work(_transition(*_DELETABLE, to=Status.DELETING), Status.DELETED, Status.ERROR_DELETING)
+# The backend has lost a snapshot's content; its group snapshot goes with it.
+_LOSE = _transition(Status.AVAILABLE, to=Status.ERROR)
 
-_UNDER_WAY = frozenset(
-    transition.during
-    for transitions in (
-        GROUP_TRANSITIONS,
-        CGSNAPSHOT_TRANSITIONS,
-        VOLUME_TRANSITIONS,
-        SNAPSHOT_TRANSITIONS,
-    )
-    for transition in transitions.values()
+# With force, too: a group in which an operation is under way is not deleted.
+GROUP = Machine("Consistency group", {"create": _CREATE, "update": _UPDATE, "delete": _DELETE})
+CGSNAPSHOT = Machine("Group snapshot", {"create": _CREATE, "delete": _DELETE}, {"lose": _LOSE})
+SNAPSHOT = Machine("Snapshot", {"create": _CREATE, "delete": _DELETE}, {"lose": _LOSE})
+VOLUME = Machine(
+    "Volume",
+    {"create": _CREATE, "delete": _DELETE},
+    {
+        "attach": _transition(Status.AVAILABLE, to=Status.IN_USE),
+        "detach": _transition(Status.IN_USE, to=Status.AVAILABLE),
+        # As delete, also of a volume that some fault left in use, without an attachment.
+        "force_delete": _transition(*_DELETABLE, Status.IN_USE, to=Status.DELETING),
+    },
 )
-
-# What an administrator may set by hand: no status in which work would be under way.
-RESETTABLE_GROUP = frozenset(GroupStatus) - _UNDER_WAY
-RESETTABLE_CGSNAPSHOT = RESETTABLE_GROUP
-RESETTABLE_VOLUME = frozenset(VolumeStatus) - _UNDER_WAY
-RESETTABLE_SNAPSHOT = frozenset(SnapshotStatus) - _UNDER_WAY
 
 # A group in these keeps its status when its name or description is changed.
-RENAMABLE_GROUP = frozenset(GroupStatus) - {GroupStatus.DELETING}
+RENAMABLE_GROUP = GROUP.statuses - {Status.DELETING}
 
 # Volumes in these statuses hold data that a group snapshot or a new group can be taken from.
-SNAPSHOTTABLE_VOLUME = frozenset({VolumeStatus.AVAILABLE, VolumeStatus.IN_USE})
+SNAPSHOTTABLE_VOLUME = frozenset({Status.AVAILABLE, Status.IN_USE})
 ADDABLE_VOLUME = SNAPSHOTTABLE_VOLUME
-REMOVABLE_VOLUME = frozenset(
-    {
-        VolumeStatus.AVAILABLE,
-        VolumeStatus.IN_USE,
-        VolumeStatus.ERROR,
-        VolumeStatus.ERROR_DELETING,
-    }
-)
-
-# A snapshot that its backend reports as lost goes from these straight to ``error``, and so does
-# its group snapshot.
-LOSABLE_SNAPSHOT = frozenset({SnapshotStatus.AVAILABLE})
+REMOVABLE_VOLUME = frozenset({*_DELETABLE, Status.IN_USE})

@@ -16,4 +16,4 @@ CREATE = parameters.enveloped(
     required=["consistencygroup_id"],
 )
 
-ACTION = parameters.reset_status(statuses.RESETTABLE_CGSNAPSHOT)
+ACTION = parameters.reset_status(statuses.CGSNAPSHOT.resettable)

@@ -36,7 +36,7 @@ UPDATE = parameters.enveloped(
     },
 )
 
-ACTION = parameters.reset_status(statuses.RESETTABLE_GROUP)
+ACTION = parameters.reset_status(statuses.GROUP.resettable)
 
 _FORCE = {
     "type": "object",

@@ -163,9 +163,7 @@ class GroupConformance(GroupHarness):
 
     def test_a_group_snapshot_of_attached_volumes_is_taken_or_refused_whole(self) -> None:
         group, volumes = self.new_group("before")
-        in_use = [
-            dataclasses.replace(volume, status=statuses.VolumeStatus.IN_USE) for volume in volumes
-        ]
+        in_use = [dataclasses.replace(volume, status=statuses.Status.IN_USE) for volume in volumes]
         before = sorted(self.objects())
         cgsnapshot, snapshots = self.cgsnapshot_records(group, volumes)
         try:

@@ -264,7 +264,7 @@ def _refuse_attached(volumes: Iterable[records.Volume]) -> None:
     attached = [
         volume.id
         for volume in volumes
-        if volume.attachments or volume.status == statuses.VolumeStatus.IN_USE
+        if volume.attachments or volume.status == statuses.Status.IN_USE
     ]
     if attached:
         raise exceptions.DriverRefusal(

@@ -10,6 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cg_extension.contract.statuses import Transition
+from cg_extension.reference.db import engine
+
 Row = sa.Row[Any]
 
 
@@ -39,6 +42,22 @@ def _insert(table: sa.Table) -> sa.Insert:
 @functools.cache
 def _delete(table: sa.Table) -> sa.Delete:
     return sa.delete(table).where(table.c.id.in_(sa.bindparam("row_ids", expanding=True)))
+
+
+@functools.cache
+def _change_status(table: sa.Table) -> sa.Update:
+    return (
+        sa.update(table)
+        .where(
+            table.c.id.in_(sa.bindparam("row_ids", expanding=True)),
+            table.c.status.in_(sa.bindparam("sources", expanding=True)),
+        )
+        .values(
+            status=sa.bindparam("target"),
+            status_reason=sa.bindparam("reason"),
+            updated_at=engine.utcnow(),
+        )
+    )
 
 
 def get(conn: sa.Connection, table: sa.Table, row_id: str) -> Row | None:
@@ -89,6 +108,27 @@ def change(
         statement = statement.where(table.c.status.in_(sorted(statuses)))
     result = conn.execute(statement)
     return result.rowcount == len(row_ids)
+
+
+def change_status(
+    conn: sa.Connection,
+    table: sa.Table,
+    row_ids: Collection[str],
+    transition: Transition,
+    *,
+    reason: str | None = None,
+) -> int:
+    """Compare and swap: every change of a row's status. How many of the rows made the transition.
+
+    :param reason: what explains the new status; whatever explained the old one goes with that.
+    """
+    parameters = {
+        "row_ids": list(row_ids),
+        "sources": sorted(transition.sources),
+        "target": transition.target,
+        "reason": reason,
+    }
+    return conn.execute(_change_status(table), parameters).rowcount
 
 
 def delete(conn: sa.Connection, table: sa.Table, row_ids: Collection[str]) -> int:

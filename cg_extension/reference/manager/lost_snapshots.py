@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from oslo_log import log as logging
 
 from cg_extension.contract import statuses
-from cg_extension.reference.db import engine, tables
+from cg_extension.reference.db import engine, rows, tables
 
 LOG = logging.getLogger(__name__)
 
 _SNAPSHOTS = tables.snapshots
-_CGSNAPSHOTS = tables.cgsnapshots
+_LOSE = statuses.SNAPSHOT.changes["lose"]
 
 
 def write(database: engine.Database, report: Callable[[], Mapping[str, str]]) -> None:
@@ -44,7 +44,7 @@ def _available(database: engine.Database, snapshot_ids: Collection[str]) -> dict
     query = (
         sa.select(_SNAPSHOTS.c.id, _SNAPSHOTS.c.cgsnapshot_id)
         .where(_SNAPSHOTS.c.id.in_(list(snapshot_ids)))
-        .where(_SNAPSHOTS.c.status.in_(statuses.LOSABLE_SNAPSHOT))
+        .where(_SNAPSHOTS.c.status.in_(_LOSE.sources))
     )
     with database.reader() as conn:
         return {row.id: row.cgsnapshot_id for row in conn.execute(query)}
@@ -55,20 +55,14 @@ def _write(
     database: engine.Database, snapshot_id: str, cgsnapshot_id: str | None, reason: str
 ) -> None:
     with database.writer() as conn:
-        if not _lose(conn, _SNAPSHOTS, snapshot_id, reason):
+        if not rows.change_status(conn, _SNAPSHOTS, [snapshot_id], _LOSE, reason=reason):
             return
         if cgsnapshot_id is not None:
-            _lose(conn, _CGSNAPSHOTS, cgsnapshot_id, f"Snapshot {snapshot_id} is lost: {reason}")
+            rows.change_status(
+                conn,
+                tables.cgsnapshots,
+                [cgsnapshot_id],
+                statuses.CGSNAPSHOT.changes["lose"],
+                reason=f"Snapshot {snapshot_id} is lost: {reason}",
+            )
     LOG.error("Snapshot %s is lost: %s", snapshot_id, reason)
-
-
-def _lose(conn: sa.Connection, table: sa.Table, row_id: str, reason: str) -> bool:
-    """Compare and swap; whether the row was in a status to lose its content from."""
-    result = conn.execute(
-        sa.update(table)
-        .where(table.c.id == row_id, table.c.status.in_(statuses.LOSABLE_SNAPSHOT))
-        .values(
-            status=statuses.SnapshotStatus.ERROR, status_reason=reason, updated_at=engine.utcnow()
-        )
-    )
-    return result.rowcount == 1

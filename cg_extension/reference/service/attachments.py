@@ -12,7 +12,9 @@ from cg_extension.reference.db import snapshots, volumes
 from cg_extension.reference.service import base, members
 from cg_extension.reference.service.volumes import NOT_FOUND, TABLE
 
-_STATUS = statuses.VolumeStatus
+_CREATING = statuses.Status.CREATING
+_ATTACH = statuses.VOLUME.changes["attach"]
+_DETACH = statuses.VOLUME.changes["detach"]
 
 
 class Attachments(base.Part):
@@ -45,15 +47,14 @@ class Attachments(base.Part):
         def work(transaction: base.Transaction) -> None:
             conn = transaction.conn
             volume, _limits = base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
-            if volume.status != _STATUS.AVAILABLE:
-                raise members.refuse(volume_id, members.wrong_status(volume, [_STATUS.AVAILABLE]))
+            if volume.status not in _ATTACH.sources:
+                raise members.refuse(volume_id, members.wrong_status(volume, _ATTACH.sources))
             ids = [volume_id]
-            creating = _STATUS.CREATING
             if snapshots.volumes_with_snapshots(
-                conn, ids, status=creating
-            ) or volumes.made_from_volumes(conn, ids, status=creating):
+                conn, ids, status=_CREATING
+            ) or volumes.made_from_volumes(conn, ids, status=_CREATING):
                 raise members.refuse(volume_id, "is just being copied; try again afterwards")
-            transaction.change(TABLE, ids, {"status": _STATUS.IN_USE}, statuses=[_STATUS.AVAILABLE])
+            transaction.change_status(TABLE, ids, _ATTACH)
             volumes.attach(
                 conn,
                 attachment_id=uuidutils.generate_uuid(),
@@ -92,10 +93,8 @@ class Attachments(base.Part):
                     reason=f"attachment {removed} is none of volume {volume_id}"
                 )
             volumes.detach(conn, [removed])
-            if len(attached) == 1 and volume.status == _STATUS.IN_USE:
-                transaction.change(
-                    TABLE, [volume_id], {"status": _STATUS.AVAILABLE}, statuses=[_STATUS.IN_USE]
-                )
+            if len(attached) == 1 and volume.status in _DETACH.sources:
+                transaction.change_status(TABLE, [volume_id], _DETACH)
 
         self.write(work)
 

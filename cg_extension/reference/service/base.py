@@ -19,7 +19,7 @@ from oslo_log import log as logging
 from oslo_utils import timeutils
 
 from cg_extension.contract import context as cg_context
-from cg_extension.contract import exceptions, records
+from cg_extension.contract import exceptions, records, statuses
 from cg_extension.contract.operations import OperationKind
 from cg_extension.reference.db import engine, paging, queue, quotas, rows
 from cg_extension.reference.service import manager_client
@@ -62,8 +62,17 @@ class Transaction:
         """
         values = {**values, "updated_at": self.now}
         if not rows.change(self.conn, table, row_ids, values, statuses=statuses):
-            error = exceptions.InvalidState(reason="The resource was changed at the same time.")
-            raise db_exception.RetryRequest(error)
+            raise _too_late()
+
+    def change_status(
+        self, table: sa.Table, row_ids: Collection[str], transition: statuses.Transition
+    ) -> None:
+        """Compare and swap; that the rows are in one of the sources was just checked.
+
+        :raises oslo_db.exception.RetryRequest: as ``change`` does.
+        """
+        if rows.change_status(self.conn, table, row_ids, transition) != len(row_ids):
+            raise _too_late()
 
     def enqueue(
         self,
@@ -92,6 +101,11 @@ class Transaction:
         except db_exception.DBDuplicateEntry:
             raise _under_way(resource_id) from None
         self.hosts_to_wake.add(host)
+
+
+def _too_late() -> db_exception.RetryRequest:
+    error = exceptions.InvalidState(reason="The resource was changed at the same time.")
+    return db_exception.RetryRequest(error)
 
 
 class Part:
@@ -205,6 +219,7 @@ def reset_status(
     transaction: Transaction,
     context: Context,
     table: sa.Table,
+    machine: statuses.Machine,
     row_id: str,
     not_found: type[exceptions.NotFound],
     status: str,
@@ -217,9 +232,7 @@ def reset_status(
     row, _limits = get_locked(transaction, context, table, row_id, not_found)
     if queue.is_under_way(transaction.conn, row_id):
         raise _under_way(row_id)
-    # Whatever went wrong explained the status that is replaced here.
-    values = {"status": status, "status_reason": None}
-    transaction.change(table, [row_id], values, statuses=[row.status])
+    transaction.change_status(table, [row_id], machine.reset(row.status, status))
     LOG.info("Status of %s was %s and is set to %s by hand", row_id, row.status, status)
 
 

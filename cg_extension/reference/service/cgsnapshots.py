@@ -16,9 +16,9 @@ TABLE = cgsnapshots.TABLE
 NOT_FOUND = exceptions.CGSnapshotNotFound
 FILTERS = ("name", "status", "consistencygroup_id", "project_id")
 
-_TRANSITIONS = statuses.CGSNAPSHOT_TRANSITIONS
-_AVAILABLE = statuses.GroupStatus.AVAILABLE
-_CREATING = statuses.GroupStatus.CREATING
+MACHINE = statuses.CGSNAPSHOT
+_AVAILABLE = statuses.Status.AVAILABLE
+_CREATING = statuses.Status.CREATING
 
 
 class CGSnapshots(base.Part):
@@ -81,7 +81,7 @@ class CGSnapshots(base.Part):
                 "user_id": context.user_id,
                 "name": name,
                 "description": description,
-                "status": _TRANSITIONS["create"].during,
+                "status": MACHINE.work["create"].begin.target,
                 "created_at": transaction.now,
             }
             values = {
@@ -121,11 +121,11 @@ class CGSnapshots(base.Part):
             group = rows.get(conn, groups.TABLE, cgsnapshot.consistencygroup_id)
             assert group is not None  # noqa: S101 (a foreign key holds it)
             scheduler.check_not_frozen(conn, group.host)
-            deletion = _TRANSITIONS["delete"]
-            if cgsnapshot.status not in deletion.sources:
+            begin = MACHINE.work["delete"].begin
+            if cgsnapshot.status not in begin.sources:
                 raise exceptions.InvalidState(
                     reason=f"Group snapshot {cgsnapshot_id} is {cgsnapshot.status}; "
-                    f"it must be {' or '.join(sorted(deletion.sources))}."
+                    f"it must be {' or '.join(sorted(begin.sources))}."
                 )
             clone = consistencygroups.made_from(conn, cgsnapshot_id=cgsnapshot_id, status=_CREATING)
             if clone:
@@ -139,11 +139,10 @@ class CGSnapshots(base.Part):
                     reason=f"Snapshot {source} of group snapshot {cgsnapshot_id} is the source "
                     "of a volume that is being created; try again when it is available."
                 )
-            transaction.change(
-                TABLE, [cgsnapshot_id], {"status": deletion.during}, statuses=deletion.sources
+            transaction.change_status(TABLE, [cgsnapshot_id], begin)
+            transaction.change_status(
+                snapshots.TABLE, parts, statuses.SNAPSHOT.work["delete"].begin
             )
-            if parts:
-                transaction.change(snapshots.TABLE, parts, {"status": deletion.during})
             transaction.enqueue(
                 OperationKind.CGSNAPSHOT_DELETE,
                 context,
@@ -159,6 +158,6 @@ class CGSnapshots(base.Part):
     ) -> None:
         self.write(
             lambda transaction: base.reset_status(
-                transaction, context, TABLE, cgsnapshot_id, NOT_FOUND, status
+                transaction, context, TABLE, MACHINE, cgsnapshot_id, NOT_FOUND, status
             )
         )

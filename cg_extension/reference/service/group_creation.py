@@ -18,7 +18,7 @@ from cg_extension.reference.db import (
 )
 from cg_extension.reference.service import base, groups, members, quotas, scheduler
 
-_AVAILABLE = statuses.GroupStatus.AVAILABLE
+_AVAILABLE = statuses.Status.AVAILABLE
 
 
 class GroupSources(base.Part):
@@ -155,7 +155,7 @@ def _insert_volumes(
                 "user_id": group["user_id"],
                 "name": origin.name,
                 "description": origin.description,
-                "status": statuses.VOLUME_TRANSITIONS["create"].during,
+                "status": statuses.VOLUME.work["create"].begin.target,
                 "created_at": transaction.now,
                 "size": copy["size"],
                 "host": group["host"],

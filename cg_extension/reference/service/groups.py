@@ -17,8 +17,8 @@ TABLE = consistencygroups.TABLE
 NOT_FOUND = exceptions.GroupNotFound
 FILTERS = ("name", "status", "availability_zone", "project_id")
 
-_TRANSITIONS = statuses.GROUP_TRANSITIONS
-_CREATING = statuses.GroupStatus.CREATING
+MACHINE = statuses.GROUP
+_CREATING = statuses.Status.CREATING
 
 
 def new_group(
@@ -29,7 +29,7 @@ def new_group(
         "id": uuidutils.generate_uuid(),
         "project_id": base.project_of(context),
         "user_id": context.user_id,
-        "status": _TRANSITIONS["create"].during,
+        "status": MACHINE.work["create"].begin.target,
         "created_at": transaction.now,
         **values,
     }
@@ -121,17 +121,13 @@ class Groups(base.Part):
                 _check_status(group, statuses.RENAMABLE_GROUP)
                 transaction.change(TABLE, [group_id], changes, statuses=statuses.RENAMABLE_GROUP)
                 return
-            _check_status(group, _TRANSITIONS["update"].sources)
+            begin = MACHINE.work["update"].begin
+            _check_status(group, begin.sources)
             self._check_is_no_source(transaction, group)
             adding = members.joining(transaction.conn, group, add_volumes)
             removing = members.leaving(transaction.conn, group, remove_volumes)
-            values = dict(changes)
-            if adding or removing:
-                values["status"] = _TRANSITIONS["update"].during
-            if values:
-                transaction.change(
-                    TABLE, [group_id], values, statuses=_TRANSITIONS["update"].sources
-                )
+            if changes:
+                transaction.change(TABLE, [group_id], changes, statuses=begin.sources)
             if adding:
                 transaction.change(
                     volumes.TABLE,
@@ -140,6 +136,7 @@ class Groups(base.Part):
                     statuses=statuses.ADDABLE_VOLUME,
                 )
             if adding or removing:
+                transaction.change_status(TABLE, [group_id], begin)
                 enqueue(
                     transaction,
                     OperationKind.GROUP_UPDATE,
@@ -154,8 +151,8 @@ class Groups(base.Part):
         def work(transaction: base.Transaction) -> None:
             group, _limits = base.get_locked(transaction, context, TABLE, group_id, NOT_FOUND)
             scheduler.check_not_frozen(transaction.conn, group.host)
-            deletion = _TRANSITIONS["delete"]
-            _check_status(group, deletion.sources)
+            begin = MACHINE.work["delete"].begin
+            _check_status(group, begin.sources)
             if cgsnapshots.of_group(transaction.conn, group_id):
                 raise exceptions.InvalidState(
                     reason=f"Consistency group {group_id} has group snapshots; delete them first."
@@ -165,14 +162,8 @@ class Groups(base.Part):
             if found and not force:
                 raise exceptions.GroupHasVolumes(id=group_id)
             members.check_deletable(transaction.conn, found)
-            transaction.change(
-                TABLE, [group_id], {"status": deletion.during}, statuses=deletion.sources
-            )
-            if found:
-                of_volume = statuses.VOLUME_TRANSITIONS["delete"]
-                transaction.change(
-                    volumes.TABLE, found, {"status": of_volume.during}, statuses=of_volume.sources
-                )
+            transaction.change_status(TABLE, [group_id], begin)
+            transaction.change_status(volumes.TABLE, found, statuses.VOLUME.work["delete"].begin)
             enqueue(transaction, OperationKind.GROUP_DELETE, context, group)
 
         self.write(work)
@@ -180,7 +171,7 @@ class Groups(base.Part):
     def reset_group_status(self, context: base.Context, group_id: str, *, status: str) -> None:
         self.write(
             lambda transaction: base.reset_status(
-                transaction, context, TABLE, group_id, NOT_FOUND, status
+                transaction, context, TABLE, MACHINE, group_id, NOT_FOUND, status
             )
         )
 

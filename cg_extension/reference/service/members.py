@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from cg_extension.contract import exceptions, membership, statuses
 from cg_extension.reference.db import consistencygroups, rows, snapshots, volumes
 
-_CREATING = statuses.VolumeStatus.CREATING
-_DELETABLE = statuses.VOLUME_TRANSITIONS["delete"].sources
+_CREATING = statuses.Status.CREATING
+_DELETABLE = statuses.VOLUME.work["delete"].begin.sources
 
 
 def refuse(volume_id: str, reason: str) -> exceptions.InvalidState:

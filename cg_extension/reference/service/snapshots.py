@@ -17,8 +17,8 @@ TABLE = snapshots.TABLE
 NOT_FOUND = exceptions.SnapshotNotFound
 FILTERS = ("name", "status", "volume_id", "cgsnapshot_id", "project_id", "user_id")
 
-_STATUS = statuses.SnapshotStatus
-_RESETTABLE = statuses.RESETTABLE_SNAPSHOT
+MACHINE = statuses.SNAPSHOT
+_CREATING = statuses.Status.CREATING
 
 
 class Snapshots(base.Part):
@@ -60,7 +60,7 @@ class Snapshots(base.Part):
             volume, limits = base.get_locked(
                 transaction, context, volumes.TABLE, volume_id, exceptions.VolumeNotFound
             )
-            if volume.status == statuses.VolumeStatus.IN_USE and not force:
+            if volume.status == statuses.Status.IN_USE and not force:
                 raise members.refuse(volume_id, "is in-use; give force to take it all the same")
             members.check_snapshottable({volume_id: volume})
             scheduler.check_not_frozen(conn, volume.host)
@@ -72,7 +72,7 @@ class Snapshots(base.Part):
                 "user_id": context.user_id,
                 "name": name,
                 "description": description,
-                "status": statuses.SNAPSHOT_TRANSITIONS["create"].during,
+                "status": MACHINE.work["create"].begin.target,
                 "created_at": transaction.now,
                 "volume_id": volume_id,
                 "volume_size": volume.size,
@@ -125,15 +125,13 @@ class Snapshots(base.Part):
                     snapshot_id,
                     f"belongs to group snapshot {snapshot.cgsnapshot_id}; delete that instead",
                 )
-            deletion = statuses.SNAPSHOT_TRANSITIONS["delete"]
-            if snapshot.status not in deletion.sources:
-                allowed = " or ".join(sorted(deletion.sources))
+            begin = MACHINE.work["delete"].begin
+            if snapshot.status not in begin.sources:
+                allowed = " or ".join(sorted(begin.sources))
                 raise _refuse(snapshot_id, f"is {snapshot.status}; it must be {allowed}")
-            if volumes.made_from_snapshots(conn, [snapshot_id], status=_STATUS.CREATING):
+            if volumes.made_from_snapshots(conn, [snapshot_id], status=_CREATING):
                 raise _refuse(snapshot_id, "is the source of a volume that is being created")
-            transaction.change(
-                TABLE, [snapshot_id], {"status": deletion.during}, statuses=deletion.sources
-            )
+            transaction.change_status(TABLE, [snapshot_id], begin)
             _enqueue(transaction, OperationKind.SNAPSHOT_DELETE, context, snapshot_id, volume)
 
         self.write(work)
@@ -176,16 +174,13 @@ class Snapshots(base.Part):
         :raises InvalidInput: a status of work under way, or one that does not exist.
         :raises InvalidState: a manager is working on the snapshot.
         """
-        if status not in _RESETTABLE:
-            raise exceptions.InvalidInput(
-                reason=f"status must be one of {', '.join(sorted(_RESETTABLE))}"
-            )
 
         def work(transaction: base.Transaction) -> None:
             snapshot, _limits = base.get_locked(transaction, context, TABLE, snapshot_id, NOT_FOUND)
-            if snapshot.status in (_STATUS.CREATING, _STATUS.DELETING):
+            if snapshot.status in MACHINE.under_way:
                 raise _refuse(snapshot_id, f"is {snapshot.status}; wait for the end of it")
-            transaction.change(TABLE, [snapshot_id], {"status": status})
+            change = MACHINE.reset(snapshot.status, status)
+            transaction.change_status(TABLE, [snapshot_id], change)
 
         self.write(work)
 

@@ -88,7 +88,7 @@ class NewVolumes(base.Part):
                 "user_id": context.user_id,
                 "name": name,
                 "description": description,
-                "status": statuses.VOLUME_TRANSITIONS["create"].during,
+                "status": statuses.VOLUME.work["create"].begin.target,
                 "created_at": transaction.now,
                 "size": volume_size,
                 "volume_type_id": chosen_type.id if chosen_type else None,
@@ -173,7 +173,7 @@ def _origin(
         snapshot = base.get_visible(
             conn, context, snapshots.TABLE, snapshot_id, exceptions.SnapshotNotFound
         )
-        if snapshot.status != statuses.SnapshotStatus.AVAILABLE:
+        if snapshot.status != statuses.Status.AVAILABLE:
             raise exceptions.InvalidState(
                 reason=f"Snapshot {snapshot_id} is {snapshot.status}; it must be available."
             )
@@ -216,7 +216,7 @@ def _group(
         raise exceptions.InvalidInput(
             reason=f"consistency group {group_id} belongs to another project"
         )
-    if row.status != statuses.GroupStatus.AVAILABLE:
+    if row.status != statuses.Status.AVAILABLE:
         raise exceptions.InvalidState(
             reason=f"Consistency group {group_id} is {row.status}; it must be available."
         )

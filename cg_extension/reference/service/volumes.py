@@ -2,7 +2,6 @@
 """Volumes of the reference host: list, show, change, delete. Creation: ``volume_creation``."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -25,8 +24,9 @@ FILTERS = (
     "user_id",
 )
 
-_STATUS = statuses.VolumeStatus
-_RESETTABLE = statuses.RESETTABLE_VOLUME
+MACHINE = statuses.VOLUME
+_DELETE = MACHINE.work["delete"].begin
+_FORCE_DELETE = MACHINE.changes["force_delete"]
 
 
 def load_one(conn: sa.Connection, volume_id: str) -> records.Volume:
@@ -93,11 +93,9 @@ class Volumes(base.Part):
                     f"belongs to consistency group {volume.consistencygroup_id}; "
                     "remove it from the group first",
                 )
-            deletion = statuses.VOLUME_TRANSITIONS["force_delete" if force else "delete"]
-            members.check_deletable(transaction.conn, {volume_id: volume}, deletion.sources)
-            transaction.change(
-                TABLE, [volume_id], {"status": deletion.during}, statuses=deletion.sources
-            )
+            begin = _FORCE_DELETE if force else _DELETE
+            members.check_deletable(transaction.conn, {volume_id: volume}, begin.sources)
+            transaction.change_status(TABLE, [volume_id], begin)
             transaction.enqueue(
                 OperationKind.VOLUME_DELETE,
                 context,
@@ -151,24 +149,21 @@ class Volumes(base.Part):
         :raises InvalidInput: a status of work under way, or one that does not exist.
         :raises InvalidState: a manager is working on the volume.
         """
-        if status is not None and status not in _RESETTABLE:
-            raise exceptions.InvalidInput(
-                reason=f"status must be one of {', '.join(sorted(_RESETTABLE))}"
-            )
         if attach_status not in (None, "attached", "detached"):
             raise exceptions.InvalidInput(reason="attach_status must be attached or detached")
-        changes: dict[str, Any] = {} if status is None else {"status": status}
 
         def work(transaction: base.Transaction) -> None:
             conn = transaction.conn
             volume, _limits = base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
-            if volume.status in (_STATUS.CREATING, _STATUS.DELETING):
+            if volume.status in MACHINE.under_way:
                 raise members.refuse(volume_id, f"is {volume.status}; wait for the end of it")
             attached = [item.id for item in volumes.attachments(conn, [volume_id])[volume_id]]
             if attach_status == "attached" and not attached:
                 raise members.refuse(volume_id, "has no attachment; attach it instead")
             if attach_status == "detached":
                 volumes.detach(conn, attached)
-            transaction.change(TABLE, [volume_id], changes)
+            if status is not None:
+                change = MACHINE.reset(volume.status, status)
+                transaction.change_status(TABLE, [volume_id], change)
 
         self.write(work)

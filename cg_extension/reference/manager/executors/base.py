@@ -3,17 +3,16 @@
 
 import abc
 import dataclasses
-import functools
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Self
 
 import sqlalchemy as sa
 
 from cg_extension.contract import context as cg_context
-from cg_extension.contract import records
+from cg_extension.contract import records, statuses
 from cg_extension.drivers import base as driver_base
 from cg_extension.reference import metrics
-from cg_extension.reference.db import engine, queue, tables
+from cg_extension.reference.db import queue, rows, tables
 
 Context = cg_context.RequestContext
 Driver = driver_base.Driver
@@ -22,8 +21,13 @@ Updates = Sequence[Mapping[str, Any]]
 # Columns that a driver's model update may set; anything else in it is the driver's own affair.
 _DRIVER_COLUMNS = frozenset({"provider_location"})
 
-# What notifications call the status of a resource that is gone.
-DELETED = "deleted"
+
+class Subject(NamedTuple):
+    """Rows whose status an operation changes, and how."""
+
+    table: sa.Table
+    work: statuses.Work
+    resources: Sequence[records.Resource]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Executor(abc.ABC):
     """
 
     operation: queue.Operation
+    # What it is called in the machines of its subjects.
+    action: ClassVar[str]
 
     @classmethod
     @abc.abstractmethod
@@ -50,6 +56,11 @@ class Executor(abc.ABC):
     def resource(self) -> records.Resource:
         """What the operation is about, as it was when it was loaded."""
 
+    @property
+    @abc.abstractmethod
+    def subjects(self) -> Sequence[Subject]:
+        """Whose status changes: the resource's, which comes last, and that of its members."""
+
     @abc.abstractmethod
     def run(self, driver: Driver, context: Context) -> Any:
         """Call the driver; what it gives back is for ``succeed``.
@@ -57,43 +68,34 @@ class Executor(abc.ABC):
         :raises DriverError: it did not work.
         """
 
-    @abc.abstractmethod
     def succeed(self, conn: sa.Connection, result: Any) -> str:
         """Write that it is done; gives the resource's status from now on."""
+        return self._end(conn, lambda work: work.succeed)
 
     def clean_up(self, driver: Driver, context: Context) -> None:  # noqa: B027 - often nothing
         """Remove from the backend what failed attempts may have left."""
 
-    @abc.abstractmethod
     def fail(self, conn: sa.Connection, reason: str) -> str:
         """Write that it is given up, and why; gives the resource's status from now on."""
+        return self._end(conn, lambda work: work.fail, reason)
 
-
-def set_status(
-    conn: sa.Connection,
-    table: sa.Table,
-    resources: Collection[records.Resource],
-    status: str,
-    *,
-    reason: str | None = None,
-) -> str:
-    """Give resources their final status, and gives it back."""
-    values = {"new_status": status, "reason": reason, "ids": [each.id for each in resources]}
-    conn.execute(_set_status(table), values)
-    return status
-
-
-@functools.cache
-def _set_status(table: sa.Table) -> sa.Update:
-    return (
-        sa.update(table)
-        .where(table.c.id.in_(sa.bindparam("ids", expanding=True)))
-        .values(
-            status=sa.bindparam("new_status"),
-            status_reason=sa.bindparam("reason"),
-            updated_at=engine.utcnow(),
-        )
-    )
+    def _end(
+        self,
+        conn: sa.Connection,
+        choose: Callable[[statuses.Work], statuses.Transition],
+        reason: str | None = None,
+    ) -> str:
+        status = self.resource.status
+        for table, work, resources in self.subjects:
+            transition = choose(work)
+            status = transition.target
+            row_ids = [each.id for each in resources]
+            if status == statuses.Status.DELETED:
+                # Whatever its status says: there is nothing behind the row any more.
+                rows.delete(conn, table, row_ids)
+            else:
+                rows.change_status(conn, table, row_ids, transition, reason=reason)
+        return status
 
 
 def apply_update(
@@ -124,12 +126,6 @@ def measured(update: driver_base.GroupUpdate) -> driver_base.GroupUpdate:
     if update.held_seconds:
         metrics.FREEZES.observe(update.held_seconds)
     return update
-
-
-def delete(conn: sa.Connection, table: sa.Table, resources: Collection[records.Resource]) -> str:
-    """Remove rows, with what hangs on them; gives the status ``DELETED``."""
-    conn.execute(sa.delete(table).where(table.c.id.in_([each.id for each in resources])))
-    return DELETED
 
 
 GROUPS = tables.consistencygroups

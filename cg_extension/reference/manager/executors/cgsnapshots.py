@@ -13,9 +13,6 @@ from cg_extension.reference.db import queue
 from cg_extension.reference.manager import load
 from cg_extension.reference.manager.executors import base
 
-_CREATE = statuses.CGSNAPSHOT_TRANSITIONS["create"]
-_DELETE = statuses.CGSNAPSHOT_TRANSITIONS["delete"]
-
 
 @dataclasses.dataclass(frozen=True)
 class CGSnapshotExecutor(base.Executor):
@@ -33,15 +30,21 @@ class CGSnapshotExecutor(base.Executor):
     def resource(self) -> records.CGSnapshot:
         return self.cgsnapshot
 
-    def _give_up(self, conn: sa.Connection, status: str, snapshot_status: str, reason: str) -> str:
-        base.set_status(conn, base.SNAPSHOTS, self.snapshots, snapshot_status, reason=reason)
-        return base.set_status(conn, base.CGSNAPSHOTS, [self.cgsnapshot], status, reason=reason)
+    @property
+    def subjects(self) -> Sequence[base.Subject]:
+        of_parts = statuses.SNAPSHOT.work[self.action]
+        own = statuses.CGSNAPSHOT.work[self.action]
+        return [
+            base.Subject(base.SNAPSHOTS, of_parts, self.snapshots),
+            base.Subject(base.CGSNAPSHOTS, own, [self.cgsnapshot]),
+        ]
 
 
 @dataclasses.dataclass(frozen=True)
 class Create(CGSnapshotExecutor):
     """Take a snapshot of each of the group's volumes, all of one instant, or none."""
 
+    action = "create"
     volumes: Sequence[records.Volume] = ()
 
     @classmethod
@@ -56,30 +59,18 @@ class Create(CGSnapshotExecutor):
         )
 
     def succeed(self, conn: sa.Connection, result: driver_base.GroupUpdate) -> str:
-        available = statuses.SnapshotStatus.AVAILABLE
         base.apply_updates(conn, base.SNAPSHOTS, self.snapshots, result.members)
-        base.set_status(conn, base.SNAPSHOTS, self.snapshots, available)
-        return base.set_status(
-            conn, base.CGSNAPSHOTS, [self.cgsnapshot], statuses.GroupStatus.AVAILABLE
-        )
+        return super().succeed(conn, result)
 
     def clean_up(self, driver: base.Driver, context: base.Context) -> None:
         driver.delete_cgsnapshot(context, self.cgsnapshot, self.snapshots)
-
-    def fail(self, conn: sa.Connection, reason: str) -> str:
-        return self._give_up(conn, _CREATE.failure, statuses.SnapshotStatus.ERROR, reason)
 
 
 @dataclasses.dataclass(frozen=True)
 class Delete(CGSnapshotExecutor):
     """Remove a group snapshot and its snapshots."""
 
+    action = "delete"
+
     def run(self, driver: base.Driver, context: base.Context) -> driver_base.GroupUpdate:
         return driver.delete_cgsnapshot(context, self.cgsnapshot, self.snapshots)
-
-    def succeed(self, conn: sa.Connection, result: driver_base.GroupUpdate) -> str:
-        base.delete(conn, base.SNAPSHOTS, self.snapshots)
-        return base.delete(conn, base.CGSNAPSHOTS, [self.cgsnapshot])
-
-    def fail(self, conn: sa.Connection, reason: str) -> str:
-        return self._give_up(conn, _DELETE.failure, statuses.SnapshotStatus.ERROR_DELETING, reason)

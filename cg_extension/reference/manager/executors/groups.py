@@ -13,10 +13,6 @@ from cg_extension.reference.db import queue
 from cg_extension.reference.manager import load
 from cg_extension.reference.manager.executors import base
 
-_CREATE = statuses.GROUP_TRANSITIONS["create"]
-_UPDATE = statuses.GROUP_TRANSITIONS["update"]
-_DELETE = statuses.GROUP_TRANSITIONS["delete"]
-
 
 @dataclasses.dataclass(frozen=True)
 class GroupExecutor(base.Executor):
@@ -28,10 +24,28 @@ class GroupExecutor(base.Executor):
     def resource(self) -> records.Group:
         return self.group
 
+    @property
+    def subjects(self) -> Sequence[base.Subject]:
+        return [base.Subject(base.GROUPS, statuses.GROUP.work[self.action], [self.group])]
+
+
+@dataclasses.dataclass(frozen=True)
+class WithVolumes(GroupExecutor):
+    """What is done to the group's volumes as well."""
+
+    volumes: Sequence[records.Volume]
+
+    @property
+    def subjects(self) -> Sequence[base.Subject]:
+        work = statuses.VOLUME.work[self.action]
+        return [base.Subject(base.VOLUMES, work, self.volumes), *super().subjects]
+
 
 @dataclasses.dataclass(frozen=True)
 class Create(GroupExecutor):
     """Make an empty group."""
+
+    action = "create"
 
     @classmethod
     def load(cls, conn: sa.Connection, operation: queue.Operation) -> Self:
@@ -40,21 +54,15 @@ class Create(GroupExecutor):
     def run(self, driver: base.Driver, context: base.Context) -> driver_base.ModelUpdate:
         return driver.create_consistencygroup(context, self.group)
 
-    def succeed(self, conn: sa.Connection, result: driver_base.ModelUpdate) -> str:
-        return base.set_status(conn, base.GROUPS, [self.group], statuses.GroupStatus.AVAILABLE)
-
     def clean_up(self, driver: base.Driver, context: base.Context) -> None:
         driver.delete_consistencygroup(context, self.group, ())
 
-    def fail(self, conn: sa.Connection, reason: str) -> str:
-        return base.set_status(conn, base.GROUPS, [self.group], _CREATE.failure, reason=reason)
-
 
 @dataclasses.dataclass(frozen=True)
-class CreateFromSource(GroupExecutor):
+class CreateFromSource(WithVolumes):
     """Make a group with a volume for each of the source's, a group snapshot or a group."""
 
-    volumes: Sequence[records.Volume]
+    action = "create"
     source: Mapping[str, Any]
 
     @classmethod
@@ -83,23 +91,17 @@ class CreateFromSource(GroupExecutor):
 
     def succeed(self, conn: sa.Connection, result: driver_base.GroupUpdate) -> str:
         base.apply_updates(conn, base.VOLUMES, self.volumes, result.members)
-        base.set_status(conn, base.VOLUMES, self.volumes, statuses.VolumeStatus.AVAILABLE)
-        return base.set_status(conn, base.GROUPS, [self.group], statuses.GroupStatus.AVAILABLE)
+        return super().succeed(conn, result)
 
     def clean_up(self, driver: base.Driver, context: base.Context) -> None:
         driver.delete_consistencygroup(context, self.group, self.volumes)
-
-    def fail(self, conn: sa.Connection, reason: str) -> str:
-        base.set_status(
-            conn, base.VOLUMES, self.volumes, statuses.VolumeStatus.ERROR, reason=reason
-        )
-        return base.set_status(conn, base.GROUPS, [self.group], _CREATE.failure, reason=reason)
 
 
 @dataclasses.dataclass(frozen=True)
 class Update(GroupExecutor):
     """Change the membership. Added volumes are members already, removed ones still are."""
 
+    action = "update"
     added: Sequence[records.Volume]
     removed: Sequence[records.Volume]
 
@@ -121,11 +123,11 @@ class Update(GroupExecutor):
         self._release(conn, self.removed)
         base.apply_updates(conn, base.VOLUMES, self.added, result.added)
         base.apply_updates(conn, base.VOLUMES, self.removed, result.removed)
-        return base.set_status(conn, base.GROUPS, [self.group], statuses.GroupStatus.AVAILABLE)
+        return super().succeed(conn, result)
 
     def fail(self, conn: sa.Connection, reason: str) -> str:
         self._release(conn, self.added)
-        return base.set_status(conn, base.GROUPS, [self.group], _UPDATE.failure, reason=reason)
+        return super().fail(conn, reason)
 
     def _release(self, conn: sa.Connection, volumes: Sequence[records.Volume]) -> None:
         conn.execute(
@@ -136,10 +138,10 @@ class Update(GroupExecutor):
 
 
 @dataclasses.dataclass(frozen=True)
-class Delete(GroupExecutor):
+class Delete(WithVolumes):
     """Remove a group with every volume that is still in it."""
 
-    volumes: Sequence[records.Volume]
+    action = "delete"
 
     @classmethod
     def load(cls, conn: sa.Connection, operation: queue.Operation) -> Self:
@@ -148,13 +150,3 @@ class Delete(GroupExecutor):
 
     def run(self, driver: base.Driver, context: base.Context) -> driver_base.GroupUpdate:
         return driver.delete_consistencygroup(context, self.group, self.volumes)
-
-    def succeed(self, conn: sa.Connection, result: driver_base.GroupUpdate) -> str:
-        base.delete(conn, base.VOLUMES, self.volumes)
-        return base.delete(conn, base.GROUPS, [self.group])
-
-    def fail(self, conn: sa.Connection, reason: str) -> str:
-        base.set_status(
-            conn, base.VOLUMES, self.volumes, statuses.VolumeStatus.ERROR_DELETING, reason=reason
-        )
-        return base.set_status(conn, base.GROUPS, [self.group], _DELETE.failure, reason=reason)

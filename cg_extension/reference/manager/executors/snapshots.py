@@ -2,6 +2,7 @@
 """Operations on single snapshots."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Self
 
 import sqlalchemy as sa
@@ -11,9 +12,6 @@ from cg_extension.drivers import base as driver_base
 from cg_extension.reference.db import queue
 from cg_extension.reference.manager import load
 from cg_extension.reference.manager.executors import base
-
-_CREATE = statuses.SNAPSHOT_TRANSITIONS["create"]
-_DELETE = statuses.SNAPSHOT_TRANSITIONS["delete"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,40 +30,34 @@ class SnapshotExecutor(base.Executor):
     def resource(self) -> records.Snapshot:
         return self.snapshot
 
+    @property
+    def subjects(self) -> Sequence[base.Subject]:
+        work = statuses.SNAPSHOT.work[self.action]
+        return [base.Subject(base.SNAPSHOTS, work, [self.snapshot])]
+
 
 @dataclasses.dataclass(frozen=True)
 class Create(SnapshotExecutor):
     """Take a snapshot of one volume."""
+
+    action = "create"
 
     def run(self, driver: base.Driver, context: base.Context) -> driver_base.ModelUpdate:
         return driver.create_snapshot(context, self.snapshot, self.volume)
 
     def succeed(self, conn: sa.Connection, result: driver_base.ModelUpdate) -> str:
         base.apply_update(conn, base.SNAPSHOTS, self.snapshot, result)
-        return base.set_status(
-            conn, base.SNAPSHOTS, [self.snapshot], statuses.SnapshotStatus.AVAILABLE
-        )
+        return super().succeed(conn, result)
 
     def clean_up(self, driver: base.Driver, context: base.Context) -> None:
         driver.delete_snapshot(context, self.snapshot)
-
-    def fail(self, conn: sa.Connection, reason: str) -> str:
-        return base.set_status(
-            conn, base.SNAPSHOTS, [self.snapshot], _CREATE.failure, reason=reason
-        )
 
 
 @dataclasses.dataclass(frozen=True)
 class Delete(SnapshotExecutor):
     """Remove a snapshot."""
 
+    action = "delete"
+
     def run(self, driver: base.Driver, context: base.Context) -> None:
         driver.delete_snapshot(context, self.snapshot)
-
-    def succeed(self, conn: sa.Connection, result: None) -> str:
-        return base.delete(conn, base.SNAPSHOTS, [self.snapshot])
-
-    def fail(self, conn: sa.Connection, reason: str) -> str:
-        return base.set_status(
-            conn, base.SNAPSHOTS, [self.snapshot], _DELETE.failure, reason=reason
-        )

@@ -5,33 +5,23 @@ Such are kinds that only a newer release knows, and those whose source is gone.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import NoReturn, Self
 
 import sqlalchemy as sa
 
 from cg_extension.contract import exceptions, records, statuses
 from cg_extension.drivers import exceptions as driver_exceptions
-from cg_extension.reference.db import engine, queue
+from cg_extension.reference.db import queue
 from cg_extension.reference.manager import load
 from cg_extension.reference.manager.executors import base
 
-_LOADERS = (
-    (base.GROUPS, load.group),
-    (base.CGSNAPSHOTS, load.cgsnapshot),
-    (base.VOLUMES, load.volume),
-    (base.SNAPSHOTS, load.snapshot),
+_RESOURCES = (
+    (base.GROUPS, statuses.GROUP, load.group),
+    (base.CGSNAPSHOTS, statuses.CGSNAPSHOT, load.cgsnapshot),
+    (base.VOLUMES, statuses.VOLUME, load.volume),
+    (base.SNAPSHOTS, statuses.SNAPSHOT, load.snapshot),
 )
-# What belongs to a group or group snapshot and is created and deleted with it.
-_MEMBERS = (
-    (base.VOLUMES, base.VOLUMES.c.consistencygroup_id),
-    (base.SNAPSHOTS, base.SNAPSHOTS.c.cgsnapshot_id),
-)
-_AFTERWARDS: Mapping[str, str] = {
-    statuses.GroupStatus.DELETING: statuses.GroupStatus.ERROR_DELETING,
-    statuses.GroupStatus.CREATING: statuses.GroupStatus.ERROR,
-    statuses.GroupStatus.UPDATING: statuses.GroupStatus.ERROR,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,19 +29,36 @@ class Unrunnable(base.Executor):
     """Whatever it was to be; all it can do is fail."""
 
     found: records.Resource
+    ended: Sequence[base.Subject]
 
     @classmethod
     def load(cls, conn: sa.Connection, operation: queue.Operation) -> Self:
-        for _table, loader in _LOADERS:
+        for table, machine, loader in _RESOURCES:
             try:
-                return cls(operation, loader(conn, operation.resource_id))
+                found = loader(conn, operation.resource_id)
             except exceptions.NotFound:
                 continue
+            # Members are created and deleted with it. What else is done to one is not its affair.
+            action = machine.under_way.get(found.status, "")
+            rows = (
+                (base.VOLUMES, statuses.VOLUME, load.volumes_of_group(conn, found.id)),
+                (base.SNAPSHOTS, statuses.SNAPSHOT, load.snapshots_of_cgsnapshot(conn, found.id)),
+                (table, machine, [found]),
+            )
+            return cls(
+                operation,
+                found,
+                [base.Subject(t, m.work[action], r) for t, m, r in rows if action in m.work],
+            )
         raise exceptions.NotFound
 
     @property
     def resource(self) -> records.Resource:
         return self.found
+
+    @property
+    def subjects(self) -> Sequence[base.Subject]:
+        return self.ended
 
     def run(self, driver: base.Driver, context: base.Context) -> NoReturn:
         raise driver_exceptions.DriverRefusal(
@@ -61,14 +68,3 @@ class Unrunnable(base.Executor):
 
     def succeed(self, conn: sa.Connection, result: object) -> NoReturn:
         raise AssertionError("run() never returns")
-
-    def fail(self, conn: sa.Connection, reason: str) -> str:
-        mine = [(table, table.c.id) for table, _loader in _LOADERS]
-        for table, column in (*mine, *_MEMBERS):
-            for status, afterwards in _AFTERWARDS.items():
-                conn.execute(
-                    sa.update(table)
-                    .where(column == self.found.id, table.c.status == status)
-                    .values(status=afterwards, status_reason=reason, updated_at=engine.utcnow())
-                )
-        return _AFTERWARDS.get(self.found.status, self.found.status)

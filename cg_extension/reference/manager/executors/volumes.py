@@ -2,6 +2,7 @@
 """Operations on single volumes."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Self
 
 import sqlalchemy as sa
@@ -11,9 +12,6 @@ from cg_extension.drivers import base as driver_base
 from cg_extension.reference.db import queue
 from cg_extension.reference.manager import load
 from cg_extension.reference.manager.executors import base
-
-_CREATE = statuses.VOLUME_TRANSITIONS["create"]
-_DELETE = statuses.VOLUME_TRANSITIONS["delete"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +28,17 @@ class VolumeExecutor(base.Executor):
     def resource(self) -> records.Volume:
         return self.volume
 
+    @property
+    def subjects(self) -> Sequence[base.Subject]:
+        work = statuses.VOLUME.work[self.action]
+        return [base.Subject(base.VOLUMES, work, [self.volume])]
+
 
 @dataclasses.dataclass(frozen=True)
 class Create(VolumeExecutor):
     """Make a volume: empty, from a snapshot, or as a copy of another one."""
 
+    action = "create"
     snapshot: records.Snapshot | None = None
     source: records.Volume | None = None
 
@@ -57,24 +61,17 @@ class Create(VolumeExecutor):
 
     def succeed(self, conn: sa.Connection, result: driver_base.ModelUpdate) -> str:
         base.apply_update(conn, base.VOLUMES, self.volume, result)
-        return base.set_status(conn, base.VOLUMES, [self.volume], statuses.VolumeStatus.AVAILABLE)
+        return super().succeed(conn, result)
 
     def clean_up(self, driver: base.Driver, context: base.Context) -> None:
         driver.delete_volume(context, self.volume)
-
-    def fail(self, conn: sa.Connection, reason: str) -> str:
-        return base.set_status(conn, base.VOLUMES, [self.volume], _CREATE.failure, reason=reason)
 
 
 @dataclasses.dataclass(frozen=True)
 class Delete(VolumeExecutor):
     """Remove a volume."""
 
+    action = "delete"
+
     def run(self, driver: base.Driver, context: base.Context) -> None:
         driver.delete_volume(context, self.volume)
-
-    def succeed(self, conn: sa.Connection, result: None) -> str:
-        return base.delete(conn, base.VOLUMES, [self.volume])
-
-    def fail(self, conn: sa.Connection, reason: str) -> str:
-        return base.set_status(conn, base.VOLUMES, [self.volume], _DELETE.failure, reason=reason)

@@ -25,7 +25,7 @@ def summary(snapshot: records.Snapshot, context: cg_context.RequestContext) -> v
 
 def detail(snapshot: records.Snapshot, context: cg_context.RequestContext) -> views.Document:
     """All that a client may know; what went wrong is for admins."""
-    done = snapshot.status == statuses.SnapshotStatus.AVAILABLE
+    done = snapshot.status == statuses.Status.AVAILABLE
     document = {
         **summary(snapshot, context),
         "os-extended-snapshot-attributes:project_id": snapshot.project_id,

@@ -165,6 +165,20 @@ class RunnerTest(base.ManagerTestCase):
         self.assertEqual("error_deleting", row.status)
         self.assertIn("version 2", row.status_reason)
 
+    def test_what_can_not_be_run_leaves_a_member_to_its_own_operation(self) -> None:
+        group, free = self.create_group(), self.create_volume()
+        self.run_queue()
+        member = self.create_volume(consistencygroup_id=group)
+        self.service.update_group(self.context, group, add_volumes=[free])
+        with self.database.writer() as conn:
+            of_group = tables.operations.c.resource_id == group
+            conn.execute(sa.update(tables.operations).where(of_group).values(kind="group.levitate"))
+        for operation, lease in self.keeper.claim(self.driver.host, 2):
+            if operation.resource_id == group:
+                self.runner.run(operation, lease)
+        self.assertEqual("error", self.status(tables.consistencygroups, group))
+        self.assertEqual("creating", self.status(tables.volumes, member))
+
     def test_a_source_that_is_gone_ends_in_an_error_for_group_and_volumes(self) -> None:
         source = self.create_volume()
         self.run_queue()

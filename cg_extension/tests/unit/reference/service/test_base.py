@@ -77,6 +77,27 @@ class ResetStatusTest(base.ServiceTestCase):
                     self.assertEqual((after, None), (found.status, found.status_reason))
         self.assertEqual([], self.operations())
 
+    def test_what_explained_a_status_goes_with_it(self) -> None:
+        volume = self.volume()
+        snapshot = self.snapshot(volume)
+        for table, row_id, reset, get in (
+            (
+                tables.volumes,
+                volume.id,
+                self.service.reset_volume_status,
+                self.service.get_volume,
+            ),
+            (
+                tables.snapshots,
+                snapshot.id,
+                self.service.reset_snapshot_status,
+                self.service.get_snapshot,
+            ),
+        ):
+            self.set_columns(table, row_id, status="error", status_reason="broken")
+            reset(self.admin, row_id, status="available")
+            self.assertIsNone(get(self.member, row_id).status_reason)
+
     def test_what_a_manager_works_on_is_left_to_it(self) -> None:
         reset = self.service.reset_group_status
         arguments = {"name": None, "description": None}
