@@ -8,7 +8,7 @@ follows it fails. Everything else is Cinder's, and so are all rows and messages.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from cinder import context as cinder_context
@@ -24,13 +24,11 @@ from sqlalchemy import sql
 from cg_extension.cinder import members, sources
 from cg_extension.cinder.database import api as db
 from cg_extension.cinder.database import models
-from cg_extension.contract import exceptions
+from cg_extension.contract import exceptions, statuses
 
 Context: TypeAlias = cinder_context.RequestContext
 GroupStatus = fields.GroupStatus
 GROUP_QUOTAS = quota.GROUP_QUOTAS
-
-DELETABLE = (GroupStatus.AVAILABLE, GroupStatus.ERROR, GroupStatus.ERROR_DELETING)
 
 
 def _snapshot_being_created() -> sql.ColumnElement[bool]:
@@ -40,6 +38,25 @@ def _snapshot_being_created() -> sql.ColumnElement[bool]:
         models.GroupSnapshot.status == fields.GroupSnapshotStatus.CREATING,
         ~models.GroupSnapshot.deleted,
     )
+
+
+def _change(
+    machine: statuses.Machine,
+    row: objects.base.CinderPersistentObject,
+    allowed: Collection[str],
+    values: Mapping[str, object],
+    filters: Sequence[sql.ColumnElement[bool]] = (),
+) -> bool:
+    """Compare and swap. False: one of the filters does not hold.
+
+    :raises exceptions.InvalidState: the status is none of those allowed.
+    """
+    values = {**values, "updated_at": timeutils.utcnow()}
+    if row.conditional_update(values, {"status": allowed}, filters):
+        return True
+    now = type(row).get_by_id(row._context, row.id)
+    machine.check(row.id, now.status, allowed)
+    return False
 
 
 @contextlib.contextmanager
@@ -72,8 +89,8 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
         """Make a group with one new volume for each of the source's.
 
         :raises exception.GroupNotFound, exception.GroupSnapshotNotFound: no such source.
-        :raises exception.InvalidGroup: the source is empty or not available, or its backend has
-            no room.
+        :raises exceptions.InvalidState: the status of the source or of a member forbids it.
+        :raises exception.InvalidGroup: the source is empty, or its backend has no room.
         :raises exception.QuotaError: on groups, volumes or gigabytes.
         """
         context.authorize(group_policies.CREATE_POLICY)
@@ -155,9 +172,10 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
     ) -> None:
         """Change name, description and members; unlike Cinder's own, it takes ids one by one.
 
-        :raises exceptions.InvalidState: a volume may not join or leave; says which and why.
+        :raises exceptions.InvalidState: the group is not available, or a volume may not join or
+            leave; says which and why.
         :raises exception.InvalidVolume: a volume was changed meanwhile.
-        :raises exception.InvalidGroup: the group is not available, or is a source in use.
+        :raises exception.InvalidGroup: the group is a source in use, or was changed meanwhile.
         """
         context.authorize(group_policies.UPDATE_POLICY, target_obj=group)
         values: dict[str, object] = {}
@@ -166,14 +184,21 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
         if description is not None:
             values["description"] = description
         if not (add_volumes or remove_volumes):
-            self._rename(group, values)
+            self._rename(group, values, statuses.RENAMABLE_GROUP)
             return
+        begin = statuses.GROUP.work["update"].begin
         add = members.joining(context, group, add_volumes)
         remove = members.leaving(context, group, remove_volumes)
         if not (add or remove):
-            self._change(group, values, GroupStatus.AVAILABLE)
+            self._rename(group, values, begin.sources)
             return
-        self._change(group, {}, GroupStatus.UPDATING)
+        filters = [~db.group_creating_from_src(group_id=group.id), ~_snapshot_being_created()]
+        updating = {"status": begin.target}
+        if not _change(statuses.GROUP, group, begin.sources, updating, filters):
+            raise exception.InvalidGroup(
+                reason=f"The members of group {group.id} can't change while a group or a group"
+                " snapshot is being created from it."
+            )
         with _status_on_failure([(group, GroupStatus.AVAILABLE)]):
             # From here on no other call changes this group; what one did before shows now.
             add = members.joining(context, group, add_volumes)
@@ -186,32 +211,18 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
                 )
 
     @staticmethod
-    def _rename(group: objects.Group, values: dict[str, object]) -> None:
-        values = {**values, "updated_at": timeutils.utcnow()}
-        if not group.conditional_update(values, {"status": group.Not(GroupStatus.DELETING)}):
-            raise exception.InvalidGroup(reason=f"Group {group.id} is being deleted.")
-
-    @staticmethod
-    def _change(group: objects.Group, values: dict[str, object], status: str) -> None:
-        filters = []
-        if status == GroupStatus.UPDATING:
-            filters = [~db.group_creating_from_src(group_id=group.id), ~_snapshot_being_created()]
-        changed = group.conditional_update(
-            {**values, "updated_at": timeutils.utcnow(), "status": status},
-            {"status": GroupStatus.AVAILABLE},
-            filters,
-        )
-        if not changed:
-            raise exception.InvalidGroup(
-                reason=f"Group {group.id} must be available, and its members can't change while"
-                " a group or a group snapshot is being created from it."
-            )
+    def _rename(
+        group: objects.Group, values: Mapping[str, object], allowed: Collection[str]
+    ) -> None:
+        if not _change(statuses.GROUP, group, allowed, values):
+            raise exception.InvalidGroup(reason=f"Group {group.id} was changed meanwhile.")
 
     def delete(self, context: Context, group: objects.Group, delete_volumes: bool = False) -> None:
         """Delete a group, with ``delete_volumes`` its volumes, too.
 
-        :raises exception.InvalidGroup: its status, members, snapshots or a group being created
-            from it forbid it.
+        :raises exceptions.InvalidState: its status forbids it.
+        :raises exception.InvalidGroup: its members, snapshots or a group being created from it
+            forbid it.
         """
         context.authorize(group_actions.DELETE_POLICY, target_obj=group)
         if group.host:
@@ -222,8 +233,9 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
             ~db.group_has_volumes_filter(attached_or_with_snapshots=delete_volumes),
             ~db.group_creating_from_src(group_id=group.id),
         ]
-        deleting = {"status": GroupStatus.DELETING}
-        if not group.conditional_update(deleting, {"status": DELETABLE}, filters):
+        begin = statuses.GROUP.work["delete"].begin
+        deleting = {"status": begin.target}
+        if not _change(statuses.GROUP, group, begin.sources, deleting, filters):
             raise exception.InvalidGroup(reason=self._why_kept(context, group, delete_volumes))
         if not group.host:
             # The scheduler found no backend for it, so there is nothing behind the row.
@@ -241,9 +253,6 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
     def _why_kept(self, context: Context, group: objects.Group, delete_volumes: bool) -> str:
         """Why a group can't be deleted, as far as a second look tells."""
         elevated = context.elevated()
-        status = objects.Group.get_by_id(elevated, group.id).status
-        if status not in DELETABLE:
-            return f"Group {group.id} must be {' or '.join(DELETABLE[:2])}, but it is {status}."
         if objects.GroupSnapshotList.get_all_by_group(elevated, group.id):
             return f"Group {group.id} has group snapshots; delete them first."
         volumes = objects.VolumeList.get_all_by_generic_group(elevated, group.id)
@@ -266,8 +275,8 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
     ) -> objects.GroupSnapshot:
         """Take a snapshot of all of the group's volumes.
 
-        :raises exception.InvalidGroup, exception.InvalidVolume: the group or a member does not
-            allow it.
+        :raises exceptions.InvalidState: the status of the group or of a member forbids it.
+        :raises exception.InvalidGroup: the group has no volumes.
         :raises exception.QuotaError: on snapshots or gigabytes.
         """
         context.authorize(group_snapshot_policies.CREATE_POLICY, target_obj=group)
@@ -308,18 +317,19 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
     ) -> None:
         """Delete a group snapshot; unlike with Cinder's own, also in ``error_deleting``.
 
-        :raises exception.InvalidGroupSnapshot: its status, or a group being created from it,
-            forbids it.
+        :raises exceptions.InvalidState: its status forbids it.
+        :raises exception.InvalidGroupSnapshot: a group is being created from it.
         """
         context.authorize(group_snapshot_policies.DELETE_POLICY, target_obj=group_snapshot)
         group_snapshot.assert_not_frozen()
         before = group_snapshot.status
-        deleting = {"status": fields.GroupSnapshotStatus.DELETING}
+        begin = statuses.CGSNAPSHOT.work["delete"].begin
+        deleting = {"status": begin.target}
         filters = [~db.group_creating_from_src(group_snapshot_id=group_snapshot.id)]
-        if not group_snapshot.conditional_update(deleting, {"status": DELETABLE}, filters):
+        if not _change(statuses.CGSNAPSHOT, group_snapshot, begin.sources, deleting, filters):
             raise exception.InvalidGroupSnapshot(
-                reason=f"Group snapshot {group_snapshot.id} must be {' or '.join(DELETABLE)}, and "
-                "no group may be created from it meanwhile."
+                reason=f"A group is being created from group snapshot {group_snapshot.id}; wait for"
+                " it."
             )
         snapshots = objects.SnapshotList.get_all_for_group_snapshot(context, group_snapshot.id)
         restore = [(group_snapshot, before), *((each, each.status) for each in snapshots)]

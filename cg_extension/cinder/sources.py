@@ -10,10 +10,8 @@ from typing import Any
 
 from cinder import context as cinder_context
 from cinder import exception, objects
-from cinder.objects import fields
 
-READABLE = ("available", "in-use")
-"""A volume in these statuses holds data that can be taken."""
+from cg_extension.contract import statuses
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,8 +80,8 @@ def load(
     """Read a source as it is now; exactly one of the ids is given.
 
     :raises exception.GroupNotFound, exception.GroupSnapshotNotFound: no such source.
-    :raises exception.InvalidGroup, exception.InvalidGroupSnapshot, exception.InvalidVolume: it is
-        empty or not available, or a member's data can't be taken.
+    :raises exception.InvalidGroup, exception.InvalidGroupSnapshot: it is empty.
+    :raises exceptions.InvalidState: it is not available, or a member's data can't be taken.
     """
     if group_snapshot_id is not None:
         return _load_group_snapshot(context, group_snapshot_id)
@@ -92,10 +90,7 @@ def load(
 
 def _load_group_snapshot(context: cinder_context.RequestContext, snapshot_id: str) -> Source:
     snapshot = objects.GroupSnapshot.get_by_id(context, snapshot_id)
-    if snapshot.status != fields.GroupSnapshotStatus.AVAILABLE:
-        raise exception.InvalidGroupSnapshot(
-            reason=f"Group snapshot {snapshot.id} must be available, but it is {snapshot.status}."
-        )
+    statuses.CGSNAPSHOT.check(snapshot.id, snapshot.status, statuses.USABLE)
     group = objects.Group.get_by_id(context, snapshot.group_id)
     snapshots = objects.SnapshotList.get_all_for_group_snapshot(context, snapshot.id)
     if not snapshots:
@@ -106,17 +101,10 @@ def _load_group_snapshot(context: cinder_context.RequestContext, snapshot_id: st
 
 def _load_group(context: cinder_context.RequestContext, group_id: str) -> Source:
     group = objects.Group.get_by_id(context, group_id)
-    if group.status != fields.GroupStatus.AVAILABLE:
-        raise exception.InvalidGroup(
-            reason=f"Group {group.id} must be available, but it is {group.status}."
-        )
+    statuses.GROUP.check(group.id, group.status, statuses.USABLE)
     volumes = objects.VolumeList.get_all_by_generic_group(context.elevated(), group.id)
     if not volumes:
         raise exception.InvalidGroup(reason=f"Group {group.id} has no volumes.")
     for volume in volumes:
-        if volume.status not in READABLE:
-            raise exception.InvalidVolume(
-                reason=f"Volume {volume.id} of group {group.id} must be {' or '.join(READABLE)},"
-                f" but it is {volume.status}."
-            )
+        statuses.VOLUME.check(volume.id, volume.status, statuses.SNAPSHOTTABLE_VOLUME)
     return Source(tuple(Member(volume) for volume in volumes), group, source_group=group)

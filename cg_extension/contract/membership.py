@@ -50,7 +50,7 @@ def joining(group: Group, volume_ids: Sequence[str], found: Mapping[str, Volume]
             raise _refusal(volume_id, f"is in group {volume.group_id}")
         if volume.volume_type_id not in group.volume_types:
             raise _refusal(volume_id, "has a volume type that the group does not allow")
-        _check_status(volume_id, volume.status, statuses.ADDABLE_VOLUME)
+        statuses.VOLUME.check(volume_id, volume.status, statuses.ADDABLE_VOLUME)
         if volume.backend != group.backend:
             raise _refusal(volume_id, "is on another backend than the group")
         ids.append(volume_id)
@@ -67,13 +67,8 @@ def leaving(group_id: str, volume_ids: Sequence[str], found: Mapping[str, Volume
         volume = found.get(volume_id)
         if volume is None or volume.group_id != group_id:
             raise _refusal(volume_id, "is not in the group")
-        _check_status(volume_id, volume.status, statuses.REMOVABLE_VOLUME)
+        statuses.VOLUME.check(volume_id, volume.status, statuses.REMOVABLE_VOLUME)
     return list(volume_ids)
-
-
-def _check_status(volume_id: str, status: str, allowed: Collection[str]) -> None:
-    if status not in allowed:
-        raise _refusal(volume_id, f"is {status}; it must be {' or '.join(sorted(allowed))}")
 
 
 def _refusal(volume_id: str, reason: str) -> exceptions.InvalidState:

@@ -8,7 +8,7 @@ Whoever changes a status takes the transition from here and writes it by compare
 import dataclasses
 import enum
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from cg_extension.contract import exceptions
 
@@ -82,6 +82,14 @@ class Machine:
         """What an administrator may set by hand: statuses in which no work would be under way."""
         return self.statuses.difference(self.under_way)
 
+    def check(self, resource_id: str, status: str, allowed: Collection[str]) -> None:
+        """:raises InvalidState: the resource's status is none of those ``allowed``."""
+        if status not in allowed:
+            raise exceptions.InvalidState(
+                reason=f"{self.name} {resource_id} is {status}; "
+                f"it must be {' or '.join(sorted(allowed))}."
+            )
+
     def reset(self, seen: str, status: str) -> Transition:
         """An administrator sets ``status`` by hand, whatever it was that was seen.
 
@@ -123,6 +131,9 @@ VOLUME = Machine(
         "force_delete": _transition(*_DELETABLE, Status.IN_USE, to=Status.DELETING),
     },
 )
+
+# A group, group snapshot or snapshot that something new can be made of, or in.
+USABLE = frozenset({Status.AVAILABLE})
 
 # A group in these keeps its status when its name or description is changed.
 RENAMABLE_GROUP = GROUP.statuses - {Status.DELETING}

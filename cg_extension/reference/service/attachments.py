@@ -47,8 +47,7 @@ class Attachments(base.Part):
         def work(transaction: base.Transaction) -> None:
             conn = transaction.conn
             volume, _limits = base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
-            if volume.status not in _ATTACH.sources:
-                raise members.refuse(volume_id, members.wrong_status(volume, _ATTACH.sources))
+            statuses.VOLUME.check(volume_id, volume.status, _ATTACH.sources)
             ids = [volume_id]
             if snapshots.volumes_with_snapshots(
                 conn, ids, status=_CREATING
@@ -119,8 +118,5 @@ class Attachments(base.Part):
     def _connectable(self, context: base.Context, volume_id: str) -> records.Volume:
         with self.read(context) as conn:
             row = base.get_visible(conn, context, TABLE, volume_id, NOT_FOUND)
-        if row.status not in statuses.SNAPSHOTTABLE_VOLUME:
-            raise members.refuse(
-                volume_id, members.wrong_status(row, statuses.SNAPSHOTTABLE_VOLUME)
-            )
+        statuses.VOLUME.check(volume_id, row.status, statuses.SNAPSHOTTABLE_VOLUME)
         return records.Volume(**row._mapping)

@@ -17,7 +17,6 @@ NOT_FOUND = exceptions.CGSnapshotNotFound
 FILTERS = ("name", "status", "consistencygroup_id", "project_id")
 
 MACHINE = statuses.CGSNAPSHOT
-_AVAILABLE = statuses.Status.AVAILABLE
 _CREATING = statuses.Status.CREATING
 
 
@@ -56,11 +55,7 @@ class CGSnapshots(base.Part):
             group, limits = base.get_locked(
                 transaction, context, groups.TABLE, group_id, groups.NOT_FOUND
             )
-            if group.status != _AVAILABLE:
-                raise exceptions.InvalidState(
-                    reason=f"Consistency group {group_id} is {group.status}; "
-                    f"it must be {_AVAILABLE}."
-                )
+            groups.MACHINE.check(group_id, group.status, statuses.USABLE)
             found = volumes.of_group(conn, group_id)
             if not found:
                 raise exceptions.InvalidState(
@@ -122,11 +117,7 @@ class CGSnapshots(base.Part):
             assert group is not None  # noqa: S101 (a foreign key holds it)
             scheduler.check_not_frozen(conn, group.host)
             begin = MACHINE.work["delete"].begin
-            if cgsnapshot.status not in begin.sources:
-                raise exceptions.InvalidState(
-                    reason=f"Group snapshot {cgsnapshot_id} is {cgsnapshot.status}; "
-                    f"it must be {' or '.join(sorted(begin.sources))}."
-                )
+            MACHINE.check(cgsnapshot_id, cgsnapshot.status, begin.sources)
             clone = consistencygroups.made_from(conn, cgsnapshot_id=cgsnapshot_id, status=_CREATING)
             if clone:
                 raise exceptions.InvalidState(

@@ -18,8 +18,6 @@ from cg_extension.reference.db import (
 )
 from cg_extension.reference.service import base, groups, members, quotas, scheduler
 
-_AVAILABLE = statuses.Status.AVAILABLE
-
 
 class GroupSources(base.Part):
     """The call of seam 1 that makes groups with content."""
@@ -89,7 +87,7 @@ class GroupSources(base.Part):
 
 def _from_volumes(transaction: base.Transaction, group: rows.Row) -> list[dict[str, Any]]:
     """What differs between the new volumes, one for each member of a source group."""
-    _check_available("Consistency group", group)
+    statuses.GROUP.check(group.id, group.status, statuses.USABLE)
     found = volumes.of_group(transaction.conn, group.id)
     if not found:
         raise exceptions.InvalidState(
@@ -101,7 +99,7 @@ def _from_volumes(transaction: base.Transaction, group: rows.Row) -> list[dict[s
 
 def _from_snapshots(transaction: base.Transaction, source: rows.Row) -> list[dict[str, Any]]:
     """What differs between the new volumes, one for each part of a source group snapshot."""
-    _check_available("Group snapshot", source)
+    statuses.CGSNAPSHOT.check(source.id, source.status, statuses.USABLE)
     found = snapshots.of_cgsnapshot(transaction.conn, source.id)
     if not found:
         raise exceptions.InvalidState(
@@ -128,13 +126,6 @@ def _copy(
         "snapshot_id": snapshot_id,
         "source_volid": source_volid,
     }
-
-
-def _check_available(kind: str, source: rows.Row) -> None:
-    if source.status != _AVAILABLE:
-        raise exceptions.InvalidState(
-            reason=f"{kind} {source.id} is {source.status}; it must be {_AVAILABLE}."
-        )
 
 
 def _insert_volumes(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Consistency groups: list, show, create, update, delete. From a source: ``group_creation``."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oslo_db import exception as db_exception
@@ -118,11 +118,11 @@ class Groups(base.Part):
         def work(transaction: base.Transaction) -> None:
             group, _limits = base.get_locked(transaction, context, TABLE, group_id, NOT_FOUND)
             if not add_volumes and not remove_volumes:
-                _check_status(group, statuses.RENAMABLE_GROUP)
+                MACHINE.check(group_id, group.status, statuses.RENAMABLE_GROUP)
                 transaction.change(TABLE, [group_id], changes, statuses=statuses.RENAMABLE_GROUP)
                 return
             begin = MACHINE.work["update"].begin
-            _check_status(group, begin.sources)
+            MACHINE.check(group_id, group.status, begin.sources)
             self._check_is_no_source(transaction, group)
             adding = members.joining(transaction.conn, group, add_volumes)
             removing = members.leaving(transaction.conn, group, remove_volumes)
@@ -152,7 +152,7 @@ class Groups(base.Part):
             group, _limits = base.get_locked(transaction, context, TABLE, group_id, NOT_FOUND)
             scheduler.check_not_frozen(transaction.conn, group.host)
             begin = MACHINE.work["delete"].begin
-            _check_status(group, begin.sources)
+            MACHINE.check(group_id, group.status, begin.sources)
             if cgsnapshots.of_group(transaction.conn, group_id):
                 raise exceptions.InvalidState(
                     reason=f"Consistency group {group_id} has group snapshots; delete them first."
@@ -220,11 +220,3 @@ def enqueue(
         host=group.host,
         arguments=arguments,
     )
-
-
-def _check_status(group: rows.Row, allowed: Collection[str]) -> None:
-    if group.status not in allowed:
-        raise exceptions.InvalidState(
-            reason=f"Consistency group {group.id} is {group.status}; "
-            f"it must be {' or '.join(sorted(allowed))}."
-        )

@@ -4,7 +4,7 @@
 The rules of joining and leaving are ``contract.membership``'s.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -52,8 +52,7 @@ def _load(conn: sa.Connection, volume_ids: Sequence[str]) -> dict[str, membershi
 def check_snapshottable(found: Mapping[str, rows.Row]) -> None:
     """:raises InvalidState: the content of one of the volumes can't be copied now."""
     for volume in found.values():
-        if volume.status not in statuses.SNAPSHOTTABLE_VOLUME:
-            raise refuse(volume.id, wrong_status(volume, statuses.SNAPSHOTTABLE_VOLUME))
+        statuses.VOLUME.check(volume.id, volume.status, statuses.SNAPSHOTTABLE_VOLUME)
 
 
 def check_deletable(
@@ -71,14 +70,8 @@ def check_deletable(
     for volume in found.values():
         if attached[volume.id]:
             raise refuse(volume.id, "is attached; detach it first")
-        if volume.status not in allowed:
-            raise refuse(volume.id, wrong_status(volume, allowed))
+        statuses.VOLUME.check(volume.id, volume.status, allowed)
         if volume.id in with_snapshots:
             raise refuse(volume.id, "has snapshots; delete them first")
         if volume.id in with_clones:
             raise refuse(volume.id, "is the source of a volume that is being created")
-
-
-def wrong_status(volume: rows.Row, allowed: Collection[str]) -> str:
-    """What is wrong with a volume whose status is not one of ``allowed``."""
-    return f"is {volume.status}; it must be {' or '.join(sorted(allowed))}"

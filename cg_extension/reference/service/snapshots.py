@@ -126,9 +126,7 @@ class Snapshots(base.Part):
                     f"belongs to group snapshot {snapshot.cgsnapshot_id}; delete that instead",
                 )
             begin = MACHINE.work["delete"].begin
-            if snapshot.status not in begin.sources:
-                allowed = " or ".join(sorted(begin.sources))
-                raise _refuse(snapshot_id, f"is {snapshot.status}; it must be {allowed}")
+            MACHINE.check(snapshot_id, snapshot.status, begin.sources)
             if volumes.made_from_snapshots(conn, [snapshot_id], status=_CREATING):
                 raise _refuse(snapshot_id, "is the source of a volume that is being created")
             transaction.change_status(TABLE, [snapshot_id], begin)

@@ -173,10 +173,7 @@ def _origin(
         snapshot = base.get_visible(
             conn, context, snapshots.TABLE, snapshot_id, exceptions.SnapshotNotFound
         )
-        if snapshot.status != statuses.Status.AVAILABLE:
-            raise exceptions.InvalidState(
-                reason=f"Snapshot {snapshot_id} is {snapshot.status}; it must be available."
-            )
+        statuses.SNAPSHOT.check(snapshot_id, snapshot.status, statuses.USABLE)
         volume = rows.get(conn, TABLE, snapshot.volume_id)
         assert volume is not None  # noqa: S101 (a foreign key holds it)
         return records.Volume(
@@ -216,10 +213,7 @@ def _group(
         raise exceptions.InvalidInput(
             reason=f"consistency group {group_id} belongs to another project"
         )
-    if row.status != statuses.Status.AVAILABLE:
-        raise exceptions.InvalidState(
-            reason=f"Consistency group {group_id} is {row.status}; it must be available."
-        )
+    statuses.GROUP.check(group_id, row.status, statuses.USABLE)
     allowed = consistencygroups.volume_types(conn, [group_id])[group_id]
     if chosen_type is None or chosen_type.id not in allowed:
         raise exceptions.InvalidInput(

@@ -133,6 +133,24 @@ class FailureTest(GroupCase):
                 {"consistencygroup": {"force": True}},
             )
             self.assertEqual(400, answer.status_code, status)
+            refusal = f"{group} is {status}; it must be available or error or error_deleting."
+            self.assertIn(refusal, answer.text)
+
+    def test_what_is_not_available_is_no_source(self) -> None:
+        group, _volume = self.group_with_volume()
+        taken = self.user.create("/cgsnapshots", "cgsnapshot", {"consistencygroup_id": group})
+        self.user.wait(f"/cgsnapshots/{taken}")
+        from_source = "/consistencygroups/create_from_src", "consistencygroup-from-src"
+        for table, row_id, (path, key), source in (
+            ("groups", group, ("/cgsnapshots", "cgsnapshot"), "consistencygroup_id"),
+            ("groups", group, from_source, "source_cgid"),
+            ("group_snapshots", taken, from_source, "cgsnapshot_id"),
+        ):
+            self.sql(f"UPDATE `{table}` SET status = 'error' WHERE id = '{row_id}'")
+            answer = self.user.call("POST", path, {key: {source: row_id}})
+            self.sql(f"UPDATE `{table}` SET status = 'available' WHERE id = '{row_id}'")
+            self.assertEqual(400, answer.status_code)
+            self.assertIn(f"{row_id} is error; it must be available.", answer.text)
 
 
 class MembersTest(GroupCase):
