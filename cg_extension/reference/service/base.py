@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 from oslo_log import log as logging
-from oslo_utils import timeutils
+from oslo_utils import timeutils, uuidutils
 
 from cg_extension.contract import context as cg_context
 from cg_extension.contract import exceptions, records, statuses
@@ -45,6 +45,19 @@ class Transaction:
         return {
             project_id: quotas.lock(self.conn, project_id)
             for project_id in sorted(set(project_ids))
+        }
+
+    def new_row(
+        self, context: Context, machine: statuses.Machine, *, project_id: str, **values: Any
+    ) -> dict[str, Any]:
+        """Columns of a resource that the caller creates from now on."""
+        return {
+            "id": uuidutils.generate_uuid(),
+            "project_id": project_id,
+            "user_id": context.user_id,
+            "status": machine.work["create"].begin.target,
+            "created_at": self.now,
+            **values,
         }
 
     def change(

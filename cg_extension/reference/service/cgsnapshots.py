@@ -5,8 +5,6 @@ A group snapshot belongs to its group's project, also when an administrator take
 the group sees and pays for what its volumes hold.
 """
 
-from oslo_utils import uuidutils
-
 from cg_extension.contract import exceptions, records, statuses
 from cg_extension.contract.operations import OperationKind
 from cg_extension.reference.db import cgsnapshots, consistencygroups, rows, snapshots, volumes
@@ -73,26 +71,20 @@ class CGSnapshots(base.Part):
             )
             common = {
                 "project_id": group.project_id,
-                "user_id": context.user_id,
                 "name": name,
                 "description": description,
-                "status": MACHINE.work["create"].begin.target,
-                "created_at": transaction.now,
             }
-            values = {
-                "id": uuidutils.generate_uuid(),
-                "consistencygroup_id": group_id,
-                **common,
-            }
+            values = transaction.new_row(context, MACHINE, consistencygroup_id=group_id, **common)
             rows.insert(conn, TABLE, [values])
             parts = [
-                {
-                    "id": uuidutils.generate_uuid(),
-                    "volume_id": volume.id,
-                    "volume_size": volume.size,
-                    "cgsnapshot_id": values["id"],
+                transaction.new_row(
+                    context,
+                    statuses.SNAPSHOT,
+                    volume_id=volume.id,
+                    volume_size=volume.size,
+                    cgsnapshot_id=values["id"],
                     **common,
-                }
+                )
                 for volume in found.values()
             ]
             rows.insert(conn, snapshots.TABLE, parts)

@@ -4,8 +4,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from oslo_utils import uuidutils
-
 from cg_extension.contract import exceptions, records, statuses
 from cg_extension.contract.operations import OperationKind
 from cg_extension.reference.db import (
@@ -66,9 +64,10 @@ class GroupSources(base.Part):
             )
             scheduler.check_not_frozen(conn, origin["host"])
             scheduler.require(scheduler.list_services(conn, self.conf), origin["host"], size)
-            values = groups.new_group(
+            values = transaction.new_row(
                 context,
-                transaction,
+                groups.MACHINE,
+                project_id=project_id,
                 name=name,
                 description=description,
                 availability_zone=origin["availability_zone"],
@@ -77,7 +76,7 @@ class GroupSources(base.Part):
                 source_cgid=source_cgid,
             )
             groups.insert(transaction, values, origin["volume_types"])
-            _insert_volumes(transaction, values, copies)
+            _insert_volumes(transaction, context, values, copies)
             group = records.Group(**values, volume_types=origin["volume_types"])
             groups.enqueue(transaction, OperationKind.GROUP_CREATE_FROM_SRC, context, group)
             return group
@@ -129,7 +128,10 @@ def _copy(
 
 
 def _insert_volumes(
-    transaction: base.Transaction, group: dict[str, Any], copies: Sequence[dict[str, Any]]
+    transaction: base.Transaction,
+    context: base.Context,
+    group: dict[str, Any],
+    copies: Sequence[dict[str, Any]],
 ) -> None:
     """The new group's volumes, with name, description, type and metadata of their origins."""
     metadata = volumes.metadata(transaction.conn, {copy["origin"].id for copy in copies})
@@ -137,25 +139,21 @@ def _insert_volumes(
     pairs_of = {}
     for copy in copies:
         origin = copy["origin"]
-        volume_id = uuidutils.generate_uuid()
-        pairs_of[volume_id] = metadata[origin.id]
-        values.append(
-            {
-                "id": volume_id,
-                "project_id": group["project_id"],
-                "user_id": group["user_id"],
-                "name": origin.name,
-                "description": origin.description,
-                "status": statuses.VOLUME.work["create"].begin.target,
-                "created_at": transaction.now,
-                "size": copy["size"],
-                "host": group["host"],
-                "availability_zone": group["availability_zone"],
-                "volume_type_id": origin.volume_type_id,
-                "consistencygroup_id": group["id"],
-                "snapshot_id": copy["snapshot_id"],
-                "source_volid": copy["source_volid"],
-            }
+        volume = transaction.new_row(
+            context,
+            statuses.VOLUME,
+            project_id=group["project_id"],
+            name=origin.name,
+            description=origin.description,
+            size=copy["size"],
+            host=group["host"],
+            availability_zone=group["availability_zone"],
+            volume_type_id=origin.volume_type_id,
+            consistencygroup_id=group["id"],
+            snapshot_id=copy["snapshot_id"],
+            source_volid=copy["source_volid"],
         )
+        values.append(volume)
+        pairs_of[volume["id"]] = metadata[origin.id]
     rows.insert(transaction.conn, volumes.TABLE, values)
     pairs.insert(transaction.conn, volumes.METADATA, pairs_of)

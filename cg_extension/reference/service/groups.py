@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oslo_db import exception as db_exception
-from oslo_utils import uuidutils
 
 from cg_extension.contract import exceptions, records, statuses
 from cg_extension.contract.operations import OperationKind
@@ -19,20 +18,6 @@ FILTERS = ("name", "status", "availability_zone", "project_id")
 
 MACHINE = statuses.GROUP
 _CREATING = statuses.Status.CREATING
-
-
-def new_group(
-    context: base.Context, transaction: base.Transaction, **values: Any
-) -> dict[str, Any]:
-    """Columns of a group that is being created by the caller."""
-    return {
-        "id": uuidutils.generate_uuid(),
-        "project_id": base.project_of(context),
-        "user_id": context.user_id,
-        "status": MACHINE.work["create"].begin.target,
-        "created_at": transaction.now,
-        **values,
-    }
 
 
 class Groups(base.Part):
@@ -86,9 +71,10 @@ class Groups(base.Part):
             # From here on others of the project wait, so the checks that need no lock come first.
             limits = transaction.lock(project_id)[project_id]
             quotas.check(transaction, self.conf, project_id, limits, {"groups": 1})
-            values = new_group(
+            values = transaction.new_row(
                 context,
-                transaction,
+                MACHINE,
+                project_id=project_id,
                 name=name,
                 description=description,
                 availability_zone=zone,

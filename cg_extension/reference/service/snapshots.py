@@ -6,8 +6,6 @@ A snapshot belongs to its volume's project, whoever takes it.
 
 from collections.abc import Mapping
 
-from oslo_utils import uuidutils
-
 from cg_extension.contract import exceptions, records, statuses
 from cg_extension.contract.operations import OperationKind
 from cg_extension.reference.db import pairs, rows, snapshots, volumes
@@ -66,17 +64,15 @@ class Snapshots(base.Part):
             scheduler.check_not_frozen(conn, volume.host)
             requested = quotas.for_snapshots(self.conf, [volume.size])
             quotas.check(transaction, self.conf, volume.project_id, limits, requested)
-            values = {
-                "id": uuidutils.generate_uuid(),
-                "project_id": volume.project_id,
-                "user_id": context.user_id,
-                "name": name,
-                "description": description,
-                "status": MACHINE.work["create"].begin.target,
-                "created_at": transaction.now,
-                "volume_id": volume_id,
-                "volume_size": volume.size,
-            }
+            values = transaction.new_row(
+                context,
+                MACHINE,
+                project_id=volume.project_id,
+                name=name,
+                description=description,
+                volume_id=volume_id,
+                volume_size=volume.size,
+            )
             rows.insert(conn, TABLE, [values])
             pairs.insert(conn, snapshots.METADATA, {values["id"]: metadata or {}})
             _enqueue(transaction, OperationKind.SNAPSHOT_CREATE, context, values["id"], volume)

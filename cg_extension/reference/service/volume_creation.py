@@ -2,11 +2,9 @@
 """New volumes of the reference host: empty, in a group, from a snapshot or from a volume."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import sqlalchemy as sa
 from oslo_db import exception as db_exception
-from oslo_utils import uuidutils
 
 from cg_extension.contract import exceptions, records, statuses
 from cg_extension.contract.operations import OperationKind
@@ -82,21 +80,19 @@ class NewVolumes(base.Part):
                 raise exceptions.InvalidInput(
                     reason="the source is on another backend than the consistency group"
                 )
-            values: dict[str, Any] = {
-                "id": uuidutils.generate_uuid(),
-                "project_id": project_id,
-                "user_id": context.user_id,
-                "name": name,
-                "description": description,
-                "status": statuses.VOLUME.work["create"].begin.target,
-                "created_at": transaction.now,
-                "size": volume_size,
-                "volume_type_id": chosen_type.id if chosen_type else None,
-                "consistencygroup_id": consistencygroup_id,
-                "snapshot_id": snapshot_id,
-                "source_volid": source_volid,
+            values = transaction.new_row(
+                context,
+                statuses.VOLUME,
+                project_id=project_id,
+                name=name,
+                description=description,
+                size=volume_size,
+                volume_type_id=chosen_type.id if chosen_type else None,
+                consistencygroup_id=consistencygroup_id,
+                snapshot_id=snapshot_id,
+                source_volid=source_volid,
                 **place,
-            }
+            )
             try:
                 rows.insert(conn, TABLE, [values])
             except db_exception.DBReferenceError as error:  # The type was deleted just now.
