@@ -93,4 +93,6 @@ class Cgsnapshots(extensions.ExtensionDescriptor):
     updated = "2026-11-24T00:00:00+00:00"
 
     def get_resources(self) -> list[extensions.ResourceExtension]:
-        return [routes.resource(self.alias, CGSnapshotsController(self.ext_mgr))]
+        controller = CGSnapshotsController(self.ext_mgr)
+        table = routes.CGSNAPSHOTS
+        return [extensions.ResourceExtension(self.alias, controller, table=table)]

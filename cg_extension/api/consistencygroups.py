@@ -139,4 +139,6 @@ class Consistencygroups(extensions.ExtensionDescriptor):
     updated = "2026-11-24T00:00:00+00:00"
 
     def get_resources(self) -> list[extensions.ResourceExtension]:
-        return [routes.resource(self.alias, ConsistencyGroupsController(self.ext_mgr))]
+        controller = ConsistencyGroupsController(self.ext_mgr)
+        table = routes.CONSISTENCYGROUPS
+        return [extensions.ResourceExtension(self.alias, controller, table=table)]

@@ -17,6 +17,9 @@ from cg_extension.contract import interface
 
 ENTRY_POINTS = "cg_extension.api.extensions"
 
+# Path below the project → HTTP method → name of the controller's function.
+Table = Mapping[str, Mapping[str, str]]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ResourceExtension:
@@ -27,12 +30,20 @@ class ResourceExtension:
         ``update`` and ``delete``, and one for each action.
     :param collection_actions: name → HTTP method of actions at ``/collection/name``.
     :param member_actions: name → HTTP method of actions at ``/collection/{id}/name``.
+    :param table: in place of actions, all paths of the collection with the controller's functions.
+    :raises ValueError: a path of ``table`` is none of the collection.
     """
 
     collection: str
     controller: object
     collection_actions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     member_actions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    table: Table | None = None
+
+    def __post_init__(self) -> None:
+        for path in self.table or ():
+            if path.split("/")[:2] != ["", self.collection]:
+                raise ValueError(f"{path} is no path of the collection {self.collection}")
 
 
 class ExtensionManager(Protocol):

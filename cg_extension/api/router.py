@@ -5,7 +5,7 @@ Only the path counts here, and the version that a client asks for; which methods
 settled by ``wsgi.Resource``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import routes
@@ -15,12 +15,11 @@ from cg_extension.contract import exceptions
 
 WSGIApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
-# Path below the project → HTTP method → name of the controller's function.
-Table = Mapping[str, Mapping[str, str]]
 
-
-def table_of(extension: extensions.ResourceExtension) -> dict[str, dict[str, str]]:
-    """Every path of an extension's collection, by the customs that Cinder's extensions follow."""
+def table_of(extension: extensions.ResourceExtension) -> extensions.Table:
+    """Every path of an extension's collection: as written down, or by the customs of Cinder's."""
+    if extension.table is not None:
+        return extension.table
     collection = f"/{extension.collection}"
     member = f"{collection}/{{id}}"
     table = {
@@ -64,7 +63,7 @@ class Router:
         self._mapper.minimization = False
         self._mapper.create_regs([])
 
-    def add(self, controller: Any, table: Table) -> None:
+    def add(self, controller: Any, table: extensions.Table) -> None:
         """Mount a controller's functions at the paths of a table."""
         for path, functions in table.items():
             self.collections.add(path.split("/")[1])

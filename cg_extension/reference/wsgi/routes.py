@@ -4,9 +4,10 @@
 HEAD goes where GET goes; any other method is answered with 405.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+from cg_extension.api.extensions import Table
 from cg_extension.reference.wsgi.controllers import (
     availability_zones,
     extensions,
@@ -19,8 +20,6 @@ from cg_extension.reference.wsgi.controllers import (
     volumes,
 )
 from cg_extension.reference.wsgi.extensions import ExtensionManager
-
-Table = Mapping[str, Mapping[str, str]]
 
 _METADATA = {"GET": "index", "POST": "create", "PUT": "update_all"}
 _METADATA_ITEM = {"GET": "show", "PUT": "update", "DELETE": "delete"}

@@ -1,23 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-import dataclasses
+from oslotest import base as oslotest_base
 
-from cg_extension.api import cgsnapshots, consistencygroups, router, routes
+from cg_extension.api import extensions, router, routes
 from cg_extension.tests.unit.api import base
 
 
 class RoutesTest(base.APITestCase):
-    def test_the_extension_contract_leads_to_the_very_table(self) -> None:
-        table = {}
-        for descriptor in (consistencygroups.Consistencygroups, cgsnapshots.Cgsnapshots):
-            for resource in descriptor(self.manager).get_resources():
-                table |= router.table_of(resource)
-        self.assertEqual(routes.ROUTES, table)
-
-    def test_actions_are_named_as_in_cinder(self) -> None:
-        resource = routes.resource("consistencygroups", object())
-        self.assertEqual({"detail": "GET", "create_from_src": "POST"}, resource.collection_actions)
-        actions = {"delete": "POST", "update": "PUT", "action": "POST"}
-        self.assertEqual(actions, resource.member_actions)
+    def test_every_path_has_a_collection_that_is_mounted(self) -> None:
+        collections = {path.split("/")[1] for path in routes.ROUTES}
+        self.assertEqual(collections, self.application.collections)
 
     def test_any_other_method_is_405_and_says_which_are_allowed(self) -> None:
         for path, functions in routes.ROUTES.items():
@@ -45,13 +36,33 @@ class RoutesTest(base.APITestCase):
         self.assert_fault(self.call("GET", "/consistencygroups/update"), 404, "itemNotFound")
 
 
-class TableTest(base.APITestCase):
-    def test_functions_that_a_controller_lacks_have_no_route(self) -> None:
-        class OnlyShow:
-            def show(self) -> None: ...
+class _Things:
+    def index(self) -> None: ...
+    def show(self) -> None: ...
+    def count(self) -> None: ...
+    def action(self) -> None: ...
 
-        extension = routes.resource("things", OnlyShow())
-        self.assertEqual({"/things/{id}": {"GET": "show"}}, router.table_of(extension))
 
-    def test_the_extension_is_a_plain_value(self) -> None:
-        self.assertTrue(dataclasses.is_dataclass(routes.resource("things", object())))
+class TableTest(oslotest_base.BaseTestCase):
+    def test_paths_are_those_of_the_controllers_functions_and_of_the_actions(self) -> None:
+        extension = extensions.ResourceExtension(
+            "things", _Things(), {"count": "GET"}, {"action": "POST"}
+        )
+        expected = {
+            "/things": {"GET": "index"},
+            "/things/count": {"GET": "count"},
+            "/things/{id}": {"GET": "show"},
+            "/things/{id}/action": {"POST": "action"},
+        }
+        self.assertEqual(expected, router.table_of(extension))
+
+    def test_paths_that_are_written_down_are_all_there_is(self) -> None:
+        table = {"/things/{id}/parts/{part}": {"GET": "show"}}
+        extension = extensions.ResourceExtension("things", _Things(), table=table)
+        self.assertEqual(table, router.table_of(extension))
+
+    def test_no_path_of_another_collection_may_be_written_down(self) -> None:
+        for path in ("/volumes", "/thing", "/", "", "things", "//things"):
+            table = {"/things": {"GET": "index"}, path: {"GET": "show"}}
+            with self.assertRaisesRegex(ValueError, "no path of the collection things"):
+                extensions.ResourceExtension("things", _Things(), table=table)
