@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from cg_extension.reference.db import pairs, rows, tables
+from cg_extension.reference.db import rows, tables
 
 TABLE = tables.snapshots
 METADATA = tables.snapshot_metadata
@@ -31,8 +31,3 @@ def volumes_with_snapshots(
     if status is not None:
         query = query.where(TABLE.c.status == status)
     return set(conn.execute(query).scalars())
-
-
-def metadata(conn: sa.Connection, snapshot_ids: Collection[str]) -> dict[str, dict[str, str]]:
-    """The metadata of each of the snapshots. One query."""
-    return pairs.get(conn, METADATA, snapshot_ids)

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cg_extension.reference.db import pairs, rows, tables
+from cg_extension.reference.db import rows, tables
 
 TABLE = tables.volumes
 METADATA = tables.volume_metadata
@@ -39,11 +39,6 @@ def _sources(
         return set()
     query = sa.select(column).distinct().where(column.in_(list(ids)), TABLE.c.status == status)
     return set(conn.execute(query).scalars())
-
-
-def metadata(conn: sa.Connection, volume_ids: Collection[str]) -> dict[str, dict[str, str]]:
-    """The metadata of each of the volumes. One query."""
-    return pairs.get(conn, METADATA, volume_ids)
 
 
 def attachments(conn: sa.Connection, volume_ids: Collection[str]) -> dict[str, list[rows.Row]]:

@@ -9,13 +9,13 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from cg_extension.contract import records
-from cg_extension.reference.db import rows, snapshots, volumes
+from cg_extension.reference.db import pairs, rows, snapshots, volumes
 
 
 def volume_records(conn: sa.Connection, found: Collection[rows.Row]) -> tuple[records.Volume, ...]:
     """Records with metadata and attachments. Two queries."""
     ids = [row.id for row in found]
-    metadata = volumes.metadata(conn, ids)
+    metadata = pairs.get(conn, volumes.METADATA, ids)
     attachments = volumes.attachments(conn, ids)
     return tuple(
         records.Volume(
@@ -34,7 +34,7 @@ def snapshot_records(
     conn: sa.Connection, found: Collection[rows.Row]
 ) -> tuple[records.Snapshot, ...]:
     """Records with metadata. One query."""
-    metadata = snapshots.metadata(conn, [row.id for row in found])
+    metadata = pairs.get(conn, snapshots.METADATA, [row.id for row in found])
     return tuple(
         records.Snapshot(**values, metadata=metadata[values["id"]]) for values in rows.dicts(found)
     )

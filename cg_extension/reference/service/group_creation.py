@@ -134,7 +134,8 @@ def _insert_volumes(
     copies: Sequence[dict[str, Any]],
 ) -> None:
     """The new group's volumes, with name, description, type and metadata of their origins."""
-    metadata = volumes.metadata(transaction.conn, {copy["origin"].id for copy in copies})
+    origin_ids = {copy["origin"].id for copy in copies}
+    metadata = pairs.get(transaction.conn, volumes.METADATA, origin_ids)
     values = []
     pairs_of = {}
     for copy in copies:

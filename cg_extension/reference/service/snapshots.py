@@ -130,36 +130,6 @@ class Snapshots(base.Part):
 
         self.write(work)
 
-    def set_snapshot_metadata(
-        self,
-        context: base.Context,
-        snapshot_id: str,
-        metadata: Mapping[str, str],
-        *,
-        replace: bool,
-    ) -> dict[str, str]:
-        """Set pairs, with ``replace`` in the place of all others; gives what is there then."""
-
-        def work(transaction: base.Transaction) -> dict[str, str]:
-            conn = transaction.conn
-            base.get_locked(transaction, context, TABLE, snapshot_id, NOT_FOUND)
-            (pairs.replace if replace else pairs.update)(
-                conn, snapshots.METADATA, snapshot_id, metadata
-            )
-            return snapshots.metadata(conn, [snapshot_id])[snapshot_id]
-
-        return self.write(work)
-
-    def delete_snapshot_metadata(self, context: base.Context, snapshot_id: str, key: str) -> None:
-        """:raises NotFound: no such snapshot, or it has no such key."""
-
-        def work(transaction: base.Transaction) -> None:
-            base.get_locked(transaction, context, TABLE, snapshot_id, NOT_FOUND)
-            if not pairs.delete(transaction.conn, snapshots.METADATA, snapshot_id, [key]):
-                raise exceptions.NotFound(f"Snapshot {snapshot_id} has no metadata {key}.")
-
-        self.write(work)
-
     def reset_snapshot_status(
         self, context: base.Context, snapshot_id: str, *, status: str
     ) -> None:

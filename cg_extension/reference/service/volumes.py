@@ -106,36 +106,6 @@ class Volumes(base.Part):
 
         self.write(work)
 
-    def set_volume_metadata(
-        self,
-        context: base.Context,
-        volume_id: str,
-        metadata: Mapping[str, str],
-        *,
-        replace: bool,
-    ) -> dict[str, str]:
-        """Set pairs, with ``replace`` in the place of all others; gives what is there then."""
-
-        def work(transaction: base.Transaction) -> dict[str, str]:
-            conn = transaction.conn
-            base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
-            (pairs.replace if replace else pairs.update)(
-                conn, volumes.METADATA, volume_id, metadata
-            )
-            return volumes.metadata(conn, [volume_id])[volume_id]
-
-        return self.write(work)
-
-    def delete_volume_metadata(self, context: base.Context, volume_id: str, key: str) -> None:
-        """:raises NotFound: no such volume, or it has no such key."""
-
-        def work(transaction: base.Transaction) -> None:
-            base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
-            if not pairs.delete(transaction.conn, volumes.METADATA, volume_id, [key]):
-                raise exceptions.NotFound(f"Volume {volume_id} has no metadata {key}.")
-
-        self.write(work)
-
     def reset_volume_status(
         self,
         context: base.Context,

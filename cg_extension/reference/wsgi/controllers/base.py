@@ -10,8 +10,8 @@ import webob
 
 from cg_extension.api import controller, pagination, validation, wsgi
 from cg_extension.contract import context as cg_context
-from cg_extension.contract import exceptions
-from cg_extension.reference.service import ReferenceService
+from cg_extension.contract import exceptions, records
+from cg_extension.reference.service import ReferenceService, metadata
 from cg_extension.reference.wsgi import schemas
 
 Context = cg_context.RequestContext
@@ -58,26 +58,16 @@ class MetadataController(Controller):
     ``RULES`` are those for reading, setting and deleting.
     """
 
+    KIND: metadata.Kind
     RULES: tuple[str, str, str]
 
-    def resource_id(self, req: webob.Request, id: str, rule: str) -> tuple[str, Mapping[str, str]]:
-        """Id and metadata of the resource, if the caller may do this with it."""
-        raise NotImplementedError
-
-    def store(
-        self, req: webob.Request, id: str, metadata: Mapping[str, str], *, replace: bool
-    ) -> dict[str, str]:
-        """Set pairs; gives all that are there then."""
-        raise NotImplementedError
-
-    def remove(self, req: webob.Request, id: str, key: str) -> None:
-        """:raises NotFound: there is no such key."""
+    def fetch(self, context: Context, id: str) -> records.Volume | records.Snapshot:
+        """The resource, as the service gives it."""
         raise NotImplementedError
 
     def index(self, req: webob.Request, id: str) -> Document:
         """Show all."""
-        _, metadata = self.resource_id(req, id, self.RULES[0])
-        return {"metadata": dict(metadata)}
+        return {"metadata": dict(self._find(req, id, self.RULES[0]).metadata)}
 
     @wsgi.body(schemas.METADATA)
     def create(self, req: webob.Request, id: str, body: Document) -> Document:
@@ -91,10 +81,10 @@ class MetadataController(Controller):
 
     def show(self, req: webob.Request, id: str, key: str) -> Document:
         """Show one."""
-        _, metadata = self.resource_id(req, id, self.RULES[0])
-        if key not in metadata:
+        found = self._find(req, id, self.RULES[0]).metadata
+        if key not in found:
             raise exceptions.NotFound(f"There is no metadata {validation.shown(key)}.")
-        return {"meta": {key: metadata[key]}}
+        return {"meta": {key: found[key]}}
 
     @wsgi.body(schemas.envelope("meta", {**schemas.PAIRS, "minProperties": 1, "maxProperties": 1}))
     def update(self, req: webob.Request, id: str, key: str, body: Document) -> Document:
@@ -108,11 +98,17 @@ class MetadataController(Controller):
 
     def delete(self, req: webob.Request, id: str, key: str) -> None:
         """Remove one."""
-        resource_id, _ = self.resource_id(req, id, self.RULES[2])
-        self.remove(req, resource_id, key)
+        resource = self._find(req, id, self.RULES[2])
+        self.service.delete_metadata(wsgi.context_of(req), self.KIND, resource.id, key)
+
+    def _find(self, req: webob.Request, id: str, rule: str) -> records.Volume | records.Snapshot:
+        return self.find(req, id, rule, self.fetch, self.KIND.not_found)
 
     def _set(
-        self, req: webob.Request, id: str, metadata: Mapping[str, str], *, replace: bool
+        self, req: webob.Request, id: str, values: Mapping[str, str], *, replace: bool
     ) -> Document:
-        resource_id, _ = self.resource_id(req, id, self.RULES[1])
-        return {"metadata": self.store(req, resource_id, metadata, replace=replace)}
+        resource = self._find(req, id, self.RULES[1])
+        stored = self.service.set_metadata(
+            wsgi.context_of(req), self.KIND, resource.id, values, replace=replace
+        )
+        return {"metadata": stored}

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Snapshots of single volumes: all their calls, metadata and actions."""
 
-from collections.abc import Mapping
-
 import webob
 
 from cg_extension.api import pagination, validation, wsgi
 from cg_extension.contract import exceptions, records
 from cg_extension.policies import snapshots as policies
+from cg_extension.reference.service import metadata
 from cg_extension.reference.service import snapshots as service_snapshots
 from cg_extension.reference.wsgi.controllers import base
 from cg_extension.reference.wsgi.schemas import snapshots as schemas
@@ -113,17 +112,8 @@ class SnapshotsController(base.Controller):
 class SnapshotMetadataController(base.MetadataController):
     """Metadata of snapshots."""
 
+    KIND = metadata.SNAPSHOT
     RULES = (policies.GET_METADATA, policies.SET_METADATA, policies.DELETE_METADATA)
 
-    def resource_id(self, req: webob.Request, id: str, rule: str) -> tuple[str, Mapping[str, str]]:
-        snapshot = self.find(req, id, rule, self.service.get_snapshot, exceptions.SnapshotNotFound)
-        return snapshot.id, snapshot.metadata
-
-    def store(
-        self, req: webob.Request, id: str, metadata: Mapping[str, str], *, replace: bool
-    ) -> dict[str, str]:
-        context = wsgi.context_of(req)
-        return self.service.set_snapshot_metadata(context, id, metadata, replace=replace)
-
-    def remove(self, req: webob.Request, id: str, key: str) -> None:
-        self.service.delete_snapshot_metadata(wsgi.context_of(req), id, key)
+    def fetch(self, context: base.Context, id: str) -> records.Snapshot:
+        return self.service.get_snapshot(context, id)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes: list, show, create, change, delete; their metadata. Actions: ``volume_actions``."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import webob
@@ -9,6 +8,7 @@ import webob
 from cg_extension.api import pagination, validation, wsgi
 from cg_extension.contract import exceptions, records
 from cg_extension.policies import volumes as policies
+from cg_extension.reference.service import metadata
 from cg_extension.reference.service import volumes as service_volumes
 from cg_extension.reference.wsgi.controllers import base
 from cg_extension.reference.wsgi.schemas import volumes as schemas
@@ -115,17 +115,8 @@ class VolumesController(base.Controller):
 class VolumeMetadataController(base.MetadataController):
     """Metadata of volumes."""
 
+    KIND = metadata.VOLUME
     RULES = (policies.GET_METADATA, policies.SET_METADATA, policies.DELETE_METADATA)
 
-    def resource_id(self, req: webob.Request, id: str, rule: str) -> tuple[str, Mapping[str, str]]:
-        volume = self.find(req, id, rule, self.service.get_volume, exceptions.VolumeNotFound)
-        return volume.id, volume.metadata
-
-    def store(
-        self, req: webob.Request, id: str, metadata: Mapping[str, str], *, replace: bool
-    ) -> dict[str, str]:
-        context = wsgi.context_of(req)
-        return self.service.set_volume_metadata(context, id, metadata, replace=replace)
-
-    def remove(self, req: webob.Request, id: str, key: str) -> None:
-        self.service.delete_volume_metadata(wsgi.context_of(req), id, key)
+    def fetch(self, context: base.Context, id: str) -> records.Volume:
+        return self.service.get_volume(context, id)

@@ -158,15 +158,6 @@ class ChangeVolumeTest(base.ServiceTestCase):
         volume = self.volume(metadata={"a": "1", "b": "2"})
         changed = self.service.update_volume(self.member, volume.id, name="n", metadata={"c": "3"})
         self.assertEqual(("n", {"c": "3"}), (changed.name, changed.metadata))
-        service, member = self.service, self.member
-        found = service.set_volume_metadata(member, volume.id, {"c": "4", "d": "5"}, replace=False)
-        self.assertEqual({"c": "4", "d": "5"}, found)
-        found = service.set_volume_metadata(member, volume.id, {"e": "6"}, replace=True)
-        self.assertEqual({"e": "6"}, found)
-        service.delete_volume_metadata(member, volume.id, "e")
-        self.assertRaises(
-            exceptions.NotFound, service.delete_volume_metadata, member, volume.id, "e"
-        )
 
     def test_a_status_of_work_under_way_is_not_set_by_hand(self) -> None:
         volume = self.volume()
@@ -278,13 +269,10 @@ class SnapshotsTest(base.ServiceTestCase):
             "is the source", _INVALID, self.service.delete_snapshot, self.member, snapshot.id
         )
 
-    def test_it_changes_name_and_metadata(self) -> None:
+    def test_name_and_status_change(self) -> None:
         snapshot = self.snapshot(self.volume())
         service, member = self.service, self.member
         self.assertEqual("n", service.update_snapshot(member, snapshot.id, name="n").name)
-        found = service.set_snapshot_metadata(member, snapshot.id, {"a": "1"}, replace=False)
-        self.assertEqual({"a": "1"}, found)
-        service.delete_snapshot_metadata(member, snapshot.id, "a")
         service.reset_snapshot_status(self.admin, snapshot.id, status="error")
         self.assertEqual("error", service.get_snapshot(member, snapshot.id).status)
 
