@@ -22,14 +22,14 @@ from cg_extension.reference.service import (
 
 class ReferenceService(
     groups.Groups,
-    group_creation.GroupSources,
+    group_creation.GroupCreation,
     cgsnapshots.CGSnapshots,
     volumes.Volumes,
-    volume_creation.NewVolumes,
+    volume_creation.VolumeCreation,
     attachments.Attachments,
     snapshots.Snapshots,
     metadata.Metadata,
-    volume_types.Types,
+    volume_types.VolumeTypes,
     quotas.Quotas,
     services.Services,
     interface.GroupService,

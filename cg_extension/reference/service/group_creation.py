@@ -17,7 +17,7 @@ from cg_extension.reference.db import (
 from cg_extension.reference.service import base, groups, members, quotas, scheduler
 
 
-class GroupSources(base.Part):
+class GroupCreation(base.Part):
     """The call of seam 1 that makes groups with content."""
 
     def create_group_from_src(

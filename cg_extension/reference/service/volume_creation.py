@@ -24,7 +24,7 @@ from cg_extension.reference.service.volumes import NOT_FOUND, TABLE
 MAX_SIZE = 2**31 - 1
 
 
-class NewVolumes(base.Part):
+class VolumeCreation(base.Part):
     """The call of the host's API that makes volumes."""
 
     def create_volume(

@@ -59,7 +59,7 @@ def _taken(name: str) -> exceptions.Conflict:
     )
 
 
-class Types(base.Part):
+class VolumeTypes(base.Part):
     """Type calls of the host's API."""
 
     def list_types(

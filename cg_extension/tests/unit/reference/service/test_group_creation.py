@@ -8,7 +8,7 @@ from cg_extension.reference.db import tables
 from cg_extension.tests.unit.reference.service import base
 
 
-class GroupSourcesTest(base.ServiceTestCase):
+class GroupCreationTest(base.ServiceTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.source = self.group(name="source")

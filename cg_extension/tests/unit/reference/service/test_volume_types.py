@@ -7,7 +7,7 @@ from cg_extension.contract import exceptions, records
 from cg_extension.tests.unit.reference.service import base
 
 
-class TypesTest(base.ServiceTestCase):
+class VolumeTypesTest(base.ServiceTestCase):
     def _create(self, name: str, **values: Any) -> records.VolumeType:
         arguments = {"description": None, "is_public": True, "extra_specs": {}, **values}
         return self.service.create_type(self.admin, name=name, **arguments)
