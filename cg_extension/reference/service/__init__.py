@@ -34,4 +34,29 @@ class ReferenceService(
     services.Services,
     interface.GroupService,
 ):
-    """The group service, and what the reference host's own controllers need beside it."""
+    """The group service, and what the reference host's own controllers need beside it.
+
+    ===================  ======================================================================
+    part                 calls
+    ===================  ======================================================================
+    ``groups``           list_groups, list_group_names, get_group, create_group, update_group,
+                         delete_group, reset_group_status
+    ``group_creation``   create_group_from_src
+    ``cgsnapshots``      list_cgsnapshots, list_cgsnapshot_names, get_cgsnapshot,
+                         create_cgsnapshot, delete_cgsnapshot, reset_cgsnapshot_status
+    ``volumes``          list_volumes, get_volume, update_volume, delete_volume,
+                         reset_volume_status
+    ``volume_creation``  create_volume
+    ``attachments``      attach_volume, detach_volume, initialize_connection,
+                         terminate_connection
+    ``snapshots``        list_snapshots, get_snapshot, create_snapshot, update_snapshot,
+                         delete_snapshot, reset_snapshot_status
+    ``metadata``         set_metadata, delete_metadata
+    ``volume_types``     list_types, get_type, get_type_by_name, type_names, get_default_type,
+                         create_type, update_type, delete_type, set_type_extra_specs,
+                         delete_type_extra_spec
+    ``quotas``           default_quotas, get_quotas, get_quota_usage, update_quotas,
+                         delete_quotas
+    ``services``         list_services, update_service, list_availability_zones, check_health
+    ===================  ======================================================================
+    """
