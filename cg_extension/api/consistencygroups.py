@@ -110,7 +110,7 @@ class ConsistencyGroupsController(controller.Controller):
     @wsgi.body(schemas.DELETE, optional=True)
     def delete(self, req: webob.Request, id: str, body: Document) -> None:
         """Delete a group, with ``force`` its volumes, too."""
-        values: Document = next(iter(body.values()), {})
+        values: Document = body.get("consistencygroup") or body.get("consistency_group") or {}
         force = validation.boolean("force", values.get("force", False))
         group = self._get(req, id, policies.DELETE)
         self.service.delete_group(wsgi.context_of(req), group.id, force=force)

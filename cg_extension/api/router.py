@@ -100,4 +100,6 @@ class Router:
     def _split(self, path: str) -> tuple[str | None, str]:
         """The project that a path begins with, None if it begins with a collection; the rest."""
         first, slash, rest = path.removeprefix("/").partition("/")
-        return (None, path) if first in self.collections else (first, f"{slash}{rest}")
+        if first in self.collections:
+            return None, path
+        return first, f"{slash}{rest}"

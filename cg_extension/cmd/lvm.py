@@ -276,9 +276,13 @@ def _show_progress(done: int, total: int) -> None:
         print(f"\rcopied {100 * done // total} %", end=end, file=sys.stderr, flush=True)
 
 
+def _shown(value: object) -> str:
+    return f"{value:.6f}" if isinstance(value, float) else str(value)
+
+
 def _text(answer: dict[str, Any]) -> str:
     lines = [
-        f"{key.replace('_', ' ')}: {f'{value:.6f}' if isinstance(value, float) else value}"
+        f"{key.replace('_', ' ')}: {_shown(value)}"
         for key, value in answer.items()
         if key != "volumes"
     ]

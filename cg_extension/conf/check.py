@@ -3,8 +3,9 @@
 
 import glob
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
+from typing import Any
 
 from oslo_config import cfg
 
@@ -76,7 +77,7 @@ def describe(conf: cfg.ConfigOpts, name: str, group: str | None = None) -> str:
     shown = f"[{group}] {name}" if group else name
     written = _written(conf, name, group)
     if written is None:  # A default, or from the environment.
-        return f"{shown} = {(conf[group] if group else conf).get(name)}"
+        return f"{shown} = {_section(conf, group).get(name)}"
     value, path = written
     return f"{shown} = {value} ({path})"
 
@@ -93,9 +94,13 @@ def _written(conf: cfg.ConfigOpts, name: str, group: str | None) -> tuple[str, s
     return None
 
 
+def _section(conf: cfg.ConfigOpts, group: str | None) -> Mapping[str, Any]:
+    return conf[group] if group else conf
+
+
 def _read(conf: cfg.ConfigOpts, name: str, group: str | None = None) -> object:
     try:
-        return (conf[group] if group else conf)[name]
+        return _section(conf, group)[name]
     except cfg.NoSuchOptError as error:  # What oslo.config makes of a reference to nowhere.
         if _written(conf, name, group) is None:
             return None  # A default that refers to such a value: that one is found, too.

@@ -282,7 +282,10 @@ def _remove_unused() -> None:
     for lock in CACHE.glob("*.lock"):
         if time.time() - lock.stat().st_mtime > UNUSED:
             for path in CACHE.glob(f"{lock.stem}*"):
-                _remove(path) if path.is_dir() else path.unlink()
+                if path.is_dir():
+                    _remove(path)
+                else:
+                    path.unlink()
 
 
 def main() -> int:

@@ -46,10 +46,9 @@ _FORCE = {
 
 # All of it may be left out. The API reference writes ``consistencygroup``; openstacksdk, and
 # with it the ``openstack`` command, sends ``consistency_group``.
-DELETE_KEYS = ("consistencygroup", "consistency_group")
 DELETE = {
     "type": "object",
-    "properties": dict.fromkeys(DELETE_KEYS, _FORCE),
+    "properties": {"consistencygroup": _FORCE, "consistency_group": _FORCE},
     "maxProperties": 1,
     "additionalProperties": False,
 }

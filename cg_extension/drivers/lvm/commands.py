@@ -144,8 +144,12 @@ class VolumeGroup:
         :param hidden: also those that LVM keeps for itself, as parts of others.
         """
         fields = reports.STATUS_FIELDS if status else reports.VOLUME_FIELDS
-        how = [*([] if locking else ["--nolocking"]), *(["--all"] if hidden else [])]
-        found = self._report("lvs", fields, [*how, self.name], reports.volume)
+        options = []
+        if not locking:
+            options.append("--nolocking")
+        if hidden:
+            options.append("--all")
+        found = self._report("lvs", fields, [*options, self.name], reports.volume)
         return {volume.name: volume for volume in found}
 
     def pool_usage(self, pool: str) -> PoolUsage:

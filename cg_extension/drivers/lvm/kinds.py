@@ -56,10 +56,12 @@ RULES: Mapping[str, str | None] = {
     "origin": None,
     "snapshot": None,
     "thinsnapshot": None,
-    **dict.fromkeys(
-        [f"{many}{kind}origin" for many in ("", "multi") for kind in ("thin", "thick")]
-    ),
-    **dict.fromkeys(["extthinorigin", "multiextthinorigin"]),
+    "thinorigin": None,
+    "thickorigin": None,
+    "extthinorigin": None,
+    "multithinorigin": None,
+    "multithickorigin": None,
+    "multiextthinorigin": None,
 }
 
 # Arguments of ``lvcreate`` for a snapshot of such a volume.

@@ -90,13 +90,14 @@ def check_own_files(machine: Machine, members: Mapping[str, str], own_paths: Ite
     :raises Refusal: a member holds, below a mount or in swap, what we need.
     """
     for device in machine.swaps:
-        for member in machine.under(device) & set(members):
-            raise errors.Refusal(f"{members[member]} holds swap of this machine: swapoff first")
+        if found := machine.under(device) & set(members):
+            name = members[min(found)]
+            raise errors.Refusal(f"{name} holds swap of this machine: swapoff first")
     for path in own_paths:
-        for member in machine.under_path(os.path.realpath(path)) & set(members):
+        if found := machine.under_path(os.path.realpath(path)) & set(members):
+            name = members[min(found)]
             raise errors.Refusal(
-                f"{members[member]} holds {path}, which this program needs while the volume is "
-                "frozen"
+                f"{name} holds {path}, which this program needs while the volume is frozen"
             )
 
 

@@ -117,10 +117,11 @@ class CGSnapshots(base.Part):
                     f"{clone}, which is being created; try again when it is available."
                 )
             parts = snapshots.of_cgsnapshot(conn, cgsnapshot_id)
-            for source in volumes.made_from_snapshots(conn, parts, status=_CREATING):
+            sources = volumes.made_from_snapshots(conn, parts, status=_CREATING)
+            if sources:
                 raise exceptions.InvalidState(
-                    reason=f"Snapshot {source} of group snapshot {cgsnapshot_id} is the source "
-                    "of a volume that is being created; try again when it is available."
+                    reason=f"Snapshot {min(sources)} of group snapshot {cgsnapshot_id} is the "
+                    "source of a volume that is being created; try again when it is available."
                 )
             transaction.change_status(TABLE, [cgsnapshot_id], begin)
             transaction.change_status(

@@ -61,8 +61,8 @@ class VolumeCreation(base.Part):
         def work(transaction: base.Transaction) -> records.Volume:
             conn = transaction.conn
             origin = _origin(conn, context, snapshot_id, source_volid)
-            projects = {project_id, *([origin.project_id] if origin else [])}
-            limits = transaction.lock(*projects)[project_id]
+            origins_project = origin.project_id if origin else project_id
+            limits = transaction.lock(project_id, origins_project)[project_id]
             # Under the lock its state can't change before the commit.
             origin = _origin(conn, context, snapshot_id, source_volid)
             volume_size = _checked_size(size, origin)

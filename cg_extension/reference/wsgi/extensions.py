@@ -73,8 +73,11 @@ class ExtensionManager:
         found: stevedore.ExtensionManager[Any] = stevedore.ExtensionManager(
             extensions.ENTRY_POINTS, on_load_failure_callback=on_failure
         )
+        by_name = sorted(found, key=lambda plugin: plugin.name)
+        ours = [plugin for plugin in by_name if plugin.module_name.startswith("cg_extension.")]
+        others = [plugin for plugin in by_name if plugin not in ours]
         # Our own first, so that nobody else's extension takes their place.
-        for plugin in sorted(found, key=lambda p: (not p.module_name.startswith("cg_ext"), p.name)):
+        for plugin in (*ours, *others):
             try:
                 self._add(plugin.plugin)
             except Exception as error:

@@ -59,8 +59,9 @@ class HealthcheckFilter:
         check.check_installed(conf, "backends", "healthcheck", "oslo.middleware.healthcheck")
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        answers = environ.get("PATH_INFO") == PATH
-        return (self._healthcheck if answers else self._application)(environ, start_response)
+        if environ.get("PATH_INFO") == PATH:
+            return self._healthcheck(environ, start_response)
+        return self._application(environ, start_response)
 
 
 def factory(global_conf: dict[str, str], **local_conf: str) -> type[HealthcheckFilter]:

@@ -72,9 +72,10 @@ def _is_rule(rule: Any) -> bool:
         return False
     if not all(map(_can_be_asked, checks)):
         return False
-    nobody = sum(isinstance(check, _checks.FalseCheck) for check in checks)
+    nobody = [check for check in checks if isinstance(check, _checks.FalseCheck)]
     # All of the text in one "nobody" is how it reports what it could not parse.
-    return nobody == words.count("!") and not (nobody == len(checks) == 1 < len(words))
+    is_unparsed = len(words) > 1 and len(checks) == 1 and checks == nobody
+    return len(nobody) == words.count("!") and not is_unparsed
 
 
 def _can_be_asked(check: Any) -> bool:

@@ -210,7 +210,10 @@ class FakeLVM(fixtures.Fixture):
             del self.volumes[name]
 
     def _retag(self, tags: set[str], option: str, tag: str) -> None:
-        (tags.add if option == "--addtag" else tags.discard)(tag)
+        if option == "--addtag":
+            tags.add(tag)
+        else:
+            tags.discard(tag)
 
     def _row(self, name: str, volume: Volume) -> dict[str, str]:
         role = f"snapshot,{'thin' if volume.pool else 'thick'}snapshot" if volume.origin else ""

@@ -131,7 +131,10 @@ class FreezeTest(base.BaseTestCase):
             suspend = content[28] & device_mapper.FLAG_SUSPEND
             if not suspend and name in held:
                 flags = 1 << 13  # DM_UEVENT_GENERATED_FLAG
-            held.add(name) if suspend else held.discard(name)
+            if suspend:
+                held.add(name)
+            else:
+                held.discard(name)
         elif number == device_mapper.TARGET_MSG:
             held.discard(str(self.let_go_by_others))
         return content[:28] + flags.to_bytes(4, sys.byteorder) + content[32:]
