@@ -30,19 +30,12 @@ class Attachments(base.Part):
         mountpoint: str | None,
         mode: str | None,
     ) -> None:
-        """Note that an instance or a host (exactly one of them) uses the volume.
+        """Note that an instance or a host (exactly one of them is given) uses the volume.
 
-        :raises InvalidInput: neither or both are given, or a mode other than rw and ro.
+        :param mode: "rw" or "ro"; None is "rw".
         :raises InvalidState: the volume is not available, or is just being copied by a backend
             that may rely on nobody writing to it.
         """
-        if bool(instance_uuid) == bool(host_name):
-            raise exceptions.InvalidInput(
-                reason="exactly one of instance_uuid and host_name must be given"
-            )
-        mode = mode or "rw"
-        if mode not in ("rw", "ro"):
-            raise exceptions.InvalidInput(reason="mode must be rw or ro")
 
         def work(transaction: base.Transaction) -> None:
             conn = transaction.conn
@@ -61,7 +54,7 @@ class Attachments(base.Part):
                 instance_uuid=instance_uuid,
                 attached_host=host_name,
                 mountpoint=mountpoint,
-                mode=mode,
+                mode=mode or "rw",
                 attached_at=transaction.now,
             )
 

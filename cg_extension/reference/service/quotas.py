@@ -93,17 +93,8 @@ class Quotas(base.Part):
     ) -> dict[str, int]:
         """Set some of a project's limits; gives all of them. A limit may be below the usage.
 
-        :raises InvalidInput: an unknown resource, or a limit that is neither -1 nor a count.
+        :param limits: by resource, ``UNLIMITED`` to ``MAX_LIMIT``.
         """
-        for resource, limit in limits.items():
-            if resource not in RESOURCES:
-                raise exceptions.InvalidInput(
-                    reason=f"unknown quota {resource}; known are: {', '.join(RESOURCES)}"
-                )
-            if not UNLIMITED <= limit <= MAX_LIMIT:
-                raise exceptions.InvalidInput(
-                    reason=f"the limit of {resource} must be -1 (none) to {MAX_LIMIT}"
-                )
 
         def work(transaction: base.Transaction) -> dict[str, int]:
             own = transaction.lock(project_id)[project_id]

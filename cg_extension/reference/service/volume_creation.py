@@ -20,9 +20,6 @@ from cg_extension.reference.service import base, groups, members, quotas, schedu
 from cg_extension.reference.service import volume_types as types
 from cg_extension.reference.service.volumes import NOT_FOUND, TABLE
 
-# The largest number of GiB that every database's integer holds.
-MAX_SIZE = 2**31 - 1
-
 
 class VolumeCreation(base.Part):
     """The call of the host's API that makes volumes."""
@@ -43,6 +40,7 @@ class VolumeCreation(base.Part):
     ) -> records.Volume:
         """Accept a new volume of ``size`` GiB (of a source: None is the source's size).
 
+        At most one of ``snapshot_id`` and ``source_volid`` is given.
         A volume in a group is on the group's backend and in its zone, one from a source on the
         source's. ``volume_type`` is a name or an id; None is the source's or the default.
 
@@ -52,10 +50,6 @@ class VolumeCreation(base.Part):
         :raises QuotaExceeded: on ``volumes`` or ``gigabytes``.
         :raises ServiceUnavailable: no backend that fits takes it now.
         """
-        if snapshot_id is not None and source_volid is not None:
-            raise exceptions.InvalidInput(
-                reason="at most one of snapshot_id and source_volid may be given"
-            )
         project_id = base.project_of(context)
 
         def work(transaction: base.Transaction) -> records.Volume:
@@ -183,11 +177,12 @@ def _origin(
 
 
 def _checked_size(size: int | None, origin: records.Volume | None) -> int:
-    if size is None and origin is not None:
+    if origin is None:
+        assert size is not None  # noqa: S101 (the caller sees to it)
+        return size
+    if size is None:
         return origin.size
-    if size is None or not 1 <= size <= MAX_SIZE:
-        raise exceptions.InvalidInput(reason=f"size must be 1 to {MAX_SIZE} GiB")
-    if origin is not None and size < origin.size:
+    if size < origin.size:
         raise exceptions.InvalidInput(
             reason=f"size must be at least the source's, {origin.size} GiB"
         )

@@ -43,6 +43,8 @@ class VolumeActionsController(base.Controller):
 
     def attach(self, context: base.Context, id: str, arguments: base.Document) -> None:
         """Record an attachment, to an instance or to a host."""
+        if len(arguments.keys() & {"instance_uuid", "host_name"}) != 1:
+            validation.invalid("exactly one of instance_uuid and host_name must be given.")
         self.service.attach_volume(
             context,
             id,

@@ -11,6 +11,7 @@ from cg_extension.policies import volumes as policies
 from cg_extension.reference.service import metadata
 from cg_extension.reference.service import volumes as service_volumes
 from cg_extension.reference.wsgi.controllers import base
+from cg_extension.reference.wsgi.schemas import MAX_INTEGER
 from cg_extension.reference.wsgi.schemas import volumes as schemas
 from cg_extension.reference.wsgi.views import volumes as views
 
@@ -48,10 +49,9 @@ class VolumesController(base.Controller):
         context = wsgi.context_of(req)
         self.authorize(context, policies.CREATE)
         values = body["volume"]
-        size = values.get("size")
         volume = self.service.create_volume(
             context,
-            size=None if size is None else int(size),
+            size=_size(values),
             name=values.get("name"),
             description=values.get("description"),
             volume_type=values.get("volume_type"),
@@ -110,6 +110,19 @@ class VolumesController(base.Controller):
 
     def _document(self, req: webob.Request, volume: records.Volume) -> base.Document:
         return {"volume": self._details(req, volume)[0]}
+
+
+def _size(values: base.Document) -> int | None:
+    """GiB of a new volume, which some clients send as text; None: those of its source."""
+    sources = values.keys() & {"snapshot_id", "source_volid"}
+    if len(sources) > 1:
+        validation.invalid("at most one of snapshot_id and source_volid may be given.")
+    if sources and "size" not in values:
+        return None
+    size = int(values.get("size", 0))
+    if not 1 <= size <= MAX_INTEGER:
+        validation.invalid(f"size must be 1 to {MAX_INTEGER} GiB.")
+    return size
 
 
 class VolumeMetadataController(base.MetadataController):

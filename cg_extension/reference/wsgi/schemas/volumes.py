@@ -51,7 +51,7 @@ ACTION = schemas.actions(
         ),
         "os-detach": schemas.arguments({"attachment_id": parameters.UUID}),
         "os-reset_status": schemas.arguments(
-            {"status": {"type": "string"}, "attach_status": {"type": "string"}}
+            {"status": {"type": "string"}, "attach_status": {"enum": ["attached", "detached"]}}
         ),
         "os-force_delete": schemas.NO_ARGUMENTS,
         "os-initialize_connection": _CONNECTION,

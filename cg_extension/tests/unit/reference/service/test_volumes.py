@@ -23,10 +23,6 @@ class CreateVolumeTest(base.ServiceTestCase):
         self.assertEqual(volume, self.service.get_volume(self.member, volume.id))
         self.assertEqual([("volume.create", volume.id)], self.operations())
 
-    def test_a_size_must_be_positive_and_storable(self) -> None:
-        for size in (None, 0, -1, 2**31):
-            self.refused("size", exceptions.InvalidInput, self._create, size=size)
-
     def test_unknown_things_are_not_found(self) -> None:
         for error, values in (
             (exceptions.VolumeTypeNotFound, {"volume_type": "none"}),
@@ -88,15 +84,6 @@ class CreateVolumeTest(base.ServiceTestCase):
         self.set_columns(tables.volumes, source.id, status="error")
         self.refused("is error", _INVALID, self._create, snapshot_id=snapshot.id)
         self.refused("is error", _INVALID, self._create, source_volid=source.id)
-
-    def test_one_source_at_most(self) -> None:
-        self.refused(
-            "at most one",
-            exceptions.InvalidInput,
-            self._create,
-            snapshot_id=base.MISSING,
-            source_volid=base.MISSING,
-        )
 
     def test_quotas_count_volumes_and_gigabytes(self) -> None:
         for resource, limit in (("volumes", 0), ("gigabytes", 4)):

@@ -91,6 +91,13 @@ class VolumesTest(base.HostTestCase):
                 self.refuse({"size": size}, "size")
         self.refuse({}, "size")
 
+    def test_a_size_may_be_left_out_with_the_one_source(self) -> None:
+        source = self.create(size=2)["id"]
+        self.assertEqual(2, self.create(source_volid=source, size=None)["size"])
+        self.assertEqual(3, self.create(source_volid=source, size="3")["size"])
+        self.refuse({"source_volid": source, "size": "0"}, "size")
+        self.refuse({"source_volid": source, "snapshot_id": source}, "snapshot_id", "at most one")
+
     def test_ids_must_be_uuids_and_metadata_short_text(self) -> None:
         for key in ("snapshot_id", "source_volid", "consistencygroup_id"):
             self.refuse({"size": 1, key: "x"}, key)
@@ -229,6 +236,11 @@ class VolumeActionsTest(base.HostTestCase):
         self.assertEqual("error", self.shown()["status"])
         self.refuse({"os-reset_status": {"status": "splendid"}}, "available", "error")
         self.refuse({"os-reset_status": {}}, "status")
+        self.refuse({"os-reset_status": {"attach_status": "error"}}, "attached, detached")
+
+    def test_what_a_volume_is_attached_to_is_an_instance_or_a_host(self) -> None:
+        for arguments in ({}, {"instance_uuid": service_base.MISSING, "host_name": "h"}):
+            self.refuse({"os-attach": arguments}, "exactly one", "instance_uuid", "host_name")
 
     def test_exactly_one_known_action_is_asked_for(self) -> None:
         for body in (
