@@ -10,10 +10,12 @@ lost as well.
 """
 
 import argparse
-import contextlib
+import collections
+import functools
 import pathlib
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,31 +45,83 @@ def main() -> int:
     options = parser.parse_args()
     longest = options.longest or (15 if options.kind == "uml" else 60)
     volumes = "thick" if options.thick else "thin"
-    chance = random.Random(options.seed)
     print(f"{options.kind} {options.release} {volumes}, seed {options.seed}", flush=True)
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
-        directory = pathlib.Path(name)
-        with open(directory / "disk", "wb") as disk:
-            disk.truncate(_SIZE)
-        for number in range(options.rounds + 1):
-            task = "work" if number < options.rounds else "audit"
-            seconds = chance.uniform(0.5, longest)
-            start = _in_uml if options.kind == "uml" else _in_qemu
-            words = [f"s{options.seed}.{number}", volumes, task]
-            output = start(options.release, directory, words, seconds)
-            if number == 0:
-                print(*re.findall("^platform: .*$", output, re.MULTILINE), sep="\n", flush=True)
-            if (_AT_WORK if task == "work" else "audited") not in output:
-                print(f"after cut {number}:\n{output[-8000:]}")
-                return 1
-            journal = (directory / "journal").read_text().splitlines()
-            print(
-                f"cut {number + 1} after {seconds:.1f} s at work: {journal[-1]}"
-                if task == "work"
-                else f"all right after {options.rounds} cuts, {len(journal)} events",
-                flush=True,
-            )
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="power_cuts-", dir="/var/tmp"))
+    start = _in_uml if options.kind == "uml" else _in_qemu
+    started = functools.partial(start, options.release, directory)
+    found = _cut(started, directory, options.rounds, volumes, options.seed, longest)
+    if found:
+        print(f"{found}\nThe disk as the cut left it: {directory / 'disk.before'}")
+        return 1
+    shutil.rmtree(directory)
     return 0
+
+
+class _Boot:
+    """One boot: the hand on the switch, and what the guest printed."""
+
+    def __init__(self, seconds: float) -> None:
+        """``seconds`` of work, and then the power goes."""
+        self.output = ""
+        self.was_cut = False
+        self._seconds = seconds
+        self._timer: threading.Timer | None = None
+
+    def heard(self, text: str, cut: Callable[[], object]) -> None:
+        """Take more of the output, and the way to cut."""
+        self.output += text
+        if _AT_WORK in self.output and self._timer is None:
+            self._timer = threading.Timer(self._seconds, self._switch_off, [cut])
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _switch_off(self, cut: Callable[[], object]) -> None:
+        self.was_cut = True
+        cut()
+
+
+def _cut(
+    start: Callable[[Sequence[str], _Boot], object],
+    directory: pathlib.Path,
+    rounds: int,
+    volumes: str,
+    seed: str,
+    longest: float,
+) -> str:
+    """Cut the power so many times; what was found after one of them, or nothing."""
+    chance = random.Random(seed)
+    disk, journal = directory / "disk", directory / "journal"
+    with open(disk, "wb") as file:
+        file.truncate(_SIZE)
+    hit: collections.Counter[str] = collections.Counter()
+    cut = ""
+    for number in range(rounds + 1):
+        task = "work" if number < rounds else "audit"
+        seconds = chance.uniform(0.5, longest)
+        subprocess.run(["cp", "--sparse=always", disk, f"{disk}.before"], check=True)
+        started, boot = time.monotonic(), _Boot(seconds)
+        start([f"s{seed}.{number}", volumes, task], boot)
+        if number == 0:
+            print(*re.findall("^platform: .*$", boot.output, re.MULTILINE), sep="\n", flush=True)
+        else:
+            (left,) = re.findall("^left: (.*)$", boot.output, re.MULTILINE) or ["not known"]
+            print(f"{cut}; left: {left}", flush=True)
+            hit["half-way"] += left != "nothing half-way"
+        if "audited" not in boot.output or boot.was_cut != (task == "work"):
+            return f"after cut {number}:\n{boot.output[-8000:]}"
+        events = journal.read_text().splitlines() if journal.exists() else []
+        asked = events[-1].removeprefix("begin ") if events[-1:] else ""
+        cut = (
+            f"cut {number + 1}, {time.monotonic() - started:.0f} s after the start, "
+            f"{seconds:.1f} s at work, in: {asked}"
+        )
+        hit[asked.split()[0] if asked else ""] += task == "work"
+    print(
+        f"{rounds} passed, 0 failed; seed {seed}; {hit['snapshot']} in a group snapshot, "
+        f"{hit['clone']} in a clone, {hit['delete']} in a delete; {hit['half-way']} left "
+        "something half-way"
+    )
+    return ""
 
 
 def _command(python: str, disk: str, directory: pathlib.Path, words: Sequence[str]) -> list[str]:
@@ -75,19 +129,7 @@ def _command(python: str, disk: str, directory: pathlib.Path, words: Sequence[st
     return [python, "-W", "ignore", "-m", module, disk, str(directory / "journal"), *words]
 
 
-def _cutter(seconds: float, cut: Callable[[], object]) -> Callable[[str], None]:
-    """What is called with the guest's output, and cuts some time after it is at work."""
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-
-    def heard(text: str) -> None:
-        if _AT_WORK in text and not timer.is_alive():
-            timer.start()
-
-    return heard
-
-
-def _in_uml(release: str, directory: pathlib.Path, words: Sequence[str], seconds: float) -> str:
+def _in_uml(release: str, directory: pathlib.Path, words: Sequence[str], boot: _Boot) -> None:
     command = [sys.executable, uml.__file__, "--timeout", str(_LIMIT)]
     command += ["--release", release, "--share", str(directory), "--"]
     disk = str(directory / "disk")
@@ -98,33 +140,24 @@ def _in_uml(release: str, directory: pathlib.Path, words: Sequence[str], seconds
         text=True,
         errors="replace",
     )
-    heard = _cutter(seconds, lambda: guest.send_signal(signal.SIGINT))
-    lines = []
     for line in guest.stdout or ():
-        lines.append(line)
-        heard(line)
+        boot.heard(line, lambda: guest.send_signal(signal.SIGINT))
     guest.wait()
-    return "".join(lines)
 
 
-def _in_qemu(release: str, directory: pathlib.Path, words: Sequence[str], seconds: float) -> str:
-    pieces: list[str] = []
+def _in_qemu(release: str, directory: pathlib.Path, words: Sequence[str], boot: _Boot) -> None:
     disks, shares = [directory / "disk"], [directory]
     with qemu.Guest(release, disks=disks, systemd=False, shares=shares) as guest:
-        heard = _cutter(seconds, guest.kill)
-
-        def output(text: str) -> None:
-            pieces.append(text)
-            heard(text)
-
-        with contextlib.suppress(qemu.GuestDied):
+        try:
             guest.run(
                 _command("python", "/dev/vdb", directory, words),
                 _LIMIT,
-                output,
+                lambda text: boot.heard(text, guest.kill),
                 {"DM_DISABLE_UDEV": "1"},
             )
-    return "".join(pieces)
+        except qemu.GuestDied as died:
+            if not boot.was_cut:
+                boot.output += str(died)
 
 
 if __name__ == "__main__":

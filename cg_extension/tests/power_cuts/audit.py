@@ -10,10 +10,21 @@ import io
 import json
 from collections.abc import Iterator
 
-from cg_extension.drivers.lvm import device_mapper
+from cg_extension.drivers.lvm import commands, device_mapper, sets
 from cg_extension.tests.lvm.base import run
 from cg_extension.tests.power_cuts import journal as journals
 from cg_extension.tests.power_cuts import machine, work
+
+
+def left_by_the_cut() -> str:
+    """What is under way in the volume group; to be asked before anyone puts it right."""
+    volumes = commands.VolumeGroup(machine.GROUP).volumes().values()
+    tags = next(iter(volumes)).group_tags
+    found = [
+        f"{tag.partition('=')[0]} with {len(sets.of_marks(volumes, [tag]))} volumes"
+        for tag in sorted(tags)
+    ]
+    return ", ".join(found) or "nothing half-way"
 
 
 def findings(journal: journals.Journal) -> Iterator[str]:
@@ -21,13 +32,14 @@ def findings(journal: journals.Journal) -> Iterator[str]:
     run("vgck", machine.GROUP)
     run("vgchange", "--activate", "y", machine.GROUP)
     yield from machine.faults(machine.VOLUMES)
+    _go_on_removing_clones(journal)
     yield from _name_is_free("after-cut")
-    sets = _sets()
+    found = _sets()
     left = set(run("lvs", "--noheadings", "-o", "lv_name", machine.GROUP).split())
-    left -= {machine.POOL, *machine.VOLUMES, *(v for volumes in sets.values() for v in volumes)}
+    left -= {machine.POOL, *machine.VOLUMES, *(v for volumes in found.values() for v in volumes)}
     if left:
         yield f"left over: {sorted(left)}"
-    for name, volumes in sorted(sets.items()):
+    for name, volumes in sorted(found.items()):
         if name in journal.gone:
             yield f"{name} was deleted, and is there"
         expected = [f"{volume}.{name}" for volume in machine.VOLUMES]
@@ -36,13 +48,23 @@ def findings(journal: journals.Journal) -> Iterator[str]:
             yield from machine.faults(expected)
         else:
             yield f"{name} has only {sorted(volumes)}"
-    for name in sorted(journal.there - set(sets)):
+    for name in sorted(journal.there - set(found)):
         yield f"{name} was made, and is not there"
     for name in sorted(journal.open):
-        if name not in sets:
+        if name not in found:
             yield from _name_is_free(name)
-        journal.note("settled", "there" if name in sets else "gone", name)
+        journal.note("settled", "there" if name in found else "gone", name)
     yield from _damage()
+
+
+def _go_on_removing_clones(journal: journals.Journal) -> None:
+    """Of clones that LVM's own ``lvremove``, which is no one step, was cut in removing."""
+    for name, action in journal.open.items():
+        if action == journals.DELETE and journal.kinds[name] == journals.CLONE:
+            there = run("lvs", "--noheadings", "-o", "lv_name", machine.GROUP).split()
+            left = [f"{volume}.{name}" for volume in machine.VOLUMES if f"{volume}.{name}" in there]
+            if left and len(left) < len(machine.VOLUMES):
+                run("lvremove", "-f", "-y", *(f"{machine.GROUP}/{volume}" for volume in left))
 
 
 def _sets() -> dict[str, dict[str, bool]]:
@@ -50,13 +72,13 @@ def _sets() -> dict[str, dict[str, bool]]:
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         assert work.cg_lvm("list", "--json", machine.GROUP)
-    sets: dict[str, dict[str, bool]] = {}
+    found: dict[str, dict[str, bool]] = {}
     for volume in json.loads(output.getvalue())["volumes"]:
         name = volume.get("snapshot") or volume["clone"]
-        sets.setdefault(name, {})[volume["volume"]] = volume["complete"] and not volume["lost"]
+        found.setdefault(name, {})[volume["volume"]] = volume["complete"] and not volume["lost"]
     return {
         name: {volume: True for volume, good in volumes.items() if good}
-        for name, volumes in sets.items()
+        for name, volumes in found.items()
     }
 
 

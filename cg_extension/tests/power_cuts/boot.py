@@ -23,9 +23,11 @@ def main() -> int:
     journal = journals.FileJournal(pathlib.Path(journal_path))
     if machine.is_new(disk):
         machine.make(disk, kind == "thin")
-    elif found := list(audit.findings(journal)):
-        print(*found, sep="\n", flush=True)
-        return 1
+    else:
+        print(f"left: {audit.left_by_the_cut()}", flush=True)
+        if found := list(audit.findings(journal)):
+            print(*found, sep="\n", flush=True)
+            return 1
     print("audited", flush=True)
     if task == "work":
         work.work(journal, seed)

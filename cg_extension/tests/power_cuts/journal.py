@@ -23,18 +23,19 @@ class Journal:
         #: Sets that must be there, and names that must be free.
         self.there: set[str] = set()
         self.gone: set[str] = set()
-        #: Of these nothing is known before somebody looks.
-        self.open: set[str] = set()
+        #: Of these nothing is known before somebody looks; with what had been begun.
+        self.open: dict[str, str] = {}
         for line in lines:
             self._take(*line.split())
 
     def _take(self, event: str, action: str, name: str) -> None:
         if action in (SNAPSHOT, CLONE):
             self.kinds[name] = action
-        for known in (self.there, self.gone, self.open):
-            known.discard(name)
+        self.there.discard(name)
+        self.gone.discard(name)
+        self.open.pop(name, None)
         if event == "begin":
-            self.open.add(name)
+            self.open[name] = action
         elif action in ("gone", DELETE):
             self.gone.add(name)
         else:

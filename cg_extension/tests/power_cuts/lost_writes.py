@@ -7,7 +7,9 @@ audited as after a power cut. Prints what the audits find; the exit status tells
 machine with device-mapper's log-writes target and nothing else to do.
 """
 
+import collections
 import contextlib
+import multiprocessing
 import os
 import pathlib
 import random
@@ -23,6 +25,7 @@ from cg_extension.tests.power_cuts import journal as journals
 _SIZE = 1 << 30
 _LOG_SIZE = 16 << 30
 _LOGGED, _REPLAYED = "cuts-logged", "cuts-replayed"
+_START = "start"  # the first mark; before it the volumes are made
 _PAUSE = 0.1  # seconds; each of the writers' writes is a flush of its own
 
 
@@ -40,10 +43,14 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         _keep_lvm_to_ours(directory)
-        _record(directory, kind == "thin", actions)
-        found = list(_replayed(directory, every))
-    print(*found, sep="\n", flush=True)
-    return 1 if found else 0
+        # Whoever is cut is gone afterwards, and recovery sees to it that he is.
+        recorder = multiprocessing.get_context("fork").Process(
+            target=_record, args=(directory, kind == "thin", actions)
+        )
+        recorder.start()
+        recorder.join()
+        assert recorder.exitcode == 0
+        return _replay(directory, every)
 
 
 def _keep_lvm_to_ours(directory: pathlib.Path) -> None:
@@ -88,16 +95,17 @@ def _record(directory: pathlib.Path, thin: bool, actions: int) -> None:
         journal = _LoggedJournal()
         chance = random.Random(actions)
         with machine.written_to(_PAUSE):
-            run("dmsetup", "message", _LOGGED, "0", "mark", "start")
+            run("dmsetup", "message", _LOGGED, "0", "mark", _START)
             for number in range(actions):
                 work.act(journal, chance, f"s{number}")
     (directory / "disk").unlink()
 
 
-def _replayed(directory: pathlib.Path, every: int) -> Iterator[str]:
-    """What the audits find, each with the point in the log."""
-    lines: list[str] = []
-    started, points, audited = False, 0, 0
+def _replay(directory: pathlib.Path, every: int) -> int:
+    """Audit the points in the log, and print what each held and what the audit found."""
+    events: list[str] = []
+    points = 0
+    counts: collections.Counter[str] = collections.Counter()
     with contextlib.ExitStack() as stack:
         base = stack.enter_context(_loop(directory / "replayed", _SIZE))
         log = os.open(directory / "log", os.O_RDONLY)
@@ -106,30 +114,38 @@ def _replayed(directory: pathlib.Path, every: int) -> Iterator[str]:
         stack.callback(os.close, target)
         for number, entry in enumerate(write_log.entries(log)):
             write_log.replay(log, entry, target)
-            if entry.mark == "start":
-                started = True
-            elif entry.mark:
-                lines.append(entry.mark.replace(":", " "))
-            if started and entry.is_durable:
+            if entry.mark:
+                events.append(entry.mark.replace(":", " "))
+            elif events and entry.is_durable:
                 points += 1
                 if points % every == 0:
                     os.fsync(target)
-                    audited += 1
-                    yield from (
-                        f"entry {number}, after {lines[-1:]}: {finding}"
-                        for finding in _audit(directory, base, lines)
-                    )
-    print(f"{audited} of {points} points audited, {len(lines)} events", flush=True)
+                    left, found = _audit(directory, base, events[1:])
+                    print(f"entry {number}, after: {events[-1]}; left: {left}", flush=True)
+                    for finding in found:
+                        print(f"  {finding}", flush=True)
+                    counts["failed" if found else "passed"] += 1
+                    counts["half-way"] += left != "nothing half-way"
+    print(
+        f"{counts['passed']} passed, {counts['failed']} failed; of {points} flushes; "
+        f"{counts['half-way']} held something half-way"
+    )
+    return 1 if counts["failed"] else 0
 
 
-def _audit(directory: pathlib.Path, base: str, lines: list[str]) -> list[str]:
-    """The findings at this point; on a snapshot, so that what the audit changes is dropped."""
+def _audit(directory: pathlib.Path, base: str, events: list[str]) -> tuple[str, list[str]]:
+    """What is half-way at this point, and the findings.
+
+    On a snapshot of the disk, so that what the audit changes is dropped.
+    """
     store = directory / "store"
+    left = "not known"
     try:
         with _loop(store, _SIZE) as changes, _device(_REPLAYED, f"snapshot {base} {changes} N 8"):
-            return list(audit.findings(journals.Journal(lines)))
+            left = audit.left_by_the_cut()
+            return left, list(audit.findings(journals.Journal(events)))
     except AssertionError as error:  # a command of the audit itself
-        return [str(error)]
+        return left, [str(error)]
     finally:
         store.unlink(missing_ok=True)
 

@@ -57,12 +57,12 @@ def make(disk: str, thin: bool) -> None:
     run("vgcreate", GROUP, disk)
     if thin:
         run(*f"lvcreate --type thin-pool -L 400M --poolmetadatasize 8M -n {POOL} {GROUP}".split())
-    for name, size in [*((n, 8) for n in RAW), *((n, 40) for n in DATABASES)]:
+    for name, size in [*((n, 4) for n in RAW), *((n, 16) for n in DATABASES)]:
         kind = ["-V", f"{size}M", "-T", f"{GROUP}/{POOL}"] if thin else ["-L", f"{size}M", GROUP]
         run("lvcreate", "--yes", "--wipesignatures", "n", "-n", name, *kind)
     for name in RAW:
         subprocess.run(
-            ["dd", "if=/dev/zero", f"of={path(name)}", "bs=1M", "count=8", "oflag=direct"],
+            ["dd", "if=/dev/zero", f"of={path(name)}", "bs=1M", "count=4", "oflag=direct"],
             check=True,
             capture_output=True,
         )
