@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Iterator
 
-from cg_extension.drivers.lvm import commands, device_mapper, sets
+from cg_extension.drivers.lvm import commands, device_mapper, privileged, sets
 from cg_extension.tests.lvm.base import run
 from cg_extension.tests.power_cuts import journal as journals
 from cg_extension.tests.power_cuts import machine, work
@@ -18,6 +18,7 @@ from cg_extension.tests.power_cuts import machine, work
 
 def left_by_the_cut() -> str:
     """What is under way in the volume group; to be asked before anyone puts it right."""
+    privileged.run_in_process()
     volumes = commands.VolumeGroup(machine.GROUP).volumes().values()
     tags = next(iter(volumes)).group_tags
     found = [
