@@ -58,6 +58,7 @@ def _power_cuts(kind: str, *arguments: str) -> list[str]:
     return [sys.executable, "tools/guest/power_cuts.py", "--kind", kind, *arguments]
 
 
+_IN_QEMU = ("--kind", "qemu", "--timeout", "5000")
 _DEVICES_FILE = "devices { use_devicesfile=1 }"
 PARTS = (
     *(
@@ -71,18 +72,25 @@ PARTS = (
     *(
         Part(
             f"smoke test in QEMU on {release}",
-            _lvm("--kind", "qemu", "--release", release, "--smoke", "--timeout", "3600"),
-            4500,
+            _lvm("--smoke", "--release", release, *_IN_QEMU),
+            5400,
         )
         for release in ("bookworm", "trixie", "sid")
     ),
     Part(
         "smoke test in QEMU with use_devicesfile=1 on trixie",
-        _lvm(
-            *("--kind", "qemu", "--release", "trixie", "--smoke", "--timeout", "3600"),
-            *("--lvm-conf", _DEVICES_FILE),
-        ),
-        4500,
+        _lvm("--smoke", "--release", "trixie", "--lvm-conf", _DEVICES_FILE, *_IN_QEMU),
+        5400,
+    ),
+    Part(
+        "units under systemd in QEMU on trixie",
+        _lvm("--release", "trixie", *_IN_QEMU, "machine.test_units."),
+        5400,
+    ),
+    Part(
+        "special volumes in QEMU on trixie",
+        _lvm("--release", "trixie", *_IN_QEMU, ".test_special_volumes."),
+        5400,
     ),
     *(
         Part(

@@ -5,7 +5,8 @@
 ``run_lvm_tests.py [--release RELEASE…] [WORD…]``: tests whose id has one of the words, or all. With
 releases of Debian the guests are on their trees, each with its own LVM and Python, in User-Mode
 Linux or QEMU; else here, or in User-Mode Linux on this machine's own root. ``--smoke`` runs the
-least that must hold on a platform, in QEMU with the own lvm.conf of the guest.
+least that must hold on a platform, in QEMU with the own lvm.conf of the guest. In QEMU there are
+the tests of ``tests/machine`` as well.
 The last line is ``N passed, N failed, N skipped``; ``--counts FILE`` gets the numbers, too. Guests
 share the tests, as those of User-Mode Linux have one processor each; one that hangs or panics
 counts as a failed test.
@@ -73,7 +74,8 @@ def main() -> int:
             result = directory / "counts"
             python = sys.executable if release is None else tree.PYTHON
             command = [python, "-W", "ignore", "-m", "cg_extension.tests.lvm.run"]
-            command += [str(result), f"{number}/{shares}", *words]
+            suites = "lvm,machine" if arguments.kind == "qemu" else "lvm"
+            command += [str(result), suites, f"{number}/{shares}", *words]
             if arguments.lvm_conf:
                 command = ["sh", "-c", _CONFIGURED, "sh", arguments.lvm_conf, *command]
             if here:
