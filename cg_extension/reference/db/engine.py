@@ -314,8 +314,9 @@ def _create_sqlite_engine(options: Any, url: sa.URL) -> sa.Engine:
         # Readers and one writer at the same time.
         dbapi_connection.execute("PRAGMA journal_mode = WAL")
         dbapi_connection.execute("PRAGMA foreign_keys = ON")
-        if not options.sqlite_synchronous:
-            dbapi_connection.execute("PRAGMA synchronous = OFF")
+        # What was committed is on the disk; said, since a build of SQLite may have less by default.
+        level = "FULL" if options.sqlite_synchronous else "OFF"
+        dbapi_connection.execute(f"PRAGMA synchronous = {level}")
         dbapi_connection.create_function("cg_utcnow", 0, _utc_text)
         record.info["pid"] = os.getpid()
 

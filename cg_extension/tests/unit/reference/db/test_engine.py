@@ -271,6 +271,23 @@ class BusyTest(base.BaseTestCase):
         self.assertEqual(3, tries)
 
 
+class DurabilityTest(base.BaseTestCase):
+    def test_a_commit_to_a_file_is_on_the_disk_unless_the_deployer_does_without(self) -> None:
+        # https://sqlite.org/pragma.html#pragma_synchronous: 2 is FULL, 0 is OFF.
+        for is_wanted, expected in ((True, 2), (False, 0)):
+            conf = cfg.ConfigOpts()
+            path = self.useFixture(fixtures.TempDir()).join("db")
+            engine.register_opts(conf)
+            conf.set_override("connection", f"sqlite:///{path}", group="database")
+            conf.set_override("sqlite_synchronous", is_wanted, group="database")
+            database = engine.Database(conf)
+            self.addCleanup(database.dispose)
+            for connect in (database.writer, database.reader):
+                with connect() as conn:
+                    level = conn.exec_driver_sql("PRAGMA synchronous").scalar()
+                self.assertEqual(expected, level)
+
+
 class AddressTest(base.BaseTestCase):
     def refused(self, connection: str) -> str:
         conf = cfg.ConfigOpts()
