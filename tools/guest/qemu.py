@@ -205,7 +205,9 @@ class Guest:
             *("-machine", "q35", "-nodefaults", "-display", "none", "-no-reboot"),
             *("-serial", f"file:{self._work}/console"),
             *("-kernel", str(kernel), "-initrd", str(initrd), "-append", append),
-            *("-drive", f"file={root},format=raw,if=virtio,snapshot=on"),
+            # Before the other disks, which come after it in the guest as well: /dev/vda.
+            *("-drive", f"file={root},format=raw,if=none,id=root,snapshot=on"),
+            *("-device", "virtio-blk-pci,drive=root"),
             *("-object", "rng-random,id=random,filename=/dev/urandom"),
             *("-device", "virtio-rng-pci,rng=random", "-device", "virtio-serial"),
             *("-chardev", f"socket,id=agent,path={self._work}/socket,server=on,wait=off"),
