@@ -43,7 +43,7 @@ def main() -> int:
     parser.add_argument("--longest", type=float, metavar="SECONDS", help="of work before a cut")
     parser.add_argument("--seed", default=str(int(time.time())))
     options = parser.parse_args()
-    longest = options.longest or (15 if options.kind == "uml" else 60)
+    longest = options.longest or (15 if options.kind == "uml" else 45)
     volumes = "thick" if options.thick else "thin"
     print(f"{options.kind} {options.release} {volumes}, seed {options.seed}", flush=True)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="power_cuts-", dir="/var/tmp"))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must hold after a power cut, once the machine runs again.
 
-What ``cg-lvm`` itself has to put right, it gets the chance to: the audit begins with a group
-snapshot, as an operator's next one would.
+What ``cg-lvm`` itself has to put right, it gets the chance to: with the next group snapshot, as an
+operator's would be, under the name of what was cut if that is not complete.
 """
 
 import contextlib
@@ -34,7 +34,10 @@ def findings(journal: journals.Journal) -> Iterator[str]:
     run("vgchange", "--activate", "y", machine.GROUP)
     yield from machine.faults(machine.VOLUMES)
     _go_on_removing_clones(journal)
-    yield from _name_is_free("after-cut")
+    # What is not complete by now will not be.
+    complete = {name for name, volumes in _sets().items() if volumes}
+    for name in sorted(set(journal.open) - complete) or ["after-cut"]:
+        yield from _name_is_free(name)
     found = _sets()
     left = set(run("lvs", "--noheadings", "-o", "lv_name", machine.GROUP).split())
     left -= {machine.POOL, *machine.VOLUMES, *(v for volumes in found.values() for v in volumes)}
@@ -49,11 +52,9 @@ def findings(journal: journals.Journal) -> Iterator[str]:
             yield from machine.faults(expected)
         else:
             yield f"{name} has only {sorted(volumes)}"
-    for name in sorted(journal.there - set(found)):
+    for name in sorted((journal.there | complete) - set(found)):
         yield f"{name} was made, and is not there"
     for name in sorted(journal.open):
-        if name not in found:
-            yield from _name_is_free(name)
         journal.note("settled", "there" if name in found else "gone", name)
     yield from _damage()
 
