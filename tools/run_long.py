@@ -103,11 +103,11 @@ PARTS = (
     ),
     *(
         Part(
-            f"lost writes, replayed to every flush, on trixie, {volumes} volumes",
+            f"lost writes, replayed flush by flush, on trixie, {volumes} volumes",
             [
                 *(sys.executable, "tools/guest/uml.py", "--release", "trixie"),
-                *("--timeout", "10000", "--", "python", "-W", "ignore"),
-                *("-m", "cg_extension.tests.power_cuts.lost_writes", volumes, "8", "1"),
+                *("--memory", "4G", "--timeout", "10000", "--", "python", "-W", "ignore"),
+                *("-m", "cg_extension.tests.power_cuts.lost_writes", volumes, "1", "100"),
             ],
             10800,
         )

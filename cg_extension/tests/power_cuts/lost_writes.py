@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Group snapshots, clones and deletes on a disk that loses what was not flushed.
 
-``python -m cg_extension.tests.power_cuts.lost_writes thin|thick ACTIONS EVERY``: all writes of so
-many actions are logged and then replayed to every flush, or every so manieth; there the machine is
-audited as after a power cut. Prints what the audits find; the exit status tells. For root, on a
-machine with device-mapper's log-writes target and nothing else to do.
+``python -m cg_extension.tests.power_cuts.lost_writes thin|thick TIMES EVERY``: a group snapshot, a
+clone, a clone of the snapshot and its delete, so many times, are logged write by write and then
+replayed. At each flush with which LVM's metadata became another, and at every so manieth of the
+others, the machine is audited as after a power cut. Prints what the audits find; the exit status
+tells. For root, on a machine with device-mapper's log-writes target and nothing else to do.
 """
 
 import collections
@@ -12,7 +13,6 @@ import contextlib
 import multiprocessing
 import os
 import pathlib
-import random
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -26,7 +26,9 @@ _SIZE = 1 << 30
 _LOG_SIZE = 16 << 30
 _LOGGED, _REPLAYED = "cuts-logged", "cuts-replayed"
 _START = "start"  # the first mark; before it the volumes are made
-_PAUSE = 0.1  # seconds; each of the writers' writes is a flush of its own
+_PAUSE = 0.5  # seconds; each of the writers' writes is a flush of its own
+# Bytes at the start of the disk where LVM has its metadata; then come the volumes.
+_METADATA = 1 << 20
 
 
 class _LoggedJournal(journals.Journal):
@@ -39,13 +41,13 @@ class _LoggedJournal(journals.Journal):
 def main() -> int:
     """The command line."""
     print(platform_line(), flush=True)
-    kind, actions, every = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    kind, times, every = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     with contextlib.ExitStack() as stack:
         directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         _keep_lvm_to_ours(directory)
         # Whoever is cut is gone afterwards, and recovery sees to it that he is.
         recorder = multiprocessing.get_context("fork").Process(
-            target=_record, args=(directory, kind == "thin", actions)
+            target=_record, args=(directory, kind == "thin", times)
         )
         recorder.start()
         recorder.join()
@@ -84,7 +86,7 @@ def _device(name: str, table: str) -> Iterator[str]:
         run("dmsetup", "remove", "--retry", name)
 
 
-def _record(directory: pathlib.Path, thin: bool, actions: int) -> None:
+def _record(directory: pathlib.Path, thin: bool, times: int) -> None:
     """Make the volumes and do the actions, under slow writers."""
     with (
         _loop(directory / "disk", _SIZE) as disk,
@@ -93,18 +95,21 @@ def _record(directory: pathlib.Path, thin: bool, actions: int) -> None:
     ):
         machine.make(logged, thin)
         journal = _LoggedJournal()
-        chance = random.Random(actions)
         with machine.written_to(_PAUSE):
             run("dmsetup", "message", _LOGGED, "0", "mark", _START)
-            for number in range(actions):
-                work.act(journal, chance, f"s{number}")
+            for number in range(times):
+                snapshot, clone, copy = (f"{word}{number}" for word in ("snap", "clone", "copy"))
+                work.snapshot_or_clone(journal, journals.SNAPSHOT, snapshot)
+                work.snapshot_or_clone(journal, journals.CLONE, clone)
+                work.copy(journal, snapshot, copy)
+                work.remove(journal, snapshot)
     (directory / "disk").unlink()
 
 
 def _replay(directory: pathlib.Path, every: int) -> int:
     """Audit the points in the log, and print what each held and what the audit found."""
     events: list[str] = []
-    points = 0
+    is_changed = False
     counts: collections.Counter[str] = collections.Counter()
     with contextlib.ExitStack() as stack:
         base = stack.enter_context(_loop(directory / "replayed", _SIZE))
@@ -116,9 +121,11 @@ def _replay(directory: pathlib.Path, every: int) -> int:
             write_log.replay(log, entry, target)
             if entry.mark:
                 events.append(entry.mark.replace(":", " "))
-            elif events and entry.is_durable:
-                points += 1
-                if points % every == 0:
+            is_changed |= entry.length > 0 and entry.offset < _METADATA
+            if events and entry.is_durable:
+                counts["flushes"] += 1
+                if is_changed or counts["flushes"] % every == 0:
+                    is_changed = False
                     os.fsync(target)
                     left, found = _audit(directory, base, events[1:])
                     print(f"entry {number}, after: {events[-1]}; left: {left}", flush=True)
@@ -127,7 +134,7 @@ def _replay(directory: pathlib.Path, every: int) -> int:
                     counts["failed" if found else "passed"] += 1
                     counts["half-way"] += left != "nothing half-way"
     print(
-        f"{counts['passed']} passed, {counts['failed']} failed; of {points} flushes; "
+        f"{counts['passed']} passed, {counts['failed']} failed; of {counts['flushes']} flushes; "
         f"{counts['half-way']} held something half-way"
     )
     return 1 if counts["failed"] else 0

@@ -38,9 +38,19 @@ def remove(journal: journals.Journal, name: str) -> None:
     journal.note("done", journals.DELETE, name)
 
 
+def snapshot_or_clone(journal: journals.Journal, action: str, name: str) -> None:
+    """A set of the volumes themselves, which are written to."""
+    members = [f"{machine.GROUP}/{volume}" for volume in machine.VOLUMES]
+    take(journal, action, name, [*members, "--name", name])
+
+
+def copy(journal: journals.Journal, source: str, name: str) -> None:
+    """A clone of a group snapshot."""
+    take(journal, journals.CLONE, name, [machine.GROUP, "--from", source, "--name", name])
+
+
 def act(journal: journals.Journal, chance: random.Random, name: str) -> None:
     """One action, chosen by chance; a set that is made is called ``name``."""
-    members = [f"{machine.GROUP}/{volume}" for volume in machine.VOLUMES]
     snapshots = [s for s in journal.there if journal.kinds[s] == journals.SNAPSHOT]
     choices = [journals.SNAPSHOT, journals.SNAPSHOT, journals.CLONE]
     choices += [_COPY] * bool(snapshots)
@@ -50,11 +60,9 @@ def act(journal: journals.Journal, chance: random.Random, name: str) -> None:
         case journals.DELETE:
             remove(journal, chance.choice(sorted(journal.there)))
         case action if action == _COPY:
-            source = chance.choice(sorted(snapshots))
-            words = [machine.GROUP, "--from", source, "--name", name]
-            take(journal, journals.CLONE, name, words)
+            copy(journal, chance.choice(sorted(snapshots)), name)
         case action:
-            take(journal, action, name, [*members, "--name", name])
+            snapshot_or_clone(journal, action, name)
 
 
 def work(journal: journals.Journal, seed: str) -> None:
