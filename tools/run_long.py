@@ -103,6 +103,18 @@ PARTS = (
     ),
     *(
         Part(
+            f"{rounds} power cuts of the service in {name} on trixie, {volumes} volumes",
+            _power_cuts(
+                *(kind, "--service", "--rounds", str(rounds)),
+                *(["--thick"] if volumes == "thick" else []),
+            ),
+            10800,
+        )
+        for kind, name, rounds in (("uml", "User-Mode Linux", 10), ("qemu", "QEMU", 4))
+        for volumes in ("thin", "thick")
+    ),
+    *(
+        Part(
             f"lost writes, replayed flush by flush, on trixie, {volumes} volumes",
             [
                 *(sys.executable, "tools/guest/uml.py", "--release", "trixie"),

@@ -4,7 +4,8 @@
 
 ``power_cuts.py [--kind uml|qemu] [--release R] [--thick] [--rounds N] [--seed S]``: a line for each
 round, and exit status 1 with the guest's output at the first after which not all is as it must be
-(``cg_extension/tests/power_cuts``). In QEMU what has reached the virtual disk survives a cut; in
+(``cg_extension/tests/power_cuts``). With ``--service`` it is ``cg-standalone`` that makes them, for
+a client (``power_cuts/service``). In QEMU what has reached the virtual disk survives a cut; in
 User-Mode Linux, whose disk is a loop device on a file of this machine, what was not flushed may be
 lost as well.
 """
@@ -28,7 +29,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from guest import qemu, tree, uml
 
+# By what is at work, cg-lvm or the service: the package of what the guest runs, bytes of its disk,
+# and the longest time of work before a cut, in seconds by the kind of guest.
 _SIZE = 1 << 30
+_COMMAND = ("cg_extension.tests.power_cuts", _SIZE, {"uml": 15, "qemu": 45})
+_SERVICE = ("cg_extension.tests.power_cuts.service", 14 << 30, {"uml": 30, "qemu": 150})
 _LIMIT = 1200  # seconds for one boot
 _AT_WORK = "at work"
 
@@ -39,17 +44,19 @@ def main() -> int:
     parser.add_argument("--kind", choices=("uml", "qemu"), default="uml")
     parser.add_argument("--release", choices=tree.RELEASES, default="trixie")
     parser.add_argument("--thick", action="store_true")
+    parser.add_argument("--service", action="store_true")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--longest", type=float, metavar="SECONDS", help="of work before a cut")
     parser.add_argument("--seed", default=str(int(time.time())))
     options = parser.parse_args()
-    longest = options.longest or (15 if options.kind == "uml" else 45)
+    package, size, longest_of = _SERVICE if options.service else _COMMAND
+    longest = options.longest or longest_of[options.kind]
     volumes = "thick" if options.thick else "thin"
     print(f"{options.kind} {options.release} {volumes}, seed {options.seed}", flush=True)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="power_cuts-", dir="/var/tmp"))
     start = _in_uml if options.kind == "uml" else _in_qemu
-    started = functools.partial(start, options.release, directory)
-    found = _cut(started, directory, options.rounds, volumes, options.seed, longest)
+    started = functools.partial(start, options.release, directory, package)
+    found = _cut(started, directory, options.rounds, volumes, options.seed, longest, size)
     if found:
         print(f"{found}\nThe disk as the cut left it: {directory / 'disk.before'}")
         return 1
@@ -87,13 +94,15 @@ def _cut(
     volumes: str,
     seed: str,
     longest: float,
+    size: int = _SIZE,
 ) -> str:
     """Cut the power so many times; what was found after one of them, or nothing."""
     chance = random.Random(seed)
     disk, journal = directory / "disk", directory / "journal"
     with open(disk, "wb") as file:
-        file.truncate(_SIZE)
+        file.truncate(size)
     hit: collections.Counter[str] = collections.Counter()
+    found: collections.Counter[str] = collections.Counter()
     cut = ""
     for number in range(rounds + 1):
         task = "work" if number < rounds else "audit"
@@ -106,35 +115,41 @@ def _cut(
         else:
             (left,) = re.findall("^left: (.*)$", boot.output, re.MULTILINE) or ["not known"]
             print(f"{cut}; left: {left}", flush=True)
-            hit["half-way"] += left != "nothing half-way"
+            found.update(item.partition(" with ")[0] for item in left.split(", "))
         if "audited" not in boot.output or boot.was_cut != (task == "work"):
             return f"after cut {number}:\n{boot.output[-8000:]}"
         events = journal.read_text().splitlines() if journal.exists() else []
-        asked = events[-1].removeprefix("begin ") if events[-1:] else ""
+        asked = events[-1] if events else "nothing"
         cut = (
             f"cut {number + 1}, {time.monotonic() - started:.0f} s after the start, "
-            f"{seconds:.1f} s at work, in: {asked}"
+            f"{seconds:.1f} s at work, after: {asked}"
         )
-        hit[asked.split()[0] if asked else ""] += task == "work"
+        if task == "work":
+            hit[" ".join(asked.split()[:2])] += 1
     print(
-        f"{rounds} passed, 0 failed; seed {seed}; {hit['snapshot']} in a group snapshot, "
-        f"{hit['clone']} in a clone, {hit['delete']} in a delete; {hit['half-way']} left "
-        "something half-way"
+        f"{rounds} passed, 0 failed; seed {seed}; cut after: {_counted(hit)}; "
+        f"left: {_counted(found)}"
     )
     return ""
 
 
-def _command(python: str, disk: str, directory: pathlib.Path, words: Sequence[str]) -> list[str]:
-    module = "cg_extension.tests.power_cuts.boot"
-    return [python, "-W", "ignore", "-m", module, disk, str(directory / "journal"), *words]
+def _counted(counter: collections.Counter[str]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in sorted(counter.items()))
 
 
-def _in_uml(release: str, directory: pathlib.Path, words: Sequence[str], boot: _Boot) -> None:
+def _command(package: str, disk: str, directory: pathlib.Path, words: Sequence[str]) -> list[str]:
+    boot = ["python", "-W", "ignore", "-m", f"{package}.boot"]
+    return [*boot, disk, str(directory / "journal"), *words]
+
+
+def _in_uml(
+    release: str, directory: pathlib.Path, package: str, words: Sequence[str], boot: _Boot
+) -> None:
     command = [sys.executable, uml.__file__, "--timeout", str(_LIMIT)]
     command += ["--release", release, "--share", str(directory), "--"]
     disk = str(directory / "disk")
     guest = subprocess.Popen(
-        [*command, *_command("python", disk, directory, words)],
+        [*command, *_command(package, disk, directory, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -145,12 +160,14 @@ def _in_uml(release: str, directory: pathlib.Path, words: Sequence[str], boot: _
     guest.wait()
 
 
-def _in_qemu(release: str, directory: pathlib.Path, words: Sequence[str], boot: _Boot) -> None:
+def _in_qemu(
+    release: str, directory: pathlib.Path, package: str, words: Sequence[str], boot: _Boot
+) -> None:
     disks, shares = [directory / "disk"], [directory]
     with qemu.Guest(release, disks=disks, systemd=False, shares=shares) as guest:
         try:
             guest.run(
-                _command("python", "/dev/vdb", directory, words),
+                _command(package, "/dev/vdb", directory, words),
                 _LIMIT,
                 lambda text: boot.heard(text, guest.kill),
                 {"DM_DISABLE_UDEV": "1"},

@@ -56,7 +56,7 @@ def findings(journal: journals.Journal) -> Iterator[str]:
         yield f"{name} was made, and is not there"
     for name in sorted(journal.open):
         journal.note("settled", "there" if name in found else "gone", name)
-    yield from _damage()
+    yield from damage()
 
 
 def _go_on_removing_clones(journal: journals.Journal) -> None:
@@ -94,7 +94,8 @@ def _name_is_free(name: str) -> Iterator[str]:
         yield f"no group snapshot {name} can be taken: {complaint.getvalue().strip()}"
 
 
-def _damage() -> Iterator[str]:
+def damage() -> Iterator[str]:
+    """What is wrong below the volumes: devices that are held, a damaged pool."""
     for line in run("dmsetup", "info", "-c", "--noheadings", "-o", "name,suspended").splitlines():
         if line.endswith(":Suspended"):
             yield f"held: {line}"
