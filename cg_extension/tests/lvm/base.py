@@ -14,6 +14,8 @@ from oslotest import base
 from cg_extension.drivers.lvm import commands, device_mapper, engine, privileged
 
 MIB = 1 << 20
+# Sectors of an ``odd`` device's loop that are left out, so that LVM finds its label only there.
+_ODD_START = "2048"
 # When set, LVM's configuration is the machine's own, for tests that need none of these settings.
 OWN_CONFIGURATION = "CG_TEST_OWN_LVM_CONF"
 
@@ -56,9 +58,9 @@ class VolumeGroupFixture(fixtures.Fixture):
         self.loop = self.loops[0]
         devices = list(self.loops)
         if self.odd_size:
-            self.odd_loop = self._loop(directory / "odd", self.odd_size)
+            self.odd_place = (self._loop(directory / "odd", self.odd_size + 1), _ODD_START)
             self.odd = f"odd-{self.name}"
-            run("dmsetup", "create", self.odd, "--table", self._table("linear", "0"))
+            run("dmsetup", "create", self.odd, "--table", self._table("linear"))
             self.addCleanup(run, "dmsetup", "remove", "--retry", self.odd)
             devices.append(f"/dev/mapper/{self.odd}")
         if os.environ.get(OWN_CONFIGURATION):
@@ -101,10 +103,10 @@ class VolumeGroupFixture(fixtures.Fixture):
 
     def _table(self, kind: str, *parameters: str) -> str:
         sectors = self.odd_size * MIB // 512
-        return " ".join(["0", str(sectors), kind, self.odd_loop, *parameters])
+        return " ".join(["0", str(sectors), kind, *self.odd_place, *parameters])
 
     def make_odd(self, kind: str, *parameters: str) -> None:
-        """Change the ``odd`` device's table: its target's kind and what follows the device."""
+        """Change the ``odd`` device's table: its target's kind and what follows its place."""
         run("dmsetup", "suspend", "--noflush", "--nolockfs", self.odd)
         run("dmsetup", "load", self.odd, "--table", self._table(kind, *parameters))
         run("dmsetup", "resume", self.odd)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the LVM tests in this process, one line per test; root and device-mapper must be there.
 
-``python -m cg_extension.tests.lvm.run COUNTS SHARE [WORD…]``: tests whose id has one of the words,
-or all; writes ``passed failed skipped`` to the file COUNTS. SHARE is ``1/2``, say, for every other
-test from the second on. ``tools/run_lvm_tests.py`` starts it. CG_TEST_STORM (group snapshots in the
-storm) and CG_TEST_TIME_LIMIT make longer runs. A line ``platform: …`` says where it ran.
+``python -m cg_extension.tests.lvm.run COUNTS SUITES SHARE [WORD…]``: tests whose id has one of the
+words, or all; writes ``passed failed skipped`` to the file COUNTS. SUITES is ``lvm``, or
+``lvm,machine`` where those can run, too. SHARE is ``1/2``, say, for every other test from the
+second on.
+``tools/run_lvm_tests.py`` starts it. CG_TEST_STORM (group snapshots in the storm) and
+CG_TEST_TIME_LIMIT make longer runs. A line ``platform: …`` says where it ran.
 """
 
 import faulthandler
@@ -50,7 +52,7 @@ class _Result(unittest.TestResult):
 
 
 def _name(test: unittest.TestCase) -> str:
-    return test.id().removeprefix("cg_extension.tests.lvm.")
+    return test.id().removeprefix("cg_extension.tests.").removeprefix("lvm.")
 
 
 def _chosen(suite: unittest.TestSuite, words: list[str]) -> Iterator[unittest.TestCase]:
@@ -85,11 +87,15 @@ def platform_line() -> str:
 def main() -> int:
     """Run; 1 if a test failed."""
     print(platform_line(), flush=True)
-    counts, share, *words = sys.argv[1:]
+    counts, suites, share, *words = sys.argv[1:]
     first, step = map(int, share.split("/"))
     os.environ.setdefault("OS_LOG_CAPTURE", "1")  # oslotest: logs of failed tests only
-    here = pathlib.Path(__file__).parent
-    suite = unittest.defaultTestLoader.discover(str(here), top_level_dir=str(here.parents[2]))
+    tests = pathlib.Path(__file__).parents[1]
+    top = str(tests.parents[1])
+    suite = unittest.TestSuite(
+        unittest.defaultTestLoader.discover(str(tests / name), top_level_dir=top)
+        for name in suites.split(",")
+    )
     result = _Result()
     for test in itertools.islice(_chosen(suite, words), first, None, step):
         test.run(result)

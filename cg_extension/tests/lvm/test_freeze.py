@@ -63,7 +63,7 @@ class SlowMemberTest(base.LVMTestCase):
     @contextlib.contextmanager
     def _slow_writers(self) -> Iterator[None]:
         """Three writers a second apart, so that for two seconds some write is under way."""
-        self.vg.make_odd("delay", "0", "0", self.vg.odd_loop, "0", "3000")
+        self.vg.make_odd("delay", "0", *self.vg.odd_place, "3000")
         with contextlib.ExitStack() as writers:
             for _ in range(3):
                 writers.enter_context(writer.Writer([self.b]))
@@ -71,7 +71,7 @@ class SlowMemberTest(base.LVMTestCase):
             try:
                 yield
             finally:
-                self.vg.make_odd("linear", "0")
+                self.vg.make_odd("linear")
 
     def _snapshot(self, eng: engine.Engine) -> None:
         eng.snapshot_group(self.copies(["a", "b"], "s-"))
@@ -163,12 +163,12 @@ class SlowMemberTest(base.LVMTestCase):
         self.addCleanup(base.run, "umount", str(point))
         devices = [os.path.basename(device) for device in (self.a, self.b)]
         plan = freeze_plan.Plan([], devices, [], deadline=0.3)
-        self.vg.make_odd("delay", "0", "0", self.vg.odd_loop, "0", "1000")
+        self.vg.make_odd("delay", "0", *self.vg.odd_place, "1000")
         (point / "file").write_bytes(bytes(1000))
         done = subprocess.run(
             retake.PROGRAM, input=plan.encoded(), capture_output=True, check=False
         )
-        self.vg.make_odd("linear", "0")
+        self.vg.make_odd("linear")
         self.assertEqual(b"late", done.stdout)
         self.assertEqual([], [name for name in devices if self.control.is_suspended(name)])
 

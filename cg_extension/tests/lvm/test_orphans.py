@@ -39,8 +39,8 @@ class OrphanTest(base.LVMTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.eng = self.use_engine(thin=False, odd_size=200)
-        self.vg.make_odd("delay", "0", "0", self.vg.odd_loop, "0", str(_DELAY * 1000))
-        self.addCleanup(self.vg.make_odd, "linear", "0")
+        self.vg.make_odd("delay", "0", *self.vg.odd_place, str(_DELAY * 1000))
+        self.addCleanup(self.vg.make_odd, "linear")
 
     def _orphan(self, mode: str) -> int:
         """Start a slow lvcreate, kill all above it, and give the id of its process."""

@@ -3,13 +3,15 @@
 
 Thin and thick, two members and eight: a group snapshot, clones of it and of the live volumes, their
 deletion, one kill and what follows. It needs no setting of LVM's: with CG_TEST_OWN_LVM_CONF the
-machine's own holds.
+machine's own holds. Nor does the kernel log an I/O error, which operators' monitoring looks for.
 """
 
 import json
+import pathlib
 import subprocess
 import sys
 import time
+import uuid
 from typing import Any
 
 from cg_extension.tests.lvm import base, writer
@@ -22,6 +24,16 @@ class Smoke:
     """The rules, for thin and for thick volumes."""
 
     thin: bool
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.mark = f"cg_extension: {uuid.uuid4()}"
+        pathlib.Path("/dev/kmsg").write_text(self.mark)
+        self.addCleanup(self._assert_no_io_error)
+
+    def _assert_no_io_error(self) -> None:
+        _before, _, since = base.run("dmesg").rpartition(self.mark)
+        self.assertNotIn("I/O error", since)
 
     def test_snapshots_and_clones_of_two_volumes_are_never_torn(self) -> None:
         self._assert_never_torn(2)
