@@ -6,6 +6,7 @@ object, in the section ``cg_lvm_privsep``; ``configure`` sets them from our own 
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -21,7 +22,24 @@ _SECTION = "cg_lvm_privsep"
 # a copy could keep a freeze waiting.
 _THREADS = 16
 
-context = priv_context.PrivContext(
+
+class _Context(priv_context.PrivContext):
+    """A context whose helper ends with its service, not before.
+
+    A stop by a service manager sends SIGTERM to all processes of a service, but what is under way
+    then may come to its end, and needs the helper for that. The helper sees the service's end by
+    itself, and what it runs (``lvm``) inherits that the signal is ignored.
+    """
+
+    def set_client_mode(self, enabled: bool) -> None:
+        """oslo.privsep calls it in the helper, before the first request."""
+        super().set_client_mode(enabled)
+        if not enabled:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_IGN)
+
+
+context = _Context(
     "cg_extension.drivers.lvm",
     cfg_section=_SECTION,
     pypath=f"{__name__}.context",
@@ -65,4 +83,4 @@ def run_in_process() -> None:
     For ``cg-lvm``: root called it, it serves no one else, so a helper would protect nothing. The
     freeze and its watchdog are processes of their own here, too.
     """
-    context.set_client_mode(False)
+    context.client_mode = False  # this process ends by a signal as ever

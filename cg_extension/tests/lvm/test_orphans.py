@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An ``lvm`` process that goes on after its caller was killed is waited for."""
+"""An ``lvm`` process that goes on after its caller was killed is waited for.
+
+SIGTERM ends neither it nor the privileged helper.
+"""
 
 import contextlib
 import os
@@ -42,8 +45,8 @@ class OrphanTest(base.LVMTestCase):
         self.vg.make_odd("delay", "0", *self.vg.odd_place, str(_DELAY * 1000))
         self.addCleanup(self.vg.make_odd, "linear")
 
-    def _orphan(self, mode: str) -> int:
-        """Start a slow lvcreate, kill all above it, and give the id of its process."""
+    def _start(self, mode: str) -> tuple[subprocess.Popen[bytes], int]:
+        """Have LVM make a volume slowly: the caller, and the id of the lvm process."""
         caller = subprocess.Popen(
             [
                 *(sys.executable, "-c", _CALLER.format(mode=mode), self.vg.name),
@@ -57,7 +60,12 @@ class OrphanTest(base.LVMTestCase):
         while not (found := _processes("lvm")) or "slow" not in self._devices():
             self.assertLess(time.monotonic(), limit)
             time.sleep(0.02)
-        (orphan,) = found
+        (pid,) = found
+        return caller, pid
+
+    def _orphan(self, mode: str) -> int:
+        """Start a slow lvcreate, kill all above it, and give the id of its process."""
+        caller, orphan = self._start(mode)
         helpers = _processes("privsep-helper")
         for pid in [*helpers, caller.pid]:
             os.kill(pid, signal.SIGKILL)
@@ -85,6 +93,19 @@ class OrphanTest(base.LVMTestCase):
 
     def test_that_of_a_killed_privileged_helper_is_waited_for(self) -> None:
         self._assert_waited_for("configure")
+
+    def test_a_stop_lets_what_is_under_way_come_to_its_end(self) -> None:
+        """A service manager's SIGTERM goes to all processes; the service takes its time."""
+        caller, pid = self._start("configure")
+        helpers = _processes("privsep-helper")
+        for each in [*helpers, pid]:
+            os.kill(each, signal.SIGTERM)
+        self.assertEqual(0, caller.wait())
+        self.assertIn("slow", self.eng.volumes())
+        limit = time.monotonic() + 60
+        while helpers.keys() & _processes("privsep-helper"):
+            self.assertLess(time.monotonic(), limit)
+            time.sleep(0.1)
 
 
 class AtWorkTest(base.LVMTestCase):
