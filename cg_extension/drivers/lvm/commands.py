@@ -42,6 +42,7 @@ def device_name(volume_group: str, volume: str, layer: str = "") -> str:
 def lvm(arguments: list[str], script: str, system_dir: str | None) -> tuple[int, str, str]:
     """Run one ``lvm`` process as root; gives back its exit status and what it printed."""
     environment = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
+    environment["TERM"] = "dumb"  # else LVM's shell complains of "unknown", sudo's word
     environment["PATH"] = f"{environment.get('PATH', '')}:/usr/sbin:/sbin"
     environment["LVM_SYSTEM_DIR"] = low_stall.system_dir(system_dir)
     with at_work.work(script) as fd:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from typing import Any
 
+import fixtures
+
 from cg_extension.tests.lvm import base, writer
 
 
@@ -77,3 +79,11 @@ class CommandTest(base.LVMTestCase):
     def test_volumes_of_two_volume_groups_are_refused(self) -> None:
         complaint = self._call("snapshot", "one/a", "two/b", "--name", "x", status=1)
         self.assertIn("one volume group", complaint)
+
+
+class NoTerminalTest(base.LVMTestCase):
+    def test_under_sudo_without_a_terminal_lvms_shell_has_nothing_to_complain_of(self) -> None:
+        """It calls that one unknown. A complaint is logged, and costs a report of all volumes."""
+        eng = self.use_engine(thin=False, size=100)
+        self.useFixture(fixtures.EnvironmentVariable("TERM", "unknown"))
+        self.assertEqual("", eng.group.run_all([["lvs"]]))
