@@ -125,6 +125,14 @@ PARTS = (
         )
         for volumes in ("thin", "thick")
     ),
+    *(
+        Part(
+            f"Cinder 29 on Python {python}, all tests, on {release}",
+            [sys.executable, "tools/run_cinder_tests.py", "--release", release],
+            3600,
+        )
+        for release, python in (("bookworm", "3.11"), ("trixie", "3.13"))
+    ),
 )
 
 

@@ -80,12 +80,14 @@ class Layer:
 
     ``files``: by path what to write before the packages are installed. ``extras``: those of
     setup.cfg, installed in the virtual environment with the project's own requirements.
+    ``environment``: of tox.ini, what it needs besides is installed there, too.
     """
 
     below: str | None
     packages: tuple[str, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     extras: tuple[str, ...] = ()
+    environment: str | None = None
     commands: tuple[tuple[str, ...], ...] = ()
 
 
@@ -116,6 +118,15 @@ LAYERS = {
             ("systemctl", "mask", *_MASKED),
         ),
     ),
+    # The plugin in Cinder on LVM.
+    "cinder": Layer(below="test", environment="cinder"),
+    "cinder28": Layer(below="test", environment="cinder28"),
+    # And all that Cinder's own processes need.
+    "servers": Layer(
+        below="cinder",
+        packages=("mariadb-server", "rabbitmq-server", "qemu-utils"),
+        files=(("usr/sbin/policy-rc.d", "#!/bin/sh\n# None is started.\nexit 101\n"),),
+    ),
 }
 
 
@@ -144,7 +155,8 @@ def _key(release: str, layer: str) -> str:
     below: str | None = layer
     while below is not None:
         described = dataclasses.asdict(LAYERS[below])
-        described["extras"] = requirements(LAYERS[below].extras)
+        described["extras"] = _required(LAYERS[below])
+        del described["environment"]  # by what it requires, not by its name
         recipe.append(described)
         below = LAYERS[below].below
     text = json.dumps([release, _NO_DOCUMENTS, recipe], sort_keys=True)
@@ -166,6 +178,27 @@ def requirements(extras: tuple[str, ...]) -> list[str]:
             else:
                 found.append(line)
     return sorted(found)
+
+
+def tox_requirements(environment: str) -> list[str]:
+    """What tox.ini has an environment install beside the project."""
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+
+    def dependencies(section: str, option: str) -> Iterator[str]:
+        for line in filter(None, tox[section][option].splitlines()):
+            if line.startswith("{["):
+                yield from dependencies(*line.strip("{[}").split("]"))
+            else:
+                yield line
+
+    return sorted(dependencies(f"testenv:{environment}", "deps"))
+
+
+def _required(layer: Layer) -> list[str]:
+    """What is installed in the virtual environment."""
+    besides = tox_requirements(layer.environment) if layer.environment else []
+    return requirements(layer.extras) + besides
 
 
 @contextlib.contextmanager
@@ -193,8 +226,8 @@ def _build(release: str, layer: Layer, path: pathlib.Path) -> None:
         _chroot(path, "apt-get", *install, DEBIAN_FRONTEND="noninteractive")
         _chroot(path, "apt-get", "clean")
         _remove(path / "var/lib/apt/lists")
-    if layer.extras:
-        _make_environment(path, requirements(layer.extras))
+    if required := _required(layer):
+        _make_environment(path, required)
     for command in layer.commands:
         _chroot(path, *command)
 

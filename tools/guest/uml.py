@@ -81,6 +81,7 @@ def boot(
     timeout: float = 1200,
     release: str | None = None,
     shares: Sequence[pathlib.Path] = (),
+    layer: str = "test",
 ) -> int:
     """Run ``command`` in a guest with ``memory``, for ``timeout`` seconds at most.
 
@@ -88,13 +89,15 @@ def boot(
 
     :param release: of Debian, whose tree is the guest's root; None for this machine's own root.
     :param shares: directories that a guest on a tree sees, too, beside the checkout.
+    :param layer: of the tree.
     """
     with tempfile.TemporaryDirectory(prefix="uml") as name:
         work = pathlib.Path(name)
         root = ["rootflags=/", "rw", f"init={work}/init"]
         if release is not None:
             start = f'"mount -t hostfs -o {work} none /mnt && exec /mnt/overlay"'
-            root = [f"rootflags={tree.tree(release)}", "ro", "init=/bin/sh", "--", "-c", start]
+            system = tree.tree(release, layer)
+            root = [f"rootflags={system}", "ro", "init=/bin/sh", "--", "-c", start]
         _write_scripts(work, command, release, shares)
         output = work / "output"
         output.touch()
@@ -193,6 +196,7 @@ def main() -> int:
     parser.add_argument("--memory", default="2G")
     parser.add_argument("--timeout", type=float, default=1200, metavar="SECONDS")
     parser.add_argument("--release", choices=tree.RELEASES)
+    parser.add_argument("--layer", choices=tree.LAYERS, default="test", help="of its tree")
     parser.add_argument("--share", type=pathlib.Path, action="append", default=[], metavar="DIR")
     parser.add_argument("command", nargs="+")
     arguments = parser.parse_args()
@@ -202,6 +206,7 @@ def main() -> int:
         arguments.timeout,
         arguments.release,
         arguments.share,
+        arguments.layer,
     )
 
 

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scenarios of ``guest``, run once in User-Mode Linux; each is a test here."""
+"""The scenarios of ``guest``, run once in User-Mode Linux; each is a test here.
+
+In the guest are LVM and Python of a tree of Debian, and this environment's Cinder.
+"""
 
 import ast
 import functools
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -14,6 +18,10 @@ import cg_extension
 from cg_extension.tests.cinder import guest
 
 BOOT = pathlib.Path(cg_extension.__file__).parents[1] / "tools" / "guest" / "uml.py"
+RELEASE = "trixie"
+LAYER = os.environ.get("TOX_ENV_NAME", "cinder")
+"""Of the tree; for each environment with a Cinder there is one."""
+
 TIME_LIMIT = 1200
 KINDS = ("ThinTest", "ThickTest")
 
@@ -26,8 +34,9 @@ def _outcomes() -> dict[str, str]:
         file = pathlib.Path(directory) / "outcomes"
         done = subprocess.run(
             [
-                *(sys.executable, str(BOOT), "--timeout", str(TIME_LIMIT), "--"),
-                *(sys.executable, "-W", "ignore", "-m", f"{guest.__name__}.run", str(file)),
+                *(sys.executable, str(BOOT), "--timeout", str(TIME_LIMIT)),
+                *("--release", RELEASE, "--layer", LAYER, "--share", directory, "--"),
+                *("python", "-W", "ignore", "-m", f"{guest.__name__}.run", str(file)),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -81,6 +81,11 @@ class TreeTest(ToolsTestCase):
         self.assertFalse([name for name in names if name.startswith("cg_extension")])
         self.assertEqual([], tree.requirements(()))
 
+    def test_a_layer_for_a_tox_environment_has_what_that_installs_besides(self) -> None:
+        tree = self.load("guest.tree")
+        self.assertLessEqual({"cinder==29.*", "tempest"}, set(tree.tox_requirements("cinder")))
+        self.assertLessEqual({"cinder==28.*", "tempest"}, set(tree.tox_requirements("cinder28")))
+
 
 class ConstraintsTest(ToolsTestCase):
     def test_they_hold_a_fitting_release_of_all_that_tests_require(self) -> None:

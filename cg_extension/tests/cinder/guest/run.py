@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m cg_extension.tests.cinder.guest.run FILE``: run the scenarios in this process.
 
-FILE gets a JSON object: each test's name, and what went wrong or an empty text.
+FILE gets a JSON object: each test's name, and what went wrong or an empty text. A line
+``platform: …`` says where it ran.
 """
 
 import json
@@ -20,6 +21,7 @@ else:
     monkey_patch.patch()
 
 from cg_extension.tests.cinder.guest import scenarios
+from cg_extension.tests.lvm import run
 
 
 class _Result(unittest.TestResult):
@@ -58,5 +60,6 @@ def _name(test: unittest.TestCase) -> str:
 
 
 if __name__ == "__main__":
+    print(run.platform_line(), flush=True)
     suite = unittest.defaultTestLoader.loadTestsFromModule(scenarios)
     suite.run(_Result(pathlib.Path(sys.argv[1])))
