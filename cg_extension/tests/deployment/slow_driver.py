@@ -10,12 +10,12 @@ from cg_extension.drivers.file.driver import FileDriver
 # Seconds; most pauses are much shorter than the longest.
 _LONGEST = 0.8
 
-_reached = steps.checkpoint
+_checkpoint = steps.checkpoint
 
 
-def _reached_slowly(boundary: str) -> None:
+def _slow_checkpoint(boundary: str) -> None:
     """Stand still between a check of the claim and what it allows: the worst moment."""
-    _reached(boundary)
+    _checkpoint(boundary)
     time.sleep(_LONGEST * random.random() ** 3)
 
 
@@ -23,4 +23,4 @@ class SlowDriver(FileDriver):
     """Loaded in a manager, it slows down every step boundary of that process."""
 
 
-steps.checkpoint = _reached_slowly
+steps.checkpoint = _slow_checkpoint

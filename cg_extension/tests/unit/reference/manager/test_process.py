@@ -16,7 +16,7 @@ from cg_extension.reference.service import manager_client
 from cg_extension.tests.unit.reference.manager import base
 
 
-class ManagerServiceTest(base.ManagerTestCase):
+class ManagerTest(base.ManagerTestCase):
     def setUp(self) -> None:
         super().setUp()
         manager_client.is_local(self.conf)  # Registers transport_url.
