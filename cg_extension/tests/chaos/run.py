@@ -18,6 +18,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from cg_extension.reference.db import tables
+from cg_extension.tests import waiting
 from cg_extension.tests.chaos import audit, faults, journal, workload
 from cg_extension.tests.deployment import deployment, processes, servers
 
@@ -95,7 +96,7 @@ def run_seed(
         started = time.monotonic()
         running.wait_until_up(PATIENCE)
         with contextlib.suppress(TimeoutError):  # The audit tells what has not ended.
-            processes.wait_for("the end", lambda: _is_idle(running), PATIENCE, 0.2)
+            waiting.eventually(lambda: _is_idle(running), "the end", PATIENCE, 0.2)
         ended = time.monotonic() - started
         result = audit.Audit(running, log)
         return Report(

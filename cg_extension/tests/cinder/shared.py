@@ -3,12 +3,12 @@
 
 import atexit
 import functools
-import time
 import uuid
 from typing import Any
 
 import requests
 
+from cg_extension.tests import waiting
 from cg_extension.tests.cinder import deployment, pipelines, servers
 
 PORT = servers.free_port()
@@ -63,15 +63,13 @@ class Client:
     def wait(self, path: str, status: str = "available") -> None:
         """Wait until a resource is in a status, or until it is ``gone``.
 
-        :raises RuntimeError: it is not after half a minute.
+        :raises TimeoutError: it is not after half a minute.
         """
-        for _ in range(150):
-            answer = self.call("GET", path)
-            now = "gone" if answer.status_code == 404 else status_of(answer)
-            if now == status:
-                return
-            time.sleep(0.2)
-        raise RuntimeError(f"{path} is {now}, not {status}")
+        waiting.eventually(lambda: self._status(path) == status, f"{path} {status}", pause=0.2)
+
+    def _status(self, path: str) -> str:
+        answer = self.call("GET", path)
+        return "gone" if answer.status_code == 404 else status_of(answer)
 
 
 def status_of(answer: requests.Response) -> str:

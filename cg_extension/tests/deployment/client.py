@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from cg_extension.tests.deployment import processes
+from cg_extension.tests import waiting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Client:
 
         :raises TimeoutError: it was not within ``timeout`` seconds.
         """
-        processes.wait_for(
-            f"{collection} {identity} {status}",
+        waiting.eventually(
             lambda: self.status(collection, identity) == status,
+            f"{collection} {identity} {status}",
             timeout,
         )

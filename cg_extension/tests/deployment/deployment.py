@@ -18,7 +18,7 @@ import fixtures
 import kombu
 
 from cg_extension.reference.service import manager_client
-from cg_extension.tests import databases
+from cg_extension.tests import databases, waiting
 from cg_extension.tests.deployment import client, processes, servers, warm
 
 # Entry points that only deployments of tests have, as another vendor's package would bring them.
@@ -169,7 +169,7 @@ class Deployment(fixtures.Fixture):
         for endpoint in self.endpoints:
             admin = client.Client([endpoint], "admin")
             self.addCleanup(admin.close)
-            processes.wait_for(f"{endpoint} is up", lambda c=admin: self._is_up(c), timeout, 0.2)
+            waiting.eventually(lambda c=admin: self._is_up(c), f"{endpoint} is up", timeout, 0.2)
 
     def _is_up(self, admin: client.Client) -> bool:
         for process in self.all_processes():

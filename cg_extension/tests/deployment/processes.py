@@ -9,8 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO
 
 from cg_extension.tests.deployment import warm
@@ -149,17 +148,3 @@ class PythonProcess(Process):
 def end_cleanly_on_sigterm() -> None:
     """Let SIGTERM unwind the program that calls this, so that it ends what it has started."""
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))
-
-
-def wait_for(
-    what: str, condition: Callable[[], object], timeout: float = 30.0, pause: float = 0.05
-) -> None:
-    """Look again and again until ``condition()`` is true.
-
-    :raises TimeoutError: it was not within ``timeout`` seconds.
-    """
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within {timeout} s")
-        time.sleep(pause)

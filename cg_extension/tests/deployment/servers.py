@@ -22,6 +22,7 @@ from typing import Any
 import fixtures
 import sqlalchemy as sa
 
+from cg_extension.tests import waiting
 from cg_extension.tests.deployment import processes
 
 RABBIT_VARIABLE = "CG_TEST_RABBIT_URL"
@@ -47,7 +48,7 @@ class Server(fixtures.Fixture, abc.ABC):
         :raises TimeoutError: with the end of its log.
         """
         try:
-            processes.wait_for("the server answers", self._is_up, 90, 0.2)
+            waiting.eventually(self._is_up, "the server answers", 90, 0.2)
         except TimeoutError as error:
             raise TimeoutError(f"{self._process.name}: {error}:\n{self._process.tail()}") from error
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import fixtures
@@ -212,11 +212,3 @@ class Client:
 
 class FunctionalTest(base.BaseTestCase):
     """Tests against a process of their own."""
-
-    def eventually(self, condition: Callable[[], bool], what: str, timeout: float = 30) -> None:
-        """Wait until ``condition`` holds, or fail with ``what`` was expected."""
-        deadline = time.monotonic() + timeout
-        while not condition():
-            if time.monotonic() > deadline:
-                self.fail(f"still not: {what}")
-            time.sleep(0.05)

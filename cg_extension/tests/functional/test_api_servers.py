@@ -14,6 +14,7 @@ import sys
 import fixtures
 import requests
 
+from cg_extension.tests import waiting
 from cg_extension.tests.deployment import warm
 from cg_extension.tests.functional import base
 
@@ -63,7 +64,7 @@ class APIServersTest(base.FunctionalTest):
         )
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
-        self.eventually(lambda: self._answers(process), "it answers", _TIMEOUT)
+        waiting.eventually(lambda: self._answers(process), "it answers", _TIMEOUT)
         return process
 
     def _answers(self, process: subprocess.Popen[bytes]) -> bool:

@@ -11,6 +11,7 @@ from cinderclient.v3 import client as cinder_client
 from keystoneauth1 import session
 from openstack import exceptions as sdk_exceptions
 
+from cg_extension.tests import waiting
 from cg_extension.tests.functional import base
 
 
@@ -28,7 +29,7 @@ class CinderClientTest(base.FunctionalTest):
         return found
 
     def gone(self, manager: Any, id: str) -> None:
-        self.eventually(lambda: not [item for item in manager.list() if item.id == id], "gone")
+        waiting.eventually(lambda: not [item for item in manager.list() if item.id == id], "gone")
 
     def test_the_life_of_a_group(self) -> None:
         cinder = self.cinder

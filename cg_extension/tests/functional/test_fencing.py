@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from cg_extension.reference.db import tables
 from cg_extension.reference.manager import process
 from cg_extension.reference.service import manager_client
+from cg_extension.tests import waiting
 from cg_extension.tests.unit.reference.manager import base
 
 LEASE = 2.0
@@ -75,19 +76,19 @@ class FencingTest(base.ManagerTestCase):
         mark = self.directory / "mark"
         volume = self.create_volume()
         paused = self.start_slow_manager()
-        self.eventually(mark.exists, "claimed by the first one", timeout=60)
+        waiting.eventually(mark.exists, "claimed by the first one", timeout=60)
         paused.send_signal(signal.SIGSTOP)
 
         manager = process.Manager(self.conf, self.database)
         manager.start()
         self.addCleanup(manager.stop, 10)
-        self.eventually(lambda: not self.queue(), "taken over after the lease", timeout=30)
+        waiting.eventually(lambda: not self.queue(), "taken over after the lease", timeout=30)
         after = self.row(tables.volumes, volume)
         self.assertEqual("available", after.status)
 
         mark.unlink()
         paused.send_signal(signal.SIGCONT)
-        self.eventually(lambda: "Lost the lease" in self.log(), "noticed", timeout=30)
+        waiting.eventually(lambda: "Lost the lease" in self.log(), "noticed", timeout=30)
         self.assertFalse((self.directory / "wrong").exists(), "the driver went on")
         self.assertEqual(after, self.row(tables.volumes, volume))
 
@@ -95,7 +96,7 @@ class FencingTest(base.ManagerTestCase):
         mark = self.directory / "mark"
         volume = self.create_volume()
         self.start_slow_manager()
-        self.eventually(mark.exists, "claimed by the first one", timeout=60)
+        waiting.eventually(mark.exists, "claimed by the first one", timeout=60)
         manager = process.Manager(self.conf, self.database)
         manager.start()
         self.addCleanup(manager.stop, 10)
@@ -104,5 +105,5 @@ class FencingTest(base.ManagerTestCase):
             attempts = conn.execute(sa.select(tables.operations.c.attempts)).scalar_one()
         self.assertEqual(1, attempts)
         mark.unlink()
-        self.eventually(lambda: not self.queue(), "done", timeout=30)
+        waiting.eventually(lambda: not self.queue(), "done", timeout=30)
         self.assertEqual("available", self.row(tables.volumes, volume).status)

@@ -13,6 +13,7 @@ import fixtures
 import requests
 
 import cg_extension
+from cg_extension.tests import waiting
 from cg_extension.tests.deployment import processes
 from cg_extension.tests.functional import base
 
@@ -119,7 +120,7 @@ class PackageTest(base.FunctionalTest):
         )
         self.addCleanup(service.kill)
         service.start()
-        self.eventually(lambda: "Ready for work" in service.log.read_text(), "ready for work")
+        waiting.eventually(lambda: "Ready for work" in service.log.read_text(), "ready for work")
         answer = requests.get(
             f"http://127.0.0.1:{port}/v3/demo/extensions",
             headers={"X-Auth-Token": "tester:demo"},

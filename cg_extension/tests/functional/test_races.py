@@ -8,6 +8,7 @@ from typing import Any
 
 import requests
 
+from cg_extension.tests import waiting
 from cg_extension.tests.functional import base
 
 TYPE = "__DEFAULT__"
@@ -82,7 +83,7 @@ class RacesTest(base.FunctionalTest):
     def _wait_until_settled(self) -> None:
         """Every group, snapshot and volume reaches a status in which nothing is under way."""
         for kind in ("consistencygroups", "cgsnapshots", "volumes", "snapshots"):
-            self.eventually(
+            waiting.eventually(
                 lambda kind=kind: not base.TRANSIENT & set(self._statuses(kind)),
                 f"all {kind} settled: {self._statuses(kind)}",
             )

@@ -11,7 +11,8 @@ from typing import ClassVar
 
 from oslotest import base
 
-from cg_extension.tests.deployment import deployment, processes, servers
+from cg_extension.tests import waiting
+from cg_extension.tests.deployment import deployment, servers
 from cg_extension.tests.deployment.gated_driver import GATE
 
 POOL_A, POOL_B = deployment.POOL
@@ -98,7 +99,7 @@ class FencingTests:
             waits = name and self.volumes / f"waiting-{self.managers[name].pid}"
             return name if waits and waits.exists() else None
 
-        processes.wait_for(f"attempt {number}", find, 60)
+        waiting.eventually(find, f"attempt {number}", 60)
         return find() or ""
 
     def _take_over(self) -> None:
@@ -113,7 +114,7 @@ class FencingTests:
         """Let the first manager go on, and wait until it has noticed what happened."""
         first = self.managers[self.first]
         first.resume()
-        processes.wait_for("the loss is noticed", lambda: "Lost the lease" in first.tail(), 60)
+        waiting.eventually(lambda: "Lost the lease" in first.tail(), "the loss is noticed", 60)
 
     def test_a_late_manager_leaves_a_finished_resource_alone(self) -> None:
         self._take_over()

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from cg_extension.tests import waiting
 from cg_extension.tests.functional import base
 
 GOLD = "node@gold"
@@ -35,7 +36,7 @@ class SchedulingTest(base.FunctionalTest):
         super().setUp()
         self.service = self.useFixture(base.Standalone(CONFIG))
         self.client = self.service.client()
-        self.eventually(lambda: self.states().keys() == {GOLD, SILVER, BROKEN}, "all reported")
+        waiting.eventually(lambda: self.states().keys() == {GOLD, SILVER, BROKEN}, "all reported")
         for name in ("gold", "silver", "broken"):
             [made] = self.client.post("/types", {"volume_type": {"name": name}}).values()
             specs = {"extra_specs": {"volume_backend_name": name}}

@@ -14,6 +14,7 @@ from typing import Any
 import fixtures
 import requests
 
+from cg_extension.tests import waiting
 from cg_extension.tests.deployment import processes, warm
 from cg_extension.tests.functional import base
 
@@ -91,7 +92,7 @@ class StandaloneTest(base.FunctionalTest):
         request_id = answer.headers["x-openstack-request-id"]
         group = answer.json()["consistencygroup"]["id"]
         client.wait(f"/consistencygroups/{group}")
-        self.eventually(lambda: "consistencygroup.create.end" in service.log, "notified")
+        waiting.eventually(lambda: "consistencygroup.create.end" in service.log, "notified")
         lines = [line for line in service.log.splitlines() if request_id in line]
         for logger in ("cg_extension.reference.wsgi", "cg_extension.reference.manager.runner"):
             self.assertTrue(any(logger in line for line in lines), f"{logger}: {lines}")
@@ -115,7 +116,7 @@ class StandaloneTest(base.FunctionalTest):
                 for found in client.get("/os-services")["services"]
             }
 
-        self.eventually(lambda: states() == {"good": "up", "bad": "down"}, "one is down")
+        waiting.eventually(lambda: states() == {"good": "up", "bad": "down"}, "one is down")
 
     def test_a_changed_policy_file_counts_and_a_broken_one_changes_nothing(self) -> None:
         policy = pathlib.Path(self.useFixture(fixtures.TempDir()).path, "rules.yaml")
@@ -131,13 +132,13 @@ class StandaloneTest(base.FunctionalTest):
 
         self.assertEqual((200, "OK"), (status(), health()))
         policy.write_text('"volume:get_all": "!"\n')
-        self.eventually(lambda: status() == 403, "locked down")
+        waiting.eventually(lambda: status() == 403, "locked down")
         policy.write_text('"volume:get_all": "role:\n')
-        self.eventually(lambda: str(policy) in health(), "the health check names the file")
+        waiting.eventually(lambda: str(policy) in health(), "the health check names the file")
         self.assertEqual(403, status())
         self.assertEqual(1, service.log.count(f"Policy file {policy}: "))
         policy.write_text('"volume:get_all": "role:member"\n')
-        self.eventually(lambda: status() == 200, "open again")
+        waiting.eventually(lambda: status() == 200, "open again")
         self.assertEqual("OK", health())
 
 
@@ -185,10 +186,10 @@ class ReadinessTest(base.FunctionalTest):
             self.obstacle.touch()
             process = self.start(module)
             self.assertNotIn("READY", self.told())
-            self.eventually(lambda p=process: "does not come up" in p.tail(), "tried", 60)
+            waiting.eventually(lambda p=process: "does not come up" in p.tail(), "tried", 60)
             if module == "standalone":
                 # It answers all the same: what is asked about is there.
-                self.eventually(lambda p=process: "Serving the API" in p.tail(), "served", 60)
+                waiting.eventually(lambda p=process: "Serving the API" in p.tail(), "served", 60)
                 self.assertEqual(
                     503, requests.get(f"{self.url}/healthcheck", timeout=30).status_code
                 )
@@ -203,9 +204,9 @@ class ReadinessTest(base.FunctionalTest):
 
     def test_a_stop_does_not_wait_for_a_backend(self) -> None:
         process = self.start("manager")
-        self.eventually(lambda: "does not come up" in process.tail(), "tried", 60)
+        waiting.eventually(lambda: "does not come up" in process.tail(), "tried", 60)
         process.terminate()
-        self.eventually(lambda: not process.is_running(), "ended", 10)
+        waiting.eventually(lambda: not process.is_running(), "ended", 10)
         self.assertIn("Stopped", process.tail())
 
     def test_an_api_process_is_ready_when_it_answers(self) -> None:

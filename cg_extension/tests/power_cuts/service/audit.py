@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from cg_extension.tests.deployment import processes
+from cg_extension.tests import waiting
 from cg_extension.tests.lvm import writer
 from cg_extension.tests.lvm.base import run
 from cg_extension.tests.power_cuts import audit as volume_audit
@@ -76,7 +76,7 @@ def _wait_for_the_end(point: pathlib.Path) -> None:
         names = run("lvs", "--noheadings", "-o", "lv_name", _GROUP)
         return not count and "cggone-" not in names
 
-    processes.wait_for("no operation left", is_over, machine.OPERATION_LIMIT, pause=1)
+    waiting.eventually(is_over, "no operation left", machine.OPERATION_LIMIT, pause=1)
 
 
 def _rows(database: sqlite3.Connection, table: str) -> dict[str, Row]:

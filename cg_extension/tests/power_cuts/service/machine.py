@@ -10,6 +10,7 @@ import pathlib
 import sqlite3
 from collections.abc import Iterator
 
+from cg_extension.tests import waiting
 from cg_extension.tests.deployment import client, processes
 from cg_extension.tests.lvm.base import run
 from cg_extension.tests.power_cuts import machine
@@ -94,7 +95,7 @@ def serving(point: pathlib.Path, log: pathlib.Path) -> Iterator[client.Client]:
             service.check()
             return "Ready for work" in log.read_text(errors="replace")[before:]
 
-        processes.wait_for("cg-standalone ready for work", is_ready, START_LIMIT)
+        waiting.eventually(is_ready, "cg-standalone ready for work", START_LIMIT)
         with contextlib.closing(
             client.Client([f"http://127.0.0.1:{_PORT}"], "demo", timeout=300)
         ) as caller:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A manager's parts over a real database, with a driver that does as a test says."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -221,11 +220,3 @@ class ManagerTestCase(base.BaseTestCase):
             self.service.update_group(self.context, group.id, add_volumes=volumes)
             self.run_queue()
         return group.id
-
-    def eventually(self, condition: Callable[[], Any], what: str, timeout: float = 20) -> None:
-        """Wait, some seconds at most, for something that a thread or process does."""
-        deadline = time.monotonic() + timeout
-        while not condition():
-            if time.monotonic() > deadline:
-                self.fail(f"still not: {what}")
-            time.sleep(0.02)

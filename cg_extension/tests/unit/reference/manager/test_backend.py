@@ -12,6 +12,7 @@ import futurist
 from cg_extension.drivers import exceptions as driver_exceptions
 from cg_extension.reference.db import services
 from cg_extension.reference.manager import backend
+from cg_extension.tests import waiting
 from cg_extension.tests.unit.reference.manager import base
 
 
@@ -31,32 +32,32 @@ class BackendTest(base.ManagerTestCase):
     def test_queued_work_is_done(self) -> None:
         self.start()
         self.create_volume()
-        self.eventually(lambda: not self.queue(), "done")
+        waiting.eventually(lambda: not self.queue(), "done")
 
     def test_a_wake_up_is_faster_than_polling(self) -> None:
         self.conf.set_override("operation_poll_interval", 3600.0)
         started = self.start()
-        self.eventually(started.is_ready, "ready")
+        waiting.eventually(started.is_ready, "ready")
         self.create_volume()
         started.wake()
-        self.eventually(lambda: not self.queue(), "done")
+        waiting.eventually(lambda: not self.queue(), "done")
 
     def test_a_backend_that_does_not_come_up_says_so_and_keeps_trying(self) -> None:
         self.driver.behaviour["do_setup"] = self.refuse
         self.create_volume()
         started = self.start()
-        self.eventually(lambda: self.driver.calls.count("do_setup") > 1, "tried again")
-        self.eventually(lambda: not self.report().state_ok, "down")
+        waiting.eventually(lambda: self.driver.calls.count("do_setup") > 1, "tried again")
+        waiting.eventually(lambda: not self.report().state_ok, "down")
         self.assertFalse(started.is_ready())
         self.assertEqual(1, len(self.queue()))
         self.driver.behaviour.clear()
-        self.eventually(lambda: not self.queue(), "done")
-        self.eventually(lambda: self.report().state_ok, "up")
+        waiting.eventually(lambda: not self.queue(), "done")
+        waiting.eventually(lambda: self.report().state_ok, "up")
 
     def test_one_that_does_not_come_up_hides_no_other_manager_of_the_backend(self) -> None:
         self.conf.set_override("report_interval", 0.5)
         self.start()
-        self.eventually(lambda: "test" in self.report().stats, "up")
+        waiting.eventually(lambda: "test" in self.report().stats, "up")
         other = base.Driver(self.conf, base.BACKEND, self.driver.host)
         other.behaviour["do_setup"] = self.refuse
         self.driver = other
@@ -67,7 +68,7 @@ class BackendTest(base.ManagerTestCase):
             return other.calls.count("do_setup") > 3
 
         self.start()
-        self.eventually(tried, "tried")
+        waiting.eventually(tried, "tried")
         self.assertEqual({True}, set(states))
 
     def refuse(self) -> None:
@@ -75,7 +76,7 @@ class BackendTest(base.ManagerTestCase):
 
     def test_a_heartbeat_carries_the_drivers_figures(self) -> None:
         self.start()
-        self.eventually(lambda: "test" in self.report().stats, "reported")
+        waiting.eventually(lambda: "test" in self.report().stats, "reported")
         self.assertEqual(100.0, json.loads(self.report().stats)["free_capacity_gb"])
 
     def test_a_driver_that_can_not_tell_its_state_is_down(self) -> None:
@@ -84,9 +85,9 @@ class BackendTest(base.ManagerTestCase):
 
         self.driver.behaviour["get_volume_stats"] = fail
         self.start()
-        self.eventually(lambda: not self.report().state_ok, "down")
+        waiting.eventually(lambda: not self.report().state_ok, "down")
         self.driver.behaviour.clear()
-        self.eventually(lambda: self.report().state_ok, "up again")
+        waiting.eventually(lambda: self.report().state_ok, "up again")
 
     def test_no_more_than_the_configured_number_runs_at_a_time(self) -> None:
         self.conf.set_override("operation_workers", 2)
@@ -106,9 +107,9 @@ class BackendTest(base.ManagerTestCase):
         for _ in range(6):
             self.create_volume()
         self.start()
-        self.eventually(lambda: running == 2, "two at work")
+        waiting.eventually(lambda: running == 2, "two at work")
         go_on.set()
-        self.eventually(lambda: not self.queue(), "done")
+        waiting.eventually(lambda: not self.queue(), "done")
         self.assertEqual(2, most)
 
     def test_a_stop_waits_for_what_is_under_way_and_begins_nothing_new(self) -> None:
@@ -118,7 +119,7 @@ class BackendTest(base.ManagerTestCase):
         for _ in range(2):
             self.create_volume()
         started = self.start()
-        self.eventually(lambda: self.driver.calls.count("create_volume") == 1, "begun")
+        waiting.eventually(lambda: self.driver.calls.count("create_volume") == 1, "begun")
         started.stop_claiming()
         self.assertFalse(started.wait(0.05))
         go_on.set()
@@ -149,7 +150,7 @@ class BackendTest(base.ManagerTestCase):
         go_on = threading.Event()
         self.driver.behaviour["do_setup"] = lambda: go_on.wait(10) and None
         started = self.start()
-        self.eventually(lambda: self.driver.calls, "begun")
+        waiting.eventually(lambda: self.driver.calls, "begun")
         started.stop_claiming()
         self.assertFalse(started.wait(0.05))
         go_on.set()
@@ -163,8 +164,8 @@ class BackendTest(base.ManagerTestCase):
             futurist.ThreadPoolExecutor, "submit", side_effect=RuntimeError("no more threads")
         ) as submit:
             started = self.start()
-            self.eventually(lambda: submit.call_count == 2, "tried")
-            self.eventually(lambda: not self.keeper.held(), "dropped")
+            waiting.eventually(lambda: submit.call_count == 2, "tried")
+            waiting.eventually(lambda: not self.keeper.held(), "dropped")
             time.sleep(0.5)  # Several looks.
         self.assertEqual([(1, None)] * 2, [(row.attempts, row.owner) for row in self.queue()])
         self.assertEqual(2, submit.call_count)

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from cg_extension.drivers import steps
 from cg_extension.reference.db import tables
 from cg_extension.reference.manager import leases
-from cg_extension.tests import databases
+from cg_extension.tests import databases, waiting
 from cg_extension.tests.unit.reference.manager import base
 
 LEASE = 0.6
@@ -38,20 +38,20 @@ class LeasesTest(base.ManagerTestCase):
     def test_a_lease_is_renewed_for_as_long_as_the_work_takes(self) -> None:
         lease = self.claim(self.start(LEASE))
         (before,) = [row.lease_expires_at for row in self.queue()]
-        self.eventually(lambda: self.queue()[0].lease_expires_at > before, "renewed")
+        waiting.eventually(lambda: self.queue()[0].lease_expires_at > before, "renewed")
         self.assertTrue(self.is_held(lease))
 
     def test_a_lease_that_another_has_is_lost_at_the_next_renewal(self) -> None:
         lease = self.claim(self.start(LEASE))
         with self.database.writer() as conn:
             conn.execute(sa.update(tables.operations).values(owner="another"))
-        self.eventually(lambda: not self.is_held(lease), "lost")
+        waiting.eventually(lambda: not self.is_held(lease), "lost")
 
     def test_a_lease_that_could_not_be_renewed_is_not_trusted(self) -> None:
         keeper = self.new_keeper(0.2)  # It never runs.
         lease = self.claim(keeper)
         self.assertTrue(self.is_held(lease))
-        self.eventually(lambda: not self.is_held(lease), "run out")
+        waiting.eventually(lambda: not self.is_held(lease), "run out")
 
     def test_what_is_dropped_is_not_renewed(self) -> None:
         keeper = self.start(LONG)
@@ -63,7 +63,7 @@ class LeasesTest(base.ManagerTestCase):
     def test_a_step_of_the_databases_clock_takes_no_lease_from_its_owner(self) -> None:
         lease = self.claim(self.start(LEASE))
         other = self.start(LEASE, "another")
-        self.eventually(other.not_to_be_claimed, "seen")
+        waiting.eventually(other.not_to_be_claimed, "seen")
         for _step in range(3):
             (before,) = [row.lease_expires_at for row in self.queue()]
             databases.let_leases_run_out(self.database)
@@ -76,7 +76,7 @@ class LeasesTest(base.ManagerTestCase):
         other = self.new_keeper(LEASE, "another")
         databases.let_leases_run_out(self.database)
         claimed: list[object] = []
-        self.eventually(
+        waiting.eventually(
             lambda: claimed.extend(other.claim(self.driver.host, 1)) or claimed, "taken over"
         )
         self.assertFalse(self.is_held(lease))
@@ -86,4 +86,4 @@ class LeasesTest(base.ManagerTestCase):
         other = self.new_keeper(LEASE, "another")
         self.assertEqual([], other.claim(self.driver.host, 1))
         self.assertEqual({lease.operation_id}, other.not_to_be_claimed())
-        self.eventually(lambda: not other.not_to_be_claimed(), "run out")
+        waiting.eventually(lambda: not other.not_to_be_claimed(), "run out")

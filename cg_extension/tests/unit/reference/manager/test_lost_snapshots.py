@@ -3,6 +3,7 @@
 
 from cg_extension.reference.db import snapshots, tables
 from cg_extension.reference.manager import backend, lost_snapshots
+from cg_extension.tests import waiting
 from cg_extension.tests.unit.reference.manager import base
 
 
@@ -91,9 +92,9 @@ class LostSnapshotTest(base.ManagerTestCase):
 
     def test_each_heartbeat_asks_the_driver(self) -> None:
         self.start()
-        self.eventually(lambda: self.driver.calls.count("get_lost_snapshots") > 1, "asked")
+        waiting.eventually(lambda: self.driver.calls.count("get_lost_snapshots") > 1, "asked")
         self.driver.behaviour["get_lost_snapshots"] = lambda: {self.lost: "full"}
-        self.eventually(
+        waiting.eventually(
             lambda: self.status(tables.cgsnapshots, self.cgsnapshot)[0] == "error", "shown"
         )
 
@@ -103,7 +104,7 @@ class LostSnapshotTest(base.ManagerTestCase):
 
         self.driver.behaviour["get_lost_snapshots"] = fail
         self.start()
-        self.eventually(lambda: self.driver.calls.count("get_volume_stats") > 2, "reported")
+        waiting.eventually(lambda: self.driver.calls.count("get_volume_stats") > 2, "reported")
 
     def start(self) -> None:
         started = backend.Backend(self.conf, self.database, self.driver, self.runner, self.keeper)

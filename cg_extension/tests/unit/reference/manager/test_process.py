@@ -13,6 +13,7 @@ from cg_extension.drivers.file.driver import FileDriver
 from cg_extension.reference.db import tables
 from cg_extension.reference.manager import backend, instance, process
 from cg_extension.reference.service import manager_client
+from cg_extension.tests import waiting
 from cg_extension.tests.unit.reference.manager import base
 
 
@@ -52,7 +53,7 @@ class ManagerTest(base.ManagerTestCase):
         manager = self.start()
         volume = self.create_volume()
         manager.client.wake(self.driver.host)
-        self.eventually(lambda: not self.queue(), "done")
+        waiting.eventually(lambda: not self.queue(), "done")
         self.assertEqual("available", self.row(tables.volumes, volume).status)
         self.assertTrue(manager.stop(10))
 
@@ -77,14 +78,14 @@ class ManagerTest(base.ManagerTestCase):
                 self.assertTrue(tries.wait(10))
                 self.assertFalse(manager.is_settled() or manager.is_ready())
                 may_go_on.set()
-                self.eventually(manager.is_ready, "ready")
+                waiting.eventually(manager.is_ready, "ready")
         self.assertTrue(manager.is_settled())
         self.assertRegex(manager.summary(), f"up: .*@{base.BACKEND}; not up: .*@bad")
 
     def test_without_a_backend_that_is_up_it_is_settled_and_not_ready(self) -> None:
         with mock.patch.object(FileDriver, "do_setup", side_effect=OSError):
             manager = self.start()
-            self.eventually(manager.is_settled, "settled")
+            waiting.eventually(manager.is_settled, "settled")
             self.assertFalse(manager.is_ready())
 
     def test_a_start_that_fails_half_way_leaves_nothing_at_work(self) -> None:
@@ -94,7 +95,7 @@ class ManagerTest(base.ManagerTestCase):
             with mock.patch.object(backend.Backend, place, side_effect=OSError):
                 self.assertRaises(OSError, manager.start)
             self.assertTrue(manager.stop(10))
-            self.eventually(lambda: before.issuperset(threading.enumerate()), "all have ended")
+            waiting.eventually(lambda: before.issuperset(threading.enumerate()), "all have ended")
         self.start()  # Nor is the lock on state_path.
 
     def test_it_can_be_stopped_without_having_started(self) -> None:
@@ -110,7 +111,7 @@ class ManagerTest(base.ManagerTestCase):
             conn.execute(held)
         dead.release()
         self.start()
-        self.eventually(lambda: not self.queue(), "done")
+        waiting.eventually(lambda: not self.queue(), "done")
 
     def test_the_start_leaves_anothers_claims_alone(self) -> None:
         self.create_volume()

@@ -9,6 +9,7 @@ from cg_extension.contract import exceptions
 from cg_extension.drivers import exceptions as driver_exceptions
 from cg_extension.reference.manager import backend, rpc_server
 from cg_extension.reference.service import manager_client
+from cg_extension.tests import waiting
 from cg_extension.tests.unit.reference.manager import base
 
 # Nobody listens there: discard is not served by any machine that runs tests.
@@ -54,7 +55,7 @@ class SharedRules:
 
     def test_a_wake_up_reaches_the_backend(self: Any) -> None:
         self.client.wake(self.driver.host)
-        self.eventually(lambda: self.backend.woken, "woken")
+        waiting.eventually(lambda: self.backend.woken, "woken")
 
     def test_waking_an_unknown_backend_is_harmless(self: Any) -> None:
         self.client.wake("nobody@nowhere")
@@ -110,7 +111,7 @@ class MessagingTest(SharedRules, RPCTestCase):
     def test_wake_ups_in_a_burst_are_merged_and_the_last_is_not_lost(self) -> None:
         for _ in range(100):
             self.client.wake(self.driver.host)
-        self.eventually(lambda: self.backend.woken, "woken")
+        waiting.eventually(lambda: self.backend.woken, "woken")
         self.assertLess(self.backend.woken, 100)
 
 
