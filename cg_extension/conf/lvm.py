@@ -41,7 +41,7 @@ OPTS = [
     ),
     cfg.StrOpt(
         "lvm_conf_file",
-        help="The ``lvm.conf`` to use instead of LVM's own; a file of that name.",
+        help="Path of an ``lvm.conf`` to use instead of LVM's own. The file must be called so.",
     ),
     cfg.StrOpt(
         "volume_clear",

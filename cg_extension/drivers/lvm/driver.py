@@ -6,6 +6,7 @@ with ``snapshot`` for itself), as Cinder names them. How group snapshots come to
 is the engine's business.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from oslo_config import cfg
@@ -33,6 +34,12 @@ class LVMDriver(base.Driver):
         return lvm_options.OPTS
 
     def do_setup(self, context: base.Context) -> None:
+        path = self.options.lvm_conf_file
+        if path and not (os.path.isfile(path) and os.path.basename(path) == "lvm.conf"):
+            raise exceptions.DriverSetupError(
+                f"[{self.backend}] lvm_conf_file = {path}: it must be a file that is there and is "
+                "called lvm.conf"
+            )
         privileged.configure(self.options.lvm_privsep_helper)
         # Made anew: what ``auto`` and the configured file stand for may have changed.
         self.engine = self._engine()
