@@ -3,9 +3,10 @@
 
 ``python -m cg_extension.tests.power_cuts.lost_writes thin|thick TIMES EVERY``: a group snapshot, a
 clone, a clone of the snapshot and its delete, so many times, are logged write by write and then
-replayed. At each flush with which LVM's metadata became another, and at every so manieth of the
-others, the machine is audited as after a power cut. Prints what the audits find; the exit status
-tells. For root, on a machine with device-mapper's log-writes target and nothing else to do.
+replayed. At each flush with which LVM's metadata became another, the first after each begin and
+answer of a command, and every so manieth of the others, the machine is audited as after a power
+cut. Prints what the audits find; the exit status tells. For root, on a machine with device-mapper's
+log-writes target and nothing else to do.
 """
 
 import collections
@@ -121,6 +122,7 @@ def _replay(directory: pathlib.Path, every: int) -> int:
             write_log.replay(log, entry, target)
             if entry.mark:
                 events.append(entry.mark.replace(":", " "))
+                is_changed = True
             is_changed |= entry.length > 0 and entry.offset < _METADATA
             if events and entry.is_durable:
                 counts["flushes"] += 1
