@@ -23,6 +23,7 @@ __all__ = [
     "PoolUsage",
     "VolumeGroup",
     "device_name",
+    "flush",
     "lvm",
     "wait_for_all",
 ]
@@ -62,6 +63,27 @@ def lvm(arguments: list[str], script: str, system_dir: str | None) -> tuple[int,
 def wait_for_all() -> None:
     """Wait for all who are at work as root, also when those who had them do it were killed."""
     at_work.wait_for_all()
+
+
+def flush(devices: Iterable[str]) -> None:
+    """Have disks write out what they hold in caches of their own, which LVM does not.
+
+    :raises LVMError: one can't.
+    """
+    for device in devices:
+        try:
+            _flush(device)
+        except OSError as error:
+            raise errors.LVMError(f"flushing {device} failed: {error.strerror}") from error
+
+
+@privileged.entrypoint
+def _flush(device: str) -> None:
+    fd = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 class VolumeGroup:
@@ -163,6 +185,11 @@ class VolumeGroup:
         """Size of the volume group, what is free of it, and its tags."""
         (usage,) = self._report("vgs", reports.GROUP_FIELDS, [self.name], reports.group_usage)
         return usage
+
+    def devices(self) -> list[str]:
+        """The paths of its disks, for ``flush``; those that are missing are left out."""
+        found = self._report("vgs", reports.DEVICE_FIELDS, [self.name], reports.device)
+        return [device for device in found if device]
 
     @functools.cached_property
     def locking_dir(self) -> str:

@@ -400,7 +400,11 @@ class Engine:
             self.group.change_tags(add=[mark])
             steps.checkpoint("lvm.begun")
             yield sets.member_tag(name)
+            # Complete only once all of it would outlast the power; and then that it is complete.
+            disks = self.group.devices()
+            commands.flush(disks)
             self.group.change_tags(remove=[mark])
+            commands.flush(disks)
         except (Exception, KeyboardInterrupt):
             self._removal.discard(name)
             raise

@@ -79,6 +79,8 @@ class Removal:
             if mark and self._are_whole(gone):
                 self._group.change_tags(remove=[mark])
             raise
+        if gone and mark is None:
+            self._flush()
         self._settle(gone, volumes, mark)
 
     def discard(self, name: str) -> bool:
@@ -217,8 +219,16 @@ class Removal:
             steps.checkpoint("lvm.named")
         mark = sets.mark(sets.GOING, name)
         self._group.change_tags(add=[mark])
+        self._flush()  # before anything is wiped
         steps.checkpoint("lvm.going")
         return mark
+
+    def _flush(self) -> None:
+        """Let nothing that goes come back with the power; what a failing disk has may go, too."""
+        try:
+            commands.flush(self._group.devices())
+        except errors.LVMError as error:
+            LOG.warning("A power cut may bring back what is removed now: %s", error)
 
     def _settle(
         self,

@@ -36,6 +36,7 @@ VOLUME_FIELDS = (
 STATUS_FIELDS = (*VOLUME_FIELDS, "lv_snapshot_invalid")
 POOL_FIELDS = ("lv_size", "data_percent", "zero")
 GROUP_FIELDS = ("vg_size", "vg_free", "vg_tags")
+DEVICE_FIELDS = ("pv_name",)
 
 _KERNEL = f"device-mapper of Linux {os.uname().release}"
 _DM_DIRECTORY = "/dev/mapper/"
@@ -174,6 +175,16 @@ def group_usage(row: Mapping[str, Any]) -> GroupUsage:
     return GroupUsage(
         size=_whole(row, "vg_size"), free=_whole(row, "vg_free"), tags=_words(row, "vg_tags")
     )
+
+
+def device(row: Mapping[str, Any]) -> str | None:
+    """The path of a physical volume, of a row with DEVICE_FIELDS; None for one that is missing."""
+    name = _text(row, "pv_name")
+    if name.startswith("["):
+        return None
+    if not name.startswith("/"):
+        raise _unknown("LVM", "pv_name", name)
+    return name
 
 
 def setting(output: str, name: str) -> str:

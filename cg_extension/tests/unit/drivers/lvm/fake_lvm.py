@@ -2,10 +2,12 @@
 """A volume group in memory, that takes the engine's commands and can be cut after each commit.
 
 What LVM commits in one step is one step here: a volume made, removed, renamed, split or tagged,
-the volume group's tags changed. Wiping, copying and the re-take are steps, too.
+the volume group's tags changed. Wiping, copying and the re-take are steps, too. LVM's own data may
+be lost when it was not flushed, but what was written to volumes may not.
 """
 
 import contextlib
+import copy
 import dataclasses
 import json
 import shlex
@@ -62,11 +64,13 @@ class FakeLVM(fixtures.Fixture):
         self.restart()
         if thin:
             self.volumes["pool"] = Volume(set(), is_pool=True)
+        self._flush([])
 
     def _setUp(self) -> None:
         privileged.run_in_process()
         for module, name, stand_in in (
             (commands, "lvm", self._lvm),
+            (commands, "flush", self._flush),
             (contents, "clear", self._clear),
             (contents, "copy_all", self._copy_all),
             (retake, "check", self._check),
@@ -112,6 +116,16 @@ class FakeLVM(fixtures.Fixture):
         """Cut after so many steps; with ``kill``, the ``lvm`` that is under way ends first."""
         self.left = steps
         self.kill = kill
+
+    def lose_cache(self) -> None:
+        """As the disks do at a power cut."""
+        volumes, self.tags = copy.deepcopy(self._flushed)
+        for name in set(volumes) & set(self.volumes):
+            volumes[name].content = self.volumes[name].content
+        self.volumes = volumes
+
+    def _flush(self, _devices: list[str]) -> None:
+        self._flushed = copy.deepcopy((self.volumes, self.tags))
 
     def _step(self) -> None:
         if self.left is not None:
@@ -159,7 +173,9 @@ class FakeLVM(fixtures.Fixture):
     def _lvs(self, _options: list, _names: list) -> str:
         return _report("lv", [self._row(*item) for item in self.volumes.items()])
 
-    def _vgs(self, _options: list, _names: list) -> str:
+    def _vgs(self, options: list[tuple[str, str]], _names: list) -> str:
+        if dict(options)["-o"] == "pv_name":
+            return _report("vg", [{"pv_name": "/dev/sdz"}])
         return _report("vg", [{"vg_size": "9", "vg_free": "9", "vg_tags": ",".join(self.tags)}])
 
     def _vgchange(self, options: list[tuple[str, str]], _names: list) -> None:

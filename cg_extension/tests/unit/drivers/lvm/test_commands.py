@@ -8,7 +8,7 @@ import threading
 import fixtures
 from oslotest import base
 
-from cg_extension.drivers.lvm import commands, errors, vg_lock
+from cg_extension.drivers.lvm import commands, errors, privileged, vg_lock
 
 
 class WordsTest(base.BaseTestCase):
@@ -50,6 +50,11 @@ class AnswerTest(base.BaseTestCase):
         script = [["lvcreate", "--name", "a", "vg"]]
         text = str(self.assertRaises(errors.LVMError, self.group.make, script, ["a"]))
         self.assertIn("signal 9", text)
+
+    def test_a_disk_that_can_not_be_flushed_is_named(self) -> None:
+        privileged.run_in_process()
+        text = str(self.assertRaises(errors.LVMError, commands.flush, ["/nowhere/sdz"]))
+        self.assertIn("flushing /nowhere/sdz failed: No such file", text)
 
     def test_tags_of_the_volume_group_change_in_one_command(self) -> None:
         self.answers["vgchange"] = (0, "", "")

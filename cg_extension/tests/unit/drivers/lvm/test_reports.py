@@ -83,6 +83,11 @@ class ReportTest(base.BaseTestCase):
         for output in ("", "{}", '{"report": []}', '{"report": [{"vg": []}]}'):
             self.assertRaises(reports.UnknownForm, reports.rows, output, "lv")
 
+    def test_a_disk_is_a_path_or_missing(self) -> None:
+        self.assertEqual("/dev/sda", reports.device({"pv_name": "/dev/sda"}))
+        self.assertIsNone(reports.device({"pv_name": "[unknown]"}))
+        self.assertRaises(reports.UnknownForm, reports.device, {"pv_name": "sda"})
+
     def test_a_setting_is_read_from_its_line_alone(self) -> None:
         self.assertEqual("/run/lvm", reports.setting('locking_dir="/run/lvm"\n', "locking_dir"))
         for output in ("", "locking_dir=/run/lvm", 'WARNING\nlocking_dir="/run/lvm"'):
