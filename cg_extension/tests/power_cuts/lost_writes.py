@@ -149,11 +149,16 @@ def _replay(directory: pathlib.Path, every: int) -> int:
 
 
 def _unflushed(log: int) -> Iterator[str]:
-    """Answers that came before that of which they told was on the disk for good."""
+    """Answers that came before that which was made was complete on the disk for good.
+
+    A delete's is for good before, with the tag by which recovery goes on with it.
+    """
     answered = ""
     for entry in write_log.entries(log):
         if entry.mark:
-            answered = entry.mark if entry.mark.startswith("done") else ""
+            event, _, action = entry.mark.partition(":")
+            is_made = event == "done" and not action.startswith(journals.DELETE)
+            answered = entry.mark if is_made else ""
         elif answered and entry.length and entry.offset < _METADATA:
             yield f"{answered}: LVM's metadata was in the disk's cache only"
             answered = ""
