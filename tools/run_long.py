@@ -119,7 +119,7 @@ PARTS = (
             [
                 *(sys.executable, "tools/guest/uml.py", "--release", "trixie"),
                 *("--memory", "4G", "--timeout", "10000", "--", "python", "-W", "ignore"),
-                *("-m", "cg_extension.tests.power_cuts.lost_writes", volumes, "1", "100"),
+                *("-m", "cg_extension.tests.power_cuts.lost_writes", volumes, "1"),
             ],
             10800,
         )
