@@ -2,7 +2,9 @@
 """What a long run writes to docs/tested.md, what a guest's tree is made of, what tests install."""
 
 import importlib
+import lzma
 import pathlib
+import re
 import sys
 from typing import Any
 from unittest import mock
@@ -71,6 +73,29 @@ class LongRunTest(ToolsTestCase):
         _status, after = self._run("two")
         self.assertEqual(before["one"], after["one"])
         self.assertEqual(["passed", "**failed**"], [rows["two"][-1] for rows in (before, after)])
+
+
+class QuickBootTest(ToolsTestCase):
+    def test_an_initrd_loads_each_module_after_those_that_it_needs(self) -> None:
+        tree = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        modules = tree / "usr/lib/modules/6.12/kernel"
+        modules.mkdir(parents=True)
+        for name in ("ext4.ko.xz", "jbd2.ko.xz", "crc16.ko.xz", "virtio_blk.ko.xz"):
+            (modules / name).write_bytes(lzma.compress(b"code of " + name.encode()))
+        (modules.parent / "modules.dep").write_text(
+            "kernel/ext4.ko.xz: kernel/jbd2.ko.xz kernel/crc16.ko.xz\n"
+            "kernel/jbd2.ko.xz: kernel/crc16.ko.xz\nkernel/crc16.ko.xz:\nkernel/virtio_blk.ko.xz:\n"
+        )
+        programs = tree / "usr/lib/klibc/bin"
+        programs.mkdir(parents=True)
+        for name in ("sh", "mount", "insmod", "run-init"):
+            (programs / name).write_text(name)
+        self.load("guest.quick_boot").write_initrd(tree, tree / "initrd")
+        archive = (tree / "initrd").read_bytes()
+        loaded = re.findall(rb"^insmod /modules/(\w+).ko$", archive, re.MULTILINE)
+        self.assertEqual([b"virtio_blk", b"crc16", b"jbd2", b"ext4"], loaded)
+        self.assertIn(b"code of jbd2", archive)
+        self.assertEqual(0, len(archive) % 4)
 
 
 class TreeTest(ToolsTestCase):
