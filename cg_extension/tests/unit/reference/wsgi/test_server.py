@@ -46,6 +46,15 @@ class ServerTest(base.BaseTestCase):
             server.check_listener(self.conf)
             self.conf.clear_override(option)
 
+    def test_what_a_client_that_is_gone_did_not_take_is_dropped(self) -> None:
+        """Not left to the collector, which from Python 3.13 on prints a traceback."""
+        ours, theirs = socket.socketpair()
+        connection = server._Connection(server._Server(("127.0.0.1", 0), None), ours)
+        theirs.close()
+        self.assertRaises(OSError, connection.wfile.write, b"an answer")
+        connection.close()
+        self.assertTrue(connection.wfile.closed)
+
     def test_nobody_is_let_in_before_the_start_and_the_address_is_taken(self) -> None:
         http_server = server.Server(self.conf, None)
         self.assertRaises(ConnectionRefusedError, socket.create_connection, http_server.address)
