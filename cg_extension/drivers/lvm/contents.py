@@ -102,6 +102,7 @@ def _clear(device: str, offset: int, size: int, ionice: list[str]) -> None:
     try:
         with at_work.work(), _io_priority(ionice):
             _zero(fd, offset, size)
+            os.fsync(fd)  # Zeros in a disk's cache are lost when the power fails.
     finally:
         os.close(fd)
 
