@@ -33,7 +33,7 @@ from guest import qemu, tree, uml
 # and the longest time of work before a cut, in seconds by the kind of guest.
 _SIZE = 1 << 30
 _COMMAND = ("cg_extension.tests.power_cuts", _SIZE, {"uml": 15, "qemu": 45})
-_SERVICE = ("cg_extension.tests.power_cuts.service", 14 << 30, {"uml": 30, "qemu": 150})
+_SERVICE = ("cg_extension.tests.power_cuts.service", 14 << 30, {"uml": 20, "qemu": 150})
 _LIMIT = 1200  # seconds for one boot
 _AT_WORK = "at work"
 

@@ -20,7 +20,8 @@ STATE = "state"
 START_LIMIT = 900
 OPERATION_LIMIT = 900
 _PORT = 8776
-# What a deployer writes for the volume group, and quotas that are in nobody's way.
+# What a deployer writes for the volume group, quotas that are in nobody's way, and a shorter lease:
+# after a boot the service waits for the end of those that its last run had.
 _CONFIGURATION = f"""\
 [DEFAULT]
 enabled_backends = lvm
@@ -28,6 +29,7 @@ osapi_volume_listen_port = {_PORT}
 quota_volumes = 100
 quota_snapshots = 100
 quota_groups = 100
+operation_lease = 15
 
 [lvm]
 volume_driver = lvm
