@@ -24,6 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from guest import qemu, tree, uml
 
+Counts = tuple[int, int, int]
 SMOKE = "lvm.test_smoke."
 # What writes its first argument to the guest's own configuration, and runs the others.
 _CONFIGURED = 'printf "%s\\n" "$1" >>/etc/lvm/lvmlocal.conf && shift && exec "$@"'
@@ -67,31 +68,36 @@ def main() -> int:
     if arguments.smoke and arguments.kind == "qemu":
         os.environ["CG_TEST_OWN_LVM_CONF"] = "1"
 
-    def run_share(release: str | None, number: int) -> tuple[int, int, int]:
-        """Run every ``shares``-th test; how many passed, failed, were skipped."""
-        with tempfile.TemporaryDirectory() as name:
-            directory = pathlib.Path(name)
-            result = directory / "counts"
-            python = sys.executable if release is None else tree.PYTHON
-            command = [python, "-W", "ignore", "-m", "cg_extension.tests.lvm.run"]
-            suites = "lvm,machine" if arguments.kind == "qemu" else "lvm"
-            command += [str(result), suites, f"{number}/{shares}", *words]
-            if arguments.lvm_conf:
-                command = ["sh", "-c", _CONFIGURED, "sh", arguments.lvm_conf, *command]
-            if here:
-                subprocess.run(command, check=False)
-            elif arguments.kind == "uml":
-                uml.boot(command, timeout=arguments.timeout, release=release, shares=[directory])
-            else:
-                _run_in_qemu(command, arguments.timeout, release or "trixie", [directory])
-            if not result.exists():  # it hung or died before the end
-                return 0, 1, 0
-            passed, failed, skipped = map(int, result.read_text().split())
-            return passed, failed, skipped
+    def run_share(release: str | None, number: int, directory: pathlib.Path) -> Counts:
+        """Run tests until none is left; how many passed, failed, were skipped."""
+        result = directory / f"counts-{number}"
+        python = sys.executable if release is None else tree.PYTHON
+        command = [python, "-W", "ignore", "-m", "cg_extension.tests.lvm.run"]
+        suites = "lvm,machine" if arguments.kind == "qemu" else "lvm"
+        command += [str(result), str(directory / "taken"), suites, *words]
+        if arguments.lvm_conf:
+            command = ["sh", "-c", _CONFIGURED, "sh", arguments.lvm_conf, *command]
+        if here:
+            subprocess.run(command, check=False)
+        elif arguments.kind == "uml":
+            uml.boot(command, timeout=arguments.timeout, release=release, shares=[directory])
+        else:
+            _run_in_qemu(command, arguments.timeout, release or "trixie", [directory])
+        if not result.exists():  # it hung or died before the end
+            return 0, 1, 0
+        passed, failed, skipped = map(int, result.read_text().split())
+        return passed, failed, skipped
 
-    jobs = [(release, number) for release in releases for number in range(shares)]
-    with concurrent.futures.ThreadPoolExecutor(arguments.guests) as pool:
-        ended = list(pool.map(lambda job: run_share(*job), jobs))
+    with (
+        tempfile.TemporaryDirectory() as name,
+        concurrent.futures.ThreadPoolExecutor(arguments.guests) as pool,
+    ):
+        jobs = []
+        for release in releases:
+            directory = pathlib.Path(name, str(release))
+            (directory / "taken").mkdir(parents=True)
+            jobs += [pool.submit(run_share, release, n, directory) for n in range(shares)]
+        ended = [job.result() for job in jobs]
     counts = [sum(share) for share in zip(*ended, strict=True)]
     if arguments.counts:
         arguments.counts.write_text(" ".join(map(str, counts)) + "\n")

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the LVM tests in this process, one line per test; root and device-mapper must be there.
 
-``python -m cg_extension.tests.lvm.run COUNTS SUITES SHARE [WORD…]``: tests whose id has one of the
-words, or all; writes ``passed failed skipped`` to the file COUNTS. SUITES is ``lvm``, or
-``lvm,machine`` where those can run, too. SHARE is ``1/2``, say, for every other test from the
-second on.
+``python -m cg_extension.tests.lvm.run COUNTS TAKEN SUITES [WORD…]``: tests whose id has one of the
+words, or all; writes ``passed failed skipped`` to the file COUNTS. Processes that are given the same
+empty directory TAKEN, also in other guests, share the tests: each takes the next that no other has
+taken. SUITES is ``lvm``, or ``lvm,machine`` where those can run, too.
 ``tools/run_lvm_tests.py`` starts it. CG_TEST_STORM (group snapshots in the storm) and
 CG_TEST_TIME_LIMIT make longer runs. A line ``platform: …`` says where it ran.
 """
 
+import contextlib
 import faulthandler
-import itertools
 import os
 import pathlib
 import platform
@@ -19,7 +19,7 @@ import sys
 import time
 import traceback
 import unittest
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 # Seconds for one test.
 TIME_LIMIT = int(os.environ.get("CG_TEST_TIME_LIMIT", "600"))
@@ -63,6 +63,16 @@ def _chosen(suite: unittest.TestSuite, words: list[str]) -> Iterator[unittest.Te
             yield item
 
 
+def _taken(
+    tests: Iterable[unittest.TestCase], directory: pathlib.Path
+) -> Iterator[unittest.TestCase]:
+    """Those of the tests that are left when it is their turn; a directory for each tells others."""
+    for number, test in enumerate(tests):
+        with contextlib.suppress(FileExistsError):
+            (directory / str(number)).mkdir()
+            yield test
+
+
 def platform_line() -> str:
     """Where this runs, for who reads the output."""
     version = subprocess.run(["lvm", "version"], capture_output=True, text=True).stdout
@@ -87,8 +97,7 @@ def platform_line() -> str:
 def main() -> int:
     """Run; 1 if a test failed."""
     print(platform_line(), flush=True)
-    counts, suites, share, *words = sys.argv[1:]
-    first, step = map(int, share.split("/"))
+    counts, taken, suites, *words = sys.argv[1:]
     os.environ.setdefault("OS_LOG_CAPTURE", "1")  # oslotest: logs of failed tests only
     tests = pathlib.Path(__file__).parents[1]
     top = str(tests.parents[1])
@@ -97,7 +106,7 @@ def main() -> int:
         for name in suites.split(",")
     )
     result = _Result()
-    for test in itertools.islice(_chosen(suite, words), first, None, step):
+    for test in _taken(_chosen(suite, words), pathlib.Path(taken)):
         test.run(result)
     failed, skipped = len(result.errors) + len(result.failures), len(result.skipped)
     passed = result.testsRun - failed - skipped
