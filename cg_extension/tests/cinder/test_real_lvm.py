@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scenarios of ``guest``, run once in User-Mode Linux; each is a test here.
+"""The scenarios of ``guest``, run once in User-Mode Linux, thin and thick; each is a test here.
 
 In the guest are LVM and Python of a tree of Debian, and this environment's Cinder.
 """
@@ -27,8 +27,8 @@ KINDS = ("ThinTest", "ThickTest")
 
 
 @functools.cache
-def _outcomes() -> dict[str, str]:
-    """Each scenario's name, and what went wrong in it or an empty text."""
+def _outcomes(kind: str) -> dict[str, str]:
+    """The name of each scenario of a class, and what went wrong in it or an empty text."""
     # Not /tmp, of which a guest has its own.
     with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
         file = pathlib.Path(directory) / "outcomes"
@@ -36,7 +36,7 @@ def _outcomes() -> dict[str, str]:
             [
                 *(sys.executable, str(BOOT), "--timeout", str(TIME_LIMIT)),
                 *("--release", RELEASE, "--layer", LAYER, "--share", directory, "--"),
-                *("python", "-W", "ignore", "-m", f"{guest.__name__}.run", str(file)),
+                *("python", "-W", "ignore", "-m", f"{guest.__name__}.run", str(file), kind),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -62,9 +62,9 @@ class RealLVMTest(unittest.TestCase):
     """Filled below with a test for each scenario and kind of volumes."""
 
 
-def _test(name: str) -> functools.partial:
+def _test(kind: str, scenario: str) -> functools.partial:
     def test(self: unittest.TestCase) -> None:
-        self.assertEqual("", _outcomes().get(name, "did not run"))
+        self.assertEqual("", _outcomes(kind).get(f"{kind}.{scenario}", "did not run"))
 
     return test
 
@@ -74,5 +74,5 @@ for _kind in KINDS:
         setattr(
             RealLVMTest,
             f"test_{_kind.removesuffix('Test').lower()}_{_scenario.removeprefix('test_')}",
-            _test(f"{_kind}.{_scenario}"),
+            _test(_kind, _scenario),
         )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m cg_extension.tests.cinder.guest.run FILE``: run the scenarios in this process.
+"""``python -m cg_extension.tests.cinder.guest.run FILE [CLASS…]``: run scenarios in this process.
 
-FILE gets a JSON object: each test's name, and what went wrong or an empty text. A line
-``platform: …`` says where it ran.
+All, or those of the classes. FILE gets a JSON object: each test's name, and what went wrong or an
+empty text. A line ``platform: …`` says where it ran.
 """
 
 import json
@@ -61,5 +61,7 @@ def _name(test: unittest.TestCase) -> str:
 
 if __name__ == "__main__":
     print(run.platform_line(), flush=True)
-    suite = unittest.defaultTestLoader.loadTestsFromModule(scenarios)
+    load = unittest.defaultTestLoader
+    classes = [f"{scenarios.__name__}.{name}" for name in sys.argv[2:]]
+    suite = load.loadTestsFromNames(classes or [scenarios.__name__])
     suite.run(_Result(pathlib.Path(sys.argv[1])))
