@@ -21,12 +21,15 @@ import pathlib
 OURS = pathlib.Path("/run/cg_extension-lvm")
 _DEFAULT = "/etc/lvm"
 _LOCAL = "lvmlocal.conf"  # LVM reads it after lvm.conf, and its settings win.
+# For the section ``activation``.
+ACTIVATION = """\
+reserved_memory=0 reserved_stack=0 process_priority=0
+mlock_filter=["lib","bin","heap","stack","usr","anon","vvar","vdso"]
+"""
 _SETTINGS = """
 # Added by cg_extension to what stands in {path}.
 activation {{
-    reserved_memory=0 reserved_stack=0 process_priority=0
-    mlock_filter=["lib","bin","heap","stack","usr","anon","vvar","vdso"]
-}}
+{activation}}}
 report {{ compact_output=0 compact_output_cols="" list_item_separator="," }}
 # Else LVM 2.03.31 puts what it complains of into a report in JSON, and nothing on standard error.
 log {{ report_command_log=0 }}
@@ -54,7 +57,7 @@ def system_dir(path: str | None) -> str:
             continue
         with contextlib.suppress(FileExistsError):
             (ours / entry.name).symlink_to(entry)
-    _write(ours / _LOCAL, local + _SETTINGS.format(path=theirs / _LOCAL))
+    _write(ours / _LOCAL, local + _SETTINGS.format(path=theirs / _LOCAL, activation=ACTIVATION))
     return str(ours)
 
 

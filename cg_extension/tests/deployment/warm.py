@@ -7,6 +7,7 @@ session, imports our code itself, ends as Python ends, and can be killed. Withou
 so where coverage is measured, each program gets an interpreter of its own.
 """
 
+import atexit
 import contextlib
 import functools
 import gc
@@ -34,6 +35,9 @@ SERVICE = (
 )
 """What the commands of ``cg_extension.cmd`` import of others: what is slow, and does not look at
 arguments or environment meanwhile, as ``oslo_upgradecheck`` and ``prometheus_client`` do."""
+
+LVM = ("oslo_config.cfg", "oslo_log.log", "oslo_privsep.priv_context")
+"""What ``cg-lvm`` and the LVM engine import."""
 
 CLIENT = (
     *("openstackclient.shell", "openstackclient.identity.client", "openstackclient.volume.client"),
@@ -194,34 +198,44 @@ def _forker(modules: tuple[str, ...]) -> socket.socket:
 
 
 def _serve(connection: socket.socket) -> Callable[[], object] | None:
-    """Fork for each request; gives the program to run in each child, and None at the end."""
-    # Of an interrupt the tests' process decides what becomes. Nobody waits for the watchers.
+    """Fork for each request; gives the program to run in each child, and None at the end.
+
+    Of each program's beginning and its end its ``status`` pipe tells.
+    """
+    # Of an interrupt the tests' process decides what becomes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    running: dict[int, tuple[int, int]] = {}  # by pidfd: process id, status pipe
     while True:
+        ready = select.select([connection, *running], [], [])[0]
+        for pidfd in set(ready) & set(running):
+            pid, status = running.pop(pidfd)
+            _pid, ended = os.waitpid(pid, 0)
+            _tell(status, os.waitstatus_to_exitcode(ended))
+            for file in (pidfd, status):
+                os.close(file)
+        if connection not in ready:
+            continue
         message, files, _flags, _address = socket.recv_fds(connection, _LIMIT, 4)
         if not message:
             return None
-        if os.fork() == 0:
+        *streams, status = files
+        pid = os.fork()
+        if pid == 0:
             connection.close()
-            *streams, status = files
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            if pid := os.fork():
-                _watch(pid, streams, status)
+            for pidfd, (_pid, other) in running.items():
+                os.close(pidfd)
+                os.close(other)
             os.close(status)
             return _become(json.loads(message), streams)
-        for file in files:
+        running[os.pidfd_open(pid)] = pid, status
+        _tell(status, pid)
+        for file in streams:
             os.close(file)
 
 
-def _watch(pid: int, streams: Sequence[int], status: int) -> None:
-    """Tell of the program's beginning and its end, and end as well."""
-    for stream in streams:
-        os.close(stream)
-    os.write(status, b"%d\n" % pid)
-    _pid, ended = os.waitpid(pid, 0)
-    os.write(status, b"%d\n" % os.waitstatus_to_exitcode(ended))
-    os._exit(0)
+def _tell(status: int, number: int) -> None:
+    with contextlib.suppress(BrokenPipeError):  # nobody wants to know
+        os.write(status, b"%d\n" % number)
 
 
 def _become(request: Mapping[str, Any], streams: Sequence[int]) -> Callable[[], object]:
@@ -257,7 +271,30 @@ def main() -> None:
     gc.freeze()  # What is shared with the children stays shared.
     program = _serve(connection)
     if program is not None:
-        sys.exit(program())  # type: ignore[arg-type]
+        _end_as(program)
+
+
+def _end_as(program: Callable[[], object]) -> None:
+    """Run a program and end with its status, without taking apart what was imported.
+
+    That takes a copy of each page that is shared with the process it was forked from.
+    """
+    codes: list[int] = []
+
+    def leave() -> None:
+        if codes:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(codes[0])
+
+    atexit.register(leave)  # the first, which is called last
+    try:
+        answer = program()
+    except SystemExit as ended:
+        answer = ended.code
+    if answer is None or isinstance(answer, int):
+        codes.append(int(answer or 0))
+    sys.exit(answer)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

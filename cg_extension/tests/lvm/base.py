@@ -11,7 +11,8 @@ from typing import Any
 import fixtures
 from oslotest import base
 
-from cg_extension.drivers.lvm import commands, device_mapper, engine, privileged
+from cg_extension.drivers.lvm import commands, device_mapper, engine, low_stall, privileged
+from cg_extension.tests.deployment import warm
 
 MIB = 1 << 20
 # Sectors of an ``odd`` device's loop that are left out, so that LVM finds its label only there.
@@ -26,6 +27,15 @@ def run(*command: str, check: bool = True) -> str:
     if check and done.returncode:
         raise AssertionError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
     return done.stdout
+
+
+COMMAND = "cg_extension.cmd.lvm:main"
+"""``cg-lvm``, for ``warm``."""
+
+
+def cg_lvm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``cg-lvm`` in a process of its own."""
+    return warm.run(COMMAND, arguments, modules=warm.LVM, timeout=600)
 
 
 class VolumeGroupFixture(fixtures.Fixture):
@@ -90,7 +100,7 @@ class VolumeGroupFixture(fixtures.Fixture):
         (self.system_dir / "lvm.conf").write_text(
             f'devices {{ use_devicesfile=0 filter=[{accepted}, "r|.*|"] }}\n'
             f"activation {{ udev_sync={udev} udev_rules={udev} monitoring=0\n"
-            "thin_pool_autoextend_threshold=100 }\n"
+            f"thin_pool_autoextend_threshold=100\n{low_stall.ACTIVATION}}}\n"
             f"backup {{ backup=0 archive=0 }}\n{more}\n"
         )
 

@@ -2,8 +2,6 @@
 """The ``cg-lvm`` command from a shell: thin and thick, snapshot, list, clone, delete."""
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import fixtures
@@ -13,12 +11,7 @@ from cg_extension.tests.lvm import base, writer
 
 class CommandTest(base.LVMTestCase):
     def _call(self, *arguments: str, status: int = 0) -> Any:
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "cg_extension.cmd.lvm", *arguments, "--json"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = base.cg_lvm(*arguments, "--json")
         self.assertEqual(status, done.returncode, done.stderr)
         return done.stderr if status else json.loads(done.stdout)
 

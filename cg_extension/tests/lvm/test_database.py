@@ -42,13 +42,13 @@ class DatabaseTest(base.LVMTestCase):
             base.run("mkfs.ext4", "-q", device)
         paths = [str(self._mounted(d, n) / "db") for d, n in zip(devices, names, strict=True)]
         counting = subprocess.Popen(
-            [sys.executable, "-c", _COUNT, *paths], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-I", "-S", "-c", _COUNT, *paths], stdout=subprocess.PIPE, text=True
         )
         self.addCleanup(counting.communicate)
         self.addCleanup(counting.kill)
         counting.stdout.readline()
         for turn in range(3):
-            time.sleep(1)
+            time.sleep(0.3)
             eng.snapshot_group(self.copies(names, f"s{turn}-"))
             eng.restore_group(
                 [engine.Copy(source=f"s{turn}-{n}", target=f"r{turn}-{n}") for n in names]

@@ -8,20 +8,11 @@ import contextlib
 import os
 import pathlib
 import signal
-import subprocess
-import sys
 import time
 
 from cg_extension.drivers.lvm import at_work
-from cg_extension.tests.lvm import base
+from cg_extension.tests.lvm import base, callers
 
-# Has LVM make a volume, to be killed meanwhile.
-_CALLER = """
-import sys
-from cg_extension.drivers.lvm import commands, privileged
-privileged.{mode}()
-commands.VolumeGroup(sys.argv[1]).run("lvcreate", *sys.argv[2:])
-"""
 # Seconds that a write takes; LVM writes once or more to a new volume.
 _DELAY = 4
 
@@ -45,27 +36,28 @@ class OrphanTest(base.LVMTestCase):
         self.vg.make_odd("delay", "0", *self.vg.odd_place, str(_DELAY * 1000))
         self.addCleanup(self.vg.make_odd, "linear")
 
-    def _start(self, mode: str) -> tuple[subprocess.Popen[bytes], int]:
+    def _start(self, *how: str) -> tuple[callers.Caller, int]:
         """Have LVM make a volume slowly: the caller, and the id of the lvm process."""
-        caller = subprocess.Popen(
-            [
-                *(sys.executable, "-c", _CALLER.format(mode=mode), self.vg.name),
-                *("--yes", "--wipesignatures", "y", "--zero", "y", "--size", "16M"),
-                *("--name", "slow", self.vg.name, f"/dev/mapper/{self.vg.odd}"),
-            ],
-            stderr=subprocess.DEVNULL,
+        caller = self.enterContext(
+            callers.Caller(
+                callers.make_a_volume,
+                [
+                    *(*how, self.vg.name, "--yes", "--wipesignatures", "y", "--zero", "y"),
+                    *("--size", "16M", "--name", "slow", self.vg.name),
+                    f"/dev/mapper/{self.vg.odd}",
+                ],
+            )
         )
-        self.addCleanup(caller.wait)
         limit = time.monotonic() + 120
-        while not (found := _processes("lvm")) or "slow" not in self._devices():
+        while "slow" not in self._devices() or not (found := _processes("lvm")):
             self.assertLess(time.monotonic(), limit)
             time.sleep(0.02)
         (pid,) = found
         return caller, pid
 
-    def _orphan(self, mode: str) -> int:
+    def _orphan(self, *how: str) -> int:
         """Start a slow lvcreate, kill all above it, and give the id of its process."""
-        caller, orphan = self._start(mode)
+        caller, orphan = self._start(*how)
         helpers = _processes("privsep-helper")
         for pid in [*helpers, caller.pid]:
             os.kill(pid, signal.SIGKILL)
@@ -76,8 +68,8 @@ class OrphanTest(base.LVMTestCase):
     def _devices(self) -> str:
         return " ".join(path.name for path in pathlib.Path("/dev/mapper").iterdir())
 
-    def _assert_waited_for(self, mode: str) -> None:
-        orphan = self._orphan(mode)
+    def _assert_waited_for(self, *how: str) -> None:
+        orphan = self._orphan(*how)
         started = time.monotonic()
         at_work.wait_for_all()
         self.assertNotIn(orphan, _processes("lvm"))
@@ -89,14 +81,14 @@ class OrphanTest(base.LVMTestCase):
         self.assertLess(time.monotonic() - started, 0.5)
 
     def test_that_of_a_killed_command_is_waited_for(self) -> None:
-        self._assert_waited_for("run_in_process")
+        self._assert_waited_for()
 
     def test_that_of_a_killed_privileged_helper_is_waited_for(self) -> None:
-        self._assert_waited_for("configure")
+        self._assert_waited_for(callers.HELPED)
 
     def test_a_stop_lets_what_is_under_way_come_to_its_end(self) -> None:
         """A service manager's SIGTERM goes to all processes; the service takes its time."""
-        caller, pid = self._start("configure")
+        caller, pid = self._start(callers.HELPED)
         helpers = _processes("privsep-helper")
         for each in [*helpers, pid]:
             os.kill(each, signal.SIGTERM)

@@ -1,33 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """After a cut anywhere, the next start finds sets complete or lets them go, by LVM's real tags."""
 
-import os
 import signal
-import subprocess
-import sys
 
 from cg_extension.drivers import steps
 from cg_extension.drivers.lvm import engine, errors, sets
-from cg_extension.tests.lvm import base
+from cg_extension.tests.lvm import base, callers
 
-# Takes and deletes snapshots, to be killed at a step (``steps.FAULT_VARIABLE``).
-_CALLER = """
-import sys
-from cg_extension.drivers import steps
-from cg_extension.drivers.lvm import engine, privileged
-
-class Guard:
-    kind = "test"
-    def check(self):
-        pass
-
-privileged.run_in_process()
-group, pool, deleted, *names = sys.argv[1:]
-eng = engine.Engine(engine.Settings(volume_group=group, pool=pool or None))
-with steps.guarded(Guard()):
-    eng.snapshot_group([engine.Copy(source=name, target=f"s-{name}") for name in names])
-    eng.delete(deleted.split())
-"""
 # By the boundary at which the caller dies, what there is of the deleted after recovery.
 _MAKING = {"begun": False, "snapshots_made": False, "retaken": False, "finished": True}
 _REMOVING = {"named": True, "going": False, "removed": False}
@@ -44,15 +23,10 @@ class Sets:
     def _die_at(self, boundary: str, deleted: str) -> None:
         file = self.vg.system_dir / "fault"
         file.write_text(f"test/lvm.{boundary}:1")
-        caller = subprocess.run(
-            [
-                *(sys.executable, "-W", "ignore", "-c", _CALLER, self.vg.name),
-                *(self.vg.pool or "", deleted, *self.names),
-            ],
-            env={**os.environ, steps.FAULT_VARIABLE: str(file)},
-            check=False,
-        )
-        self.assertEqual(-signal.SIGKILL, caller.returncode, boundary)
+        arguments = [self.vg.name, self.vg.pool or "", deleted, *self.names]
+        fault = {steps.FAULT_VARIABLE: str(file)}
+        with callers.Caller(callers.take_then_delete, arguments, fault) as caller:
+            self.assertEqual(-signal.SIGKILL, caller.wait(), caller.complaint())
 
     def test_killed_at_any_step_a_set_is_complete_or_gone(self) -> None:
         snapshots = ["s-v0", "s-v1"]

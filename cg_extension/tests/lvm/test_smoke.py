@@ -7,13 +7,13 @@ machine's own holds. Nor does the kernel log an I/O error, which operators' moni
 """
 
 import json
+import os
 import pathlib
-import subprocess
-import sys
 import time
 import uuid
 from typing import Any
 
+from cg_extension.tests.deployment import warm
 from cg_extension.tests.lvm import base, writer
 
 # How much of a call goes by until it is killed.
@@ -72,9 +72,14 @@ class Smoke:
             self._call("snapshot", *members, "--name", "taken")
             took = time.monotonic() - started
             self._call("delete", vg, "taken")
-            killed = subprocess.Popen(
-                self._command("snapshot", *members, "--name", "taken"), stdout=subprocess.DEVNULL
-            )
+            with open(os.devnull, "wb") as nowhere:
+                killed = warm.start(
+                    base.COMMAND,
+                    ["snapshot", *members, "--name", "taken"],
+                    modules=warm.LVM,
+                    stdout=nowhere,
+                    stderr=nowhere,
+                )
             time.sleep(_PART * took)
             killed.kill()
             killed.wait()
@@ -96,15 +101,10 @@ class Smoke:
         self.assertEqual(0, writer.gap(paths))
 
     def _call(self, *arguments: str) -> dict[str, Any]:
-        done = subprocess.run(
-            self._command(*arguments), capture_output=True, text=True, check=False
-        )
+        done = base.cg_lvm(*arguments, "--json")
         self.assertEqual(0, done.returncode, done.stderr)
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
-
-    def _command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-W", "ignore", "-m", "cg_extension.cmd.lvm", *arguments, "--json"]
 
 
 class ThinTest(Smoke, base.LVMTestCase):

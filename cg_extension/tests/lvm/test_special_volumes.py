@@ -8,7 +8,6 @@ in the unit tests of that.
 import contextlib
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator
 
@@ -325,12 +324,7 @@ class RefusedTest(SpecialVolumesTestCase):
 
     def _call_command(self, *arguments: str) -> str:
         """What ``cg-lvm`` complains of."""
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "cg_extension.cmd.lvm", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = base.cg_lvm(*arguments)
         self.assertEqual(1, done.returncode, done.stdout)
         return done.stderr
 

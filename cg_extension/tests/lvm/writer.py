@@ -105,7 +105,7 @@ class Writer:
 
     def __enter__(self) -> "Writer":
         self.process = subprocess.Popen(
-            [sys.executable, "-m", __name__, *self.arguments],
+            [sys.executable, "-I", "-S", __file__, *self.arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
