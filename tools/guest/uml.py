@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import random
 import shlex
 import shutil
 import signal
@@ -145,11 +146,14 @@ def _processor() -> Iterator[list[str]]:
     """A processor for a guest alone, if one is left; gives what goes before its command.
 
     Kernel and processes of a guest, of which one at a time runs, are processes here, and wake each
-    other for each system call and page fault. On one processor that takes half of the time.
+    other for each system call and page fault. On one processor that takes half of the time. Any
+    of them: of a machine's many, a container's guests must not all take the first.
     """
     tree.CACHE.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as files:
-        for number in sorted(os.sched_getaffinity(0)):
+        processors = list(os.sched_getaffinity(0))
+        random.shuffle(processors)
+        for number in processors:
             file = files.enter_context(open(tree.CACHE / f"processor-{number}", "w"))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
