@@ -25,6 +25,7 @@ stestr init
 echo " - Listed: $(stestr list --exclude-regex "\.test_real_lvm\." | wc -l)"
 stestr run --serial --exclude-regex "\.test_real_lvm\."
 """
+_GUEST_LIMIT = 2400  # seconds
 _TOTALS = re.compile(r"^ ?- (Listed|Passed|Failed|Skipped): (\d+)$", re.MULTILINE)
 
 
@@ -52,7 +53,13 @@ def on_real_lvm(release: str) -> tuple[int, int, int]:
         directory = pathlib.Path(name)
         file = directory / "outcomes"
         command = [tree.PYTHON, "-W", "ignore", "-m", "cg_extension.tests.cinder.guest.run"]
-        uml.boot([*command, str(file)], release=release, shares=[directory], layer="cinder")
+        uml.boot(
+            [*command, str(file)],
+            timeout=_GUEST_LIMIT,
+            release=release,
+            shares=[directory],
+            layer="cinder",
+        )
         outcomes = json.loads(file.read_text()) if file.exists() else {}
     failed = sum(map(bool, outcomes.values()))
     return len(outcomes) - failed, failed if outcomes else 1, 0

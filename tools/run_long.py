@@ -129,7 +129,7 @@ PARTS = (
         Part(
             f"Cinder 29 on Python {python}, all tests, on {release}",
             [sys.executable, "tools/run_cinder_tests.py", "--release", release],
-            3600,
+            5400,
         )
         for release, python in (("bookworm", "3.11"), ("trixie", "3.13"))
     ),
