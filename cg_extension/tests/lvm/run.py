@@ -2,9 +2,9 @@
 """Runs the LVM tests in this process, one line per test; root and device-mapper must be there.
 
 ``python -m cg_extension.tests.lvm.run COUNTS TAKEN SUITES [WORD…]`` runs tests whose id has one of
-the words, or all; writes ``passed failed skipped`` to the file COUNTS. Processes that get the same empty
-directory TAKEN, in other guests, too, share the tests: each takes the next that no other has taken.
-SUITES is ``lvm``, or ``lvm,machine`` where those can run, too.
+the words, or all; writes ``passed failed skipped`` to the file COUNTS. Processes that get the same
+empty directory TAKEN, in other guests, too, share the tests: each takes the next that no other has
+taken. SUITES is ``lvm``, or ``lvm,machine`` where those can run, too.
 ``tools/run_lvm_tests.py`` starts it. CG_TEST_STORM (group snapshots in the storm) and
 CG_TEST_TIME_LIMIT make longer runs. A line ``platform: …`` says where it ran.
 """

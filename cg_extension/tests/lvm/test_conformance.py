@@ -12,10 +12,10 @@ from oslo_config import cfg
 from oslo_utils import units
 
 from cg_extension import conf as cg_conf
+from cg_extension.contract import records
 from cg_extension.drivers import conformance, exceptions
 from cg_extension.drivers.conformance import harness
 from cg_extension.drivers.lvm import commands, driver
-from cg_extension.service import records
 from cg_extension.tests import long
 from cg_extension.tests.lvm import base
 
