@@ -87,6 +87,7 @@ def boot(
     release: str | None = None,
     shares: Sequence[pathlib.Path] = (),
     layer: str = "test",
+    disk: pathlib.Path | None = None,
 ) -> int:
     """Run ``command`` in a guest with ``memory``, for ``timeout`` seconds at most.
 
@@ -95,6 +96,8 @@ def boot(
     :param release: of Debian, whose tree is the guest's root; None for this machine's own root.
     :param shares: directories that a guest on a tree sees, too, beside the checkout.
     :param layer: of the tree.
+    :param disk: a file that is ``/dev/ubda`` in the guest. What was written there is kept whatever
+        becomes of the guest, and zeros cost nothing.
     """
     with tempfile.TemporaryDirectory(prefix="uml") as name:
         work = pathlib.Path(name)
@@ -114,7 +117,8 @@ def boot(
             guest = subprocess.Popen(
                 [
                     *(*pinned, "linux.uml", f"mem={memory}", "con=null", "con0=fd:0,fd:1", "quiet"),
-                    *("panic=1", f"umid={work.name}", "root=/dev/root", "rootfstype=hostfs", *root),
+                    *("panic=1", f"umid={work.name}", *([f"ubda={disk}"] if disk else [])),
+                    *("root=/dev/root", "rootfstype=hostfs", *root),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
@@ -230,6 +234,7 @@ def main() -> int:
     parser.add_argument("--release", choices=tree.RELEASES)
     parser.add_argument("--layer", choices=tree.LAYERS, default="test", help="of its tree")
     parser.add_argument("--share", type=pathlib.Path, action="append", default=[], metavar="DIR")
+    parser.add_argument("--disk", type=pathlib.Path, metavar="FILE")
     parser.add_argument("command", nargs="+")
     arguments = parser.parse_args()
     return boot(
@@ -239,6 +244,7 @@ def main() -> int:
         arguments.release,
         arguments.share,
         arguments.layer,
+        arguments.disk,
     )
 
 
