@@ -134,7 +134,7 @@ def reconcile(ledger: ledgers.Ledger, rows: Rows) -> Iterator[str]:
 def _rows_and_volumes(rows: Rows) -> Iterator[str]:
     report = run(
         *("lvs", "--reportformat", "json", "--units", "b", "--nosuffix"),
-        *("-o", "lv_name,lv_size,origin,lv_tags", _GROUP),
+        *("-o", "lv_name,lv_size,origin,origin_size,lv_tags", _GROUP),
     )
     there = {each["lv_name"]: each for each in json.loads(report)["report"][0]["lv"]}
     expected: dict[str, tuple[int, str, set[str]]] = {}
@@ -156,8 +156,11 @@ def _rows_and_volumes(rows: Rows) -> Iterator[str]:
         if volume is None:
             yield f"there is no {name}, for which there is a row"
             continue
-        if int(volume["lv_size"]) != size * _GIB:
-            yield f"{name} has {volume['lv_size']} bytes instead of {size} GiB"
+        # The size of a thick snapshot is that of its copy-on-write store.
+        is_store = name.startswith("_snapshot-") and not _is_thin()
+        found_size = volume["origin_size" if is_store else "lv_size"]
+        if int(found_size) != size * _GIB:
+            yield f"{name} has {found_size} bytes instead of {size} GiB"
         # A thin copy has its source as its origin, while that is there; a thick one has none.
         is_copy = name.startswith("volume-")
         if volume["origin"] != origin and not (
@@ -188,7 +191,8 @@ def _torn(rows: Rows) -> Iterator[str]:
 def _apart(what: str, prefix: str, rows: list[Row]) -> Iterator[str]:
     names = [f"{_GROUP}/{prefix}-{row['id']}" for row in rows]
     try:
-        run("lvchange", "-ay", "-K", *names)
+        if prefix == "_snapshot" and _is_thin():  # All others are active.
+            run("lvchange", "-ay", "-K", *names)
         if gap := writer.gap([_device(prefix, row["id"]) for row in rows]):
             yield f"{what} is torn: {gap} writes apart"
         if prefix == "_snapshot" and _is_thin():
