@@ -22,7 +22,8 @@ making     step                                       cut after it, recovery
 1          the volume group gets the tag ``begun``    takes the tag off
 2          ``lvcreate`` of each volume, copying, the  removes what there is, then takes the tag
            re-take
-3          the tag is taken off                       finds nothing to do: the set is complete
+3          the disks are flushed, the tag is taken    finds nothing to do: the set is complete,
+           off, the disks are flushed again           if the disks had written that out
 =========  =========================================  =======================================
 
 =========  =========================================  =======================================
@@ -30,10 +31,14 @@ removing   step                                       cut after it, recovery
 =========  =========================================  =======================================
 1          volumes that are no set yet get the name   finds nothing to do: a name alone means
            of one, one after another                  nothing
-2          the volume group gets the tag ``going``    removes all of them, then takes the tag
+2          the volume group gets the tag ``going``,   removes all of them, then takes the tag
+           and the disks are flushed
 3          wiping, ``lvremove`` of each volume        removes the rest, then takes the tag off
 4          the tag is taken off
 =========  =========================================  =======================================
+
+LVM does not flush the disks' caches. It is done for it: before a set is complete, so that what it
+holds outlasts the power as long as that does; before it is answered; before anything is wiped.
 
 Recovery itself does step 3 and 4 of removing, so it may be cut as well, and run by any process on
 this machine: who is at work is told from who is gone by BOOT-PID-START. The tags of a volume group
