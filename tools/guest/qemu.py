@@ -27,6 +27,8 @@ from guest import agent, checkout, quick_boot, tree
 GUEST_FAILED = 98
 # Seconds from the start of QEMU to the guest's agent, on a busy machine.
 BOOT_LIMIT = 600
+# How often to boot one that panics before anything was run in it.
+_BOOTS = 3
 # Bytes of an image beyond its tree.
 _SPARE = 2 << 30
 _SHARED = "/run/guest"
@@ -38,6 +40,10 @@ _NINE_P = "trans=virtio,version=9p2000.L,msize=262144,cache=none"
 
 class GuestDied(Exception):
     """The guest ended, was killed or did not answer in time; with the end of its console."""
+
+
+class _BootDied(GuestDied):
+    """It ended before anything was run in it."""
 
 
 def image(release: str) -> pathlib.Path:
@@ -89,6 +95,14 @@ class Guest:
         self.arguments = arguments
 
     def __enter__(self) -> "Guest":
+        # Several translated processors can trip over code that the kernel patches while it boots
+        # ("Oops: int3" was seen); nothing has touched the disks by then.
+        for _ in range(_BOOTS - 1):
+            with contextlib.suppress(_BootDied):
+                return self._boot()
+        return self._boot()
+
+    def _boot(self) -> "Guest":
         self._resources = contextlib.ExitStack()
         with contextlib.ExitStack() as resources:
             name = resources.enter_context(tempfile.TemporaryDirectory(prefix="qemu"))
@@ -245,6 +259,8 @@ class Guest:
         threading.Thread(target=self._listen, daemon=True).start()
         with self._changed:
             self._changed.wait_for(lambda: self._setup is not None or self._dead, BOOT_LIMIT)
+        if self._setup is None and self._dead:
+            raise _BootDied(f"no agent\n{self.console()[-4000:]}")
         if self._setup != "":
             raise GuestDied(self._setup or f"no agent\n{self.console()[-4000:]}")
 
