@@ -41,7 +41,7 @@ OPTS = [
     ),
     cfg.StrOpt(
         "lvm_conf_file",
-        help="Path of an ``lvm.conf`` to use instead of LVM's own. The file must be called so.",
+        help="Path of a configuration file to use instead of LVM's own; its name must be lvm.conf.",
     ),
     cfg.StrOpt(
         "volume_clear",

@@ -37,8 +37,8 @@ class LVMDriver(base.Driver):
         path = self.options.lvm_conf_file
         if path and not (os.path.isfile(path) and os.path.basename(path) == "lvm.conf"):
             raise exceptions.DriverSetupError(
-                f"[{self.backend}] lvm_conf_file = {path}: it must be a file that is there and is "
-                "called lvm.conf"
+                f"[{self.backend}] lvm_conf_file = {path}: it must be an existing file "
+                "with the name lvm.conf"
             )
         privileged.configure(self.options.lvm_privsep_helper)
         # Made anew: what ``auto`` and the configured file stand for may have changed.
