@@ -26,5 +26,5 @@ RULES: list[policy.RuleDefault] = [
         "Put nothing new on a host's backends, delete nothing there, and take no snapshots.",
         "PUT /os-services/freeze",
     ),
-    base.rule(THAW, base.ADMIN, "End what freeze began.", "PUT /os-services/thaw"),
+    base.rule(THAW, base.ADMIN, "Thaw a frozen backend.", "PUT /os-services/thaw"),
 ]

@@ -83,11 +83,11 @@ def serve(conf: cfg.ConfigOpts, *collectors: registry.Collector) -> Callable[[],
 
 
 def _nothing() -> None:
-    """What ends what has nothing to end, or goes on until the process ends."""
+    """A stop function for what has nothing to stop, or runs until the process ends."""
 
 
 def _wait_and_listen(conf: cfg.ConfigOpts, served: registry.CollectorRegistry) -> None:
-    """The worker that has the port may end at any time; then another one takes it."""
+    """Keep trying: the worker that has the port may end at any time, and another must take over."""
     while True:
         with contextlib.suppress(OSError):
             _listen(conf, served)

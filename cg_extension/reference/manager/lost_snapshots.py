@@ -38,7 +38,7 @@ def write(database: engine.Database, report: Callable[[], Mapping[str, str]]) ->
 
 
 def _available(database: engine.Database, snapshot_ids: Collection[str]) -> dict[str, str | None]:
-    """Those that can be lost, with their group snapshots: a loss is told until it is deleted."""
+    """Of the snapshots told, those not yet marked as lost, and their group snapshots."""
     if not snapshot_ids:
         return {}
     query = (

@@ -42,5 +42,5 @@ class OperationCollector(registry.Collector):
         yield age
 
     def describe(self) -> Iterator[core.Metric]:
-        """Nothing beforehand: the registry would ask the database for it."""
+        """No description in advance: for one, the registry would query the database."""
         return iter(())

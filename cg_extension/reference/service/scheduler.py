@@ -46,7 +46,7 @@ def list_services(
 
 
 def default_zone(conf: cfg.ConfigOpts) -> str:
-    """The zone of what names none."""
+    """The zone for requests that name none."""
     return str(conf.default_availability_zone or conf.storage_availability_zone)
 
 
@@ -133,7 +133,7 @@ def require(backends: Iterable[records.Service], host: str, size: int) -> record
 
 
 def check_not_frozen(conn: sa.Connection, host: str) -> None:
-    """For the calls that Cinder guards so: deletions, snapshots, and groups from a source.
+    """Refuse what Cinder refuses on a frozen backend: deletions, snapshots, groups from a source.
 
     A backend that is down takes them, and carries them out when it is up again.
 

@@ -59,7 +59,7 @@ class Services(base.Part):
         return sorted(found.items())
 
     def check_health(self) -> str | None:
-        """What is wrong although requests are served, or None.
+        """What is degraded while requests are still served; None if nothing is.
 
         :raises ServiceUnavailable: the database does not answer, or no backend is up.
         """

@@ -91,7 +91,7 @@ class VolumeTypes(base.Part):
         return {type_id: row.name for type_id, row in found.items()}
 
     def get_default_type(self, context: base.Context) -> records.VolumeType:
-        """The type of volumes that ask for none.
+        """The type for volumes whose request names none.
 
         :raises VolumeTypeNotFound: the configured one does not exist.
         """

@@ -27,7 +27,7 @@ _State = tuple[str, tuple[int, int, int] | None]
 
 
 class Watched(Generic[T]):
-    """What some files say.
+    """The content of some files, read again when they change.
 
     ``problem`` is why their newest state is not in force; None when it is.
 

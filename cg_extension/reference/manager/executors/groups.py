@@ -31,7 +31,7 @@ class GroupExecutor(base.Executor):
 
 @dataclasses.dataclass(frozen=True)
 class WithVolumes(GroupExecutor):
-    """What is done to the group's volumes as well."""
+    """An operation that changes the status of the group's volumes, too."""
 
     volumes: Sequence[records.Volume]
 

@@ -26,7 +26,7 @@ _RESOURCES = (
 
 @dataclasses.dataclass(frozen=True)
 class Unrunnable(base.Executor):
-    """Whatever it was to be; all it can do is fail."""
+    """An operation that can't be carried out, whatever its kind: it can only fail."""
 
     found: records.Resource
     ended: Sequence[base.Subject]

@@ -30,7 +30,7 @@ class LimitsController(base.Controller):
 
     @wsgi.query({"project_id": {"type": "array", "maxItems": 1}})
     def index(self, req: webob.Request, query: base.Query) -> base.Document:
-        """Limits and usage of the caller's project, or for administrators of another one."""
+        """Limits and usage of the caller's project, or of any project for administrators."""
         context = wsgi.context_of(req)
         project_id = query.get("project_id", [context.project_id or ""])[0]
         self.authorize_project(context, policies.GET, project_id)

@@ -51,7 +51,7 @@ class ServicesController(base.Controller):
     @wsgi.response(202)
     @wsgi.body(schemas.HOST)
     def thaw(self, req: webob.Request, body: base.Document) -> None:
-        """End what freeze began."""
+        """Thaw a frozen backend."""
         self._set_frozen(req, body["host"], policies.THAW, frozen=False)
 
     def _set_disabled(

@@ -83,7 +83,7 @@ class VolumeActionsController(base.Controller):
     def terminate_connection(
         self, context: base.Context, id: str, arguments: base.Document
     ) -> None:
-        """End a machine's reach."""
+        """Undo initialize_connection: the machine no longer reaches the volume."""
         self.service.terminate_connection(context, id, _connector(arguments))
 
 

@@ -24,7 +24,7 @@ DEFAULT = "default"
 
 
 class TypeController(base.Controller):
-    """What both controllers here need."""
+    """What the controllers of types and of extra specs share."""
 
     def find_type(self, req: webob.Request, id: str, rule: str) -> records.VolumeType:
         """A type that the caller may see; types belong to no project."""
@@ -98,7 +98,7 @@ class VolumeTypesController(TypeController):
 
     @wsgi.response(202)
     def delete(self, req: webob.Request, id: str) -> None:
-        """Delete a type that nothing has."""
+        """Delete a type that no volume or group uses."""
         volume_type = self.find_type(req, id, policies.DELETE)
         self.service.delete_type(wsgi.context_of(req), volume_type.id)
 

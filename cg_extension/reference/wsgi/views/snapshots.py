@@ -8,7 +8,7 @@ from cg_extension.reference.wsgi import views
 
 
 def summary(snapshot: records.Snapshot, context: cg_context.RequestContext) -> views.Document:
-    """A snapshot, in a list without detail, too: Cinder's has all but the extended attributes."""
+    """A snapshot without the extended attributes: so Cinder shows it in lists without detail."""
     return {
         "id": snapshot.id,
         "name": snapshot.name,
