@@ -5,6 +5,8 @@ import pathlib
 import unittest
 from collections.abc import Iterable, Iterator
 
+from testtools import iterate_tests
+
 _TESTS = pathlib.Path(__file__).parent
 
 
@@ -17,22 +19,16 @@ def unit_tests(
     """
     root = _TESTS.parents[1]
     found = loader.discover(str(_TESTS / place), "test_*.py", str(root))
-    return unittest.TestSuite(_on(_flat(found), set(dialects)))
+    return unittest.TestSuite(_on(iterate_tests(found), set(dialects)))
 
 
 def _on(tests: Iterable[unittest.TestCase], dialects: set[str]) -> Iterator[unittest.TestCase]:
     for test in tests:
-        scenarios = getattr(test, "scenarios", None) or [("", {})]
-        wanted = [pair for pair in scenarios if pair[1].get("dialect", "sqlite") in dialects]
-        if wanted and wanted != [("", {})]:
-            test.scenarios = wanted  # type: ignore[attr-defined]
-        if wanted:
+        scenarios = getattr(test, "scenarios", None)
+        if scenarios:
+            chosen = [pair for pair in scenarios if pair[1].get("dialect", "sqlite") in dialects]
+            test.scenarios = chosen  # type: ignore[attr-defined]
+        else:
+            chosen = "sqlite" in dialects
+        if chosen:
             yield test
-
-
-def _flat(tests: unittest.TestSuite | unittest.TestCase) -> Iterator[unittest.TestCase]:
-    if isinstance(tests, unittest.TestCase):
-        yield tests
-        return
-    for test in tests:
-        yield from _flat(test)

@@ -21,6 +21,8 @@ import traceback
 import unittest
 from collections.abc import Iterable, Iterator
 
+from testtools import iterate_tests
+
 # Seconds for one test.
 TIME_LIMIT = int(os.environ.get("CG_TEST_TIME_LIMIT", "600"))
 
@@ -56,11 +58,9 @@ def _name(test: unittest.TestCase) -> str:
 
 
 def _chosen(suite: unittest.TestSuite, words: list[str]) -> Iterator[unittest.TestCase]:
-    for item in suite:
-        if isinstance(item, unittest.TestSuite):
-            yield from _chosen(item, words)
-        elif not words or any(word in item.id() for word in words):
-            yield item
+    for test in iterate_tests(suite):
+        if not words or any(word in test.id() for word in words):
+            yield test
 
 
 def _taken(

@@ -50,16 +50,31 @@ class Journal:
         """Nothing: what is noted here is for this process."""
 
 
-class FileJournal(Journal):
-    """A journal in a file that the guest shares with the host."""
+class Lines:
+    """Lines of a file that the guest shares with the host; what a cut left unfinished is none."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        super().__init__(line for line in lines if line.endswith("\n"))
 
-    def _keep(self, line: str) -> None:
+    def whole(self) -> list[str]:
+        """Those that were written to their end."""
+        lines = self._path.read_text().splitlines(keepends=True) if self._path.exists() else []
+        return [line for line in lines if line.endswith("\n")]
+
+    def append(self, line: str) -> None:
+        """Write one more; it is on the disk when this returns."""
         with open(self._path, "a") as file:
             file.write(line + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+class FileJournal(Journal):
+    """A journal in a file that the guest shares with the host."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._file = Lines(path)
+        super().__init__(self._file.whole())
+
+    def _keep(self, line: str) -> None:
+        self._file.append(line)

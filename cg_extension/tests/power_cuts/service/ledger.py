@@ -8,10 +8,11 @@ there NAME ID`` or ``settled gone NAME`` when it has seen which.
 
 import dataclasses
 import json
-import os
 import pathlib
 from collections.abc import Iterable
 from typing import Any
+
+from cg_extension.tests.power_cuts import journal
 
 CREATE, UPDATE, DELETE = "create", "update", "delete"
 #: Collections of the API, and the database's tables of the same names.
@@ -136,12 +137,8 @@ class FileLedger(Ledger):
     """A ledger in a file that the guest shares with the host."""
 
     def __init__(self, path: pathlib.Path) -> None:
-        self._path = path
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        super().__init__(line for line in lines if line.endswith("\n"))
+        self._file = journal.Lines(path)
+        super().__init__(self._file.whole())
 
     def _keep(self, line: str) -> None:
-        with open(self._path, "a") as file:
-            file.write(line + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        self._file.append(line)
