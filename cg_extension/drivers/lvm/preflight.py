@@ -7,11 +7,12 @@ through ``Machine``, so that each rule can be shown without one.
 
 import contextlib
 import dataclasses
+import errno
 import os
 import pathlib
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cg_extension.drivers.lvm import commands, errors, kinds, sets
 
@@ -131,27 +132,42 @@ def own_paths(more: Iterable[str] = ()) -> list[str]:
 
 def read_machine() -> Machine:
     """The machine as it is now, from /proc and /sys."""
-    below = {}
+    below: dict[str, list[str]] = {}
     for name in os.listdir(_BLOCK_DEVICES):
-        directory = os.path.realpath(f"{_BLOCK_DEVICES}/{name}")
-        if os.path.exists(f"{directory}/partition"):
-            below[_number(name)] = [_number(os.path.basename(os.path.dirname(directory)))]
-        elif os.path.isdir(f"{directory}/slaves"):
-            slaves = os.listdir(f"{directory}/slaves")
-            below[_number(name)] = [_number(slave) for slave in slaves]
+        with _unless_gone():
+            below[_number(name)] = _below(name)
     mounts: list[Mount] = []
     with open(_MOUNTINFO, "rb") as mountinfo:
         for line in mountinfo:
             mounts.append(_mount(os.fsdecode(line), mounts))
-    for name in os.listdir(_BLOCK_DEVICES):
-        with (
-            contextlib.suppress(FileNotFoundError),
-            open(f"{_BLOCK_DEVICES}/{name}/loop/backing_file") as backing_file,
-        ):
-            below[_number(name)] = [device_behind(backing_file.read().strip())]
     with open("/proc/swaps") as swaps:
         paths = [line.split()[0] for line in swaps.readlines()[1:]]
     return Machine(below, mounts, [device_behind(path) for path in paths if os.path.exists(path)])
+
+
+def _below(block_device: str) -> list[str]:
+    """What a disk, partition or loop device lies on directly."""
+    directory = os.path.realpath(f"{_BLOCK_DEVICES}/{block_device}")
+    if os.path.exists(f"{directory}/partition"):
+        return [_number(os.path.basename(os.path.dirname(directory)))]
+    below = []
+    with _unless_gone():
+        for slave in os.listdir(f"{directory}/slaves"):
+            with _unless_gone():
+                below.append(_number(slave))
+    with _unless_gone(), open(f"{directory}/loop/backing_file") as backing_file:
+        below.append(device_behind(backing_file.read().strip()))
+    return below
+
+
+@contextlib.contextmanager
+def _unless_gone() -> Iterator[None]:
+    """Devices come and go while /sys is read; what is open there already has ENODEV then."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENODEV):
+            raise
 
 
 def is_mounted(path: str) -> bool:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is refused before anything is frozen, and the order of suspends."""
 
+import errno
 import os
 import pathlib
 
@@ -119,6 +120,21 @@ class MachineTest(base.BaseTestCase):
         (self.root / "md0/slaves/dm-1").touch()
         (self.root / "md0/md0p1/partition").write_text("1\n")
         self.assertEqual({"259:0", "9:0", "254:1"}, preflight.read_machine().under("259:0"))
+
+    def test_devices_that_go_meanwhile_are_left_out(self) -> None:
+        self._add_devices({"dm-1": "254:1", "dm-2": "254:2", "dm-3": "254:3"})
+        for gone in ("dm-2", "dm-3"):
+            (self.root / "dm-1/slaves" / gone).touch()
+        (self.root / "class/dm-2").unlink()
+        number = preflight._number
+
+        def go(name: str) -> str:
+            if name == "dm-3":
+                raise OSError(errno.ENODEV, "No such device")
+            return number(name)
+
+        self.useFixture(fixtures.MockPatchObject(preflight, "_number", go))
+        self.assertEqual({"254:1"}, preflight.read_machine().under("254:1"))
 
     def test_an_overlay_lies_on_what_its_directories_lie_on(self) -> None:
         upper, lower = self.root / "upper dir ö", self.root / "lower"
