@@ -48,9 +48,9 @@ def main() -> None:
         print("| requests | answers/s | API, MB | manager, MB |\n| ---: | ---: | ---: | ---: |")
         done, started = 0, time.monotonic()
         while done < requests and time.monotonic() - started < seconds:
-            groups = [client.create("consistencygroups", volume_types=TYPE) for _ in range(GROUPS)]
+            groups = [client.begin("consistencygroups", volume_types=TYPE) for _ in range(GROUPS)]
             for group_id in groups:
-                client.wait("consistencygroups", group_id, "available")
+                client.wait_for(f"/consistencygroups/{group_id}", "available")
             rates = []
             for url in (f"{base}/{groups[0]}", base, f"{base}/detail?limit=10"):
                 payload = load.request("GET", url, TOKEN)
@@ -60,12 +60,11 @@ def main() -> None:
                 rates.append(result.rate)
                 done += count
             for group_id in groups:
-                client.accepted("DELETE", f"/consistencygroups/{group_id}")
+                client.delete(f"/consistencygroups/{group_id}")
             for group_id in groups:
-                client.wait("consistencygroups", group_id, "gone")
+                client.wait_for(f"/consistencygroups/{group_id}", "gone")
             memory = " | ".join(f"{resident(pid):.1f}" for pid in watched.values())
             print(f"| {done:,} | {sum(rates) / len(rates):.0f} | {memory} |", flush=True)
-        client.close()
 
 
 if __name__ == "__main__":

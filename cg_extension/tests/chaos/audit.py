@@ -134,10 +134,9 @@ class Audit:
     def _quotas(self) -> Iterator[str]:
         for project_id in {row.project_id for rows in self._rows.values() for row in rows.values()}:
             admin = self._running.connect(project_id)
-            answer = admin.call("GET", f"/os-quota-sets/{project_id}?usage=True")
-            admin.close()
+            told_usage = admin.get(f"/os-quota-sets/{project_id}?usage=True")["quota_set"]
             for resource, counted in self._counted(project_id).items():
-                told = answer.body["quota_set"][resource]["in_use"]
+                told = told_usage[resource]["in_use"]
                 if told != counted:
                     yield f"quota of {resource} of {project_id}: {told} in use, {counted} counted"
 

@@ -115,8 +115,7 @@ def _create_types(running: deployment.Deployment) -> list[str]:
     names = sorted(running.backend_names())
     for name in names:
         specs = {"volume_backend_name": name}
-        admin.accepted("POST", "/types", {"volume_type": {"name": name, "extra_specs": specs}})
-    admin.close()
+        admin.post("/types", {"volume_type": {"name": name, "extra_specs": specs}})
     return names
 
 

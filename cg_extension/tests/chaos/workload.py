@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import requests
+
+from cg_extension.tests import http_client
 from cg_extension.tests.chaos import journal
 from cg_extension.tests.chaos.journal import CGSNAPSHOTS, GROUPS, SNAPSHOTS, VOLUMES
-from cg_extension.tests.deployment import client
 
 # Above this many volumes a project's clients rather delete than create.
 _ENOUGH = 40
@@ -21,7 +23,7 @@ class Worker(threading.Thread):
     """
 
     def __init__(
-        self, seed: str, connection: client.Client, types: list[str], log: journal.Journal
+        self, seed: str, connection: http_client.Client, types: list[str], log: journal.Journal
     ) -> None:
         super().__init__(name=f"client {seed}", daemon=True)
         self._random = random.Random(seed)
@@ -56,31 +58,31 @@ class Worker(threading.Thread):
             weights = [self._actions[action] for action in actions]
             self._random.choices(actions, weights)[0]()
             self._stopping.wait(self._random.uniform(0, 0.1))
-        self._client.close()
 
     def _look(self) -> None:
         collection = self._random.choice(journal.COLLECTIONS)
         answer = self._call("GET", f"/{collection}/detail")
-        if answer is not None and answer.status == 200:
-            self._known[collection] = answer.body[collection]
+        if answer is not None and answer.status_code == 200:
+            self._known[collection] = answer.json()[collection]
 
-    def _call(self, method: str, path: str, body: Any = None) -> client.Answer | None:
+    def _call(self, method: str, path: str, body: Any = None) -> requests.Response | None:
         """None: there was no answer, or one that leaves open whether it was carried out."""
         try:
-            answer = self._client.call(method, path, body)
-        except client.NoAnswer:
+            answer = self._client.request(method, path, body)
+            told = answer.json() if answer.content else {}
+        except requests.RequestException:
             self._journal.answer(f"{method} {path}", None, None)
             # Not at full speed against a server that is away.
             self._stopping.wait(0.2)
             return None
-        self._journal.answer(f"{method} {path}", answer.status, answer.body)
-        return answer if answer.status < 500 else None
+        self._journal.answer(f"{method} {path}", answer.status_code, told)
+        return answer if answer.status_code < 500 else None
 
     def _create(self, collection: str, name: str, values: Any, path: str = "") -> str | None:
         answer = self._call("POST", f"/{collection}{path}", {name: values})
-        if answer is None or answer.status != 202:
+        if answer is None or answer.status_code != 202:
             return None
-        created = next(iter(answer.body.values()))
+        created = next(iter(answer.json().values()))
         self._journal.creation(journal.Resource(collection, created["id"]))
         self._known[collection].append(created)
         identity: str = created["id"]
@@ -162,8 +164,8 @@ class Worker(threading.Thread):
             self._note_deletion(GROUPS, group, answer)
 
     def _note_deletion(
-        self, collection: str, found: Mapping[str, Any], answer: client.Answer | None
+        self, collection: str, found: Mapping[str, Any], answer: requests.Response | None
     ) -> None:
-        if answer is None or answer.status == 202:
+        if answer is None or answer.status_code == 202:
             resource = journal.Resource(collection, found["id"])
             self._journal.deletion(resource, accepted=answer is not None)

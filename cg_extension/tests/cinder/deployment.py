@@ -12,7 +12,6 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +19,7 @@ import fixtures
 import psutil
 import requests
 
+from cg_extension.tests import http_client, waiting
 from cg_extension.tests.cinder import servers
 
 START_TIMEOUT = 90
@@ -137,20 +137,9 @@ class CinderDeployment(fixtures.Fixture):
             text=True,
         ).stdout
 
-    def admin_call(self, method: str, path: str, body: Any = None) -> Any:
-        """Make one call as administrator; gives back the answer's document.
-
-        :raises requests.RequestException: Cinder refused, or did not answer.
-        """
-        answer = requests.request(
-            method,
-            f"{self.endpoint}/v3/{ADMIN_PROJECT}{path}",
-            headers={"X-Auth-Token": ADMIN_TOKEN},
-            json=body,
-            timeout=60,
-        )
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
+    def admin(self) -> http_client.Client:
+        """Calls as administrator."""
+        return http_client.Client(lambda: self.endpoint, ADMIN_PROJECT, ADMIN_TOKEN, timeout=60)
 
     @staticmethod
     def _program(name: str) -> str:
@@ -213,20 +202,19 @@ class CinderDeployment(fixtures.Fixture):
         A service is "up" some seconds before the scheduler has its backend's capabilities;
         what is created meanwhile ends in status ``error``.
         """
-        deadline = time.monotonic() + START_TIMEOUT
-        while True:
+        admin = self.admin()
+
+        def is_up() -> bool:
             for process in processes:
                 process.check()
-            up: set[str] = set()
-            pools: list[Any] = []
-            with contextlib.suppress(requests.RequestException):
-                services = self.admin_call("GET", "/os-services")["services"]
+            try:
+                services = admin.get("/os-services")["services"]
                 up = {service["binary"] for service in services if service["state"] == "up"}
-                pools = self.admin_call("GET", "/scheduler-stats/get_pools")["pools"]
-            if {"cinder-scheduler", "cinder-volume"} <= up and pools:
-                return
-            if time.monotonic() > deadline:
-                raise RuntimeError(
-                    f"Cinder was not up after {START_TIMEOUT} s: {sorted(up)}, {len(pools)} pools"
-                )
-            time.sleep(0.5)
+                pools = admin.get("/scheduler-stats/get_pools")["pools"]
+            except (requests.RequestException, AssertionError):
+                return False
+            return {"cinder-scheduler", "cinder-volume"} <= up and bool(pools)
+
+        waiting.eventually(
+            is_up, "Cinder's API, scheduler and volume manager up", START_TIMEOUT, 0.5
+        )

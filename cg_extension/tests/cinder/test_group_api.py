@@ -19,19 +19,17 @@ class GroupCase(base.BaseTestCase):
         # Before oslotest's temporary directory, in which Cinder must not live.
         self.running = shared.cinder()
         super().setUp()
-        self.user = shared.Client(self.running)
+        self.user = shared.client(self.running)
 
     def group(self, **more: str) -> str:
         return self.user.create(
-            "/consistencygroups", "consistencygroup", {"volume_types": "gold", **more}
+            "/consistencygroups", {"consistencygroup": {"volume_types": "gold", **more}}
         )
 
     def group_with_volume(self) -> tuple[str, str]:
         group = self.group()
         volume = self.user.create(
-            "/volumes",
-            "volume",
-            {"size": 1, "volume_type": "gold", "consistencygroup_id": group},
+            "/volumes", {"volume": {"size": 1, "volume_type": "gold", "consistencygroup_id": group}}
         )
         return group, volume
 
@@ -53,7 +51,7 @@ class GroupCase(base.BaseTestCase):
         administrator = shared.token(self.user.project, "admin", "member", "reader")
         self.user.token, mine = administrator, self.user.token
         path = f"/os-quota-sets/{self.user.project}"
-        self.user.call("PUT", path, {"quota_set": quotas}).raise_for_status()
+        self.user.put(path, {"quota_set": quotas})
         self.user.token = mine
 
 
@@ -66,24 +64,24 @@ class FailureTest(GroupCase):
             "INSERT INTO `groups` (id, project_id, status, source_group_id, deleted)"
             f" VALUES (UUID(), '{self.user.project}', 'creating', '{group}', 0)"
         )
-        answer = self.user.call(
+        answer = self.user.request(
             "POST", f"/consistencygroups/{group}/delete", {"consistencygroup": {"force": True}}
         )
         self.assertEqual(400, answer.status_code)
         self.assertIn("being created from group", answer.text)
-        status = shared.status_of(self.user.call("GET", f"/volumes/{volume}"))
+        status = self.user.status(f"/volumes/{volume}")
         self.assertEqual("available", status)
 
     def test_a_source_beyond_the_quota_leaves_no_group_and_no_quota_in_use(self) -> None:
         group, _volume = self.group_with_volume()
         self.set_quota(volumes=1)
-        answer = self.user.call(
+        answer = self.user.request(
             "POST",
             "/consistencygroups/create_from_src",
             {"consistencygroup-from-src": {"source_cgid": group}},
         )
         self.assertEqual(413, answer.status_code, answer.text)
-        listed = self.user.call("GET", "/consistencygroups").json()["consistencygroups"]
+        listed = self.user.get("/consistencygroups")["consistencygroups"]
         self.assertEqual([group], [each["id"] for each in listed])
         self.assertEqual((1, 1), (self.quota_in_use("groups"), self.quota_in_use("volumes")))
 
@@ -92,15 +90,15 @@ class FailureTest(GroupCase):
         path = f"/consistencygroups/{group}"
         for status in ("creating", "updating", "error", "error_deleting", "deleting"):
             self.sql(f"UPDATE `groups` SET status = '{status}' WHERE id = '{group}'")
-            answer = self.user.call("PUT", path, {"consistencygroup": {"name": status}})
+            answer = self.user.request("PUT", path, {"consistencygroup": {"name": status}})
             self.assertEqual(400 if status == "deleting" else 202, answer.status_code, status)
-            found = self.user.call("GET", path).json()["consistencygroup"]
+            found = self.user.get(path)["consistencygroup"]
             self.assertEqual(status, found["status"])
             self.assertEqual(status != "deleting", found["name"] == status)
 
     def test_an_administrator_frees_a_group_that_work_left_behind(self) -> None:
         group, _volume = self.group_with_volume()
-        taken = self.user.create("/cgsnapshots", "cgsnapshot", {"consistencygroup_id": group})
+        taken = self.user.create("/cgsnapshots", {"cgsnapshot": {"consistencygroup_id": group}})
         for table, path in (
             ("groups", f"/consistencygroups/{group}"),
             ("group_snapshots", f"/cgsnapshots/{taken}"),
@@ -109,25 +107,25 @@ class FailureTest(GroupCase):
             for before in ("creating", "updating", "deleting", "error"):
                 self.sql(f"UPDATE `{table}` SET status = '{before}' WHERE id = '{row_id}'")
                 body = {"reset_status": {"status": "available"}}
-                answer = self.user.call("POST", f"{path}/action", body)
+                answer = self.user.request("POST", f"{path}/action", body)
                 self.assertEqual(403, answer.status_code, answer.text)
-                self.running.admin_call("POST", f"{path}/action", body)
-                self.assertEqual("available", shared.status_of(self.user.call("GET", path)))
-        self.user.call("DELETE", f"/cgsnapshots/{taken}").raise_for_status()
-        self.user.wait(f"/cgsnapshots/{taken}", "gone")
+                self.running.admin().post(f"{path}/action", body)
+                self.assertEqual("available", self.user.status(path))
+        self.user.delete(f"/cgsnapshots/{taken}")
+        self.user.wait_for(f"/cgsnapshots/{taken}", "gone")
 
     def test_a_group_without_a_backend_is_deleted(self) -> None:
         group = self.group()
         self.sql(f"UPDATE `groups` SET status = 'error', host = NULL WHERE id = '{group}'")
-        answer = self.user.call("DELETE", f"/consistencygroups/{group}")
+        answer = self.user.request("DELETE", f"/consistencygroups/{group}")
         self.assertEqual(202, answer.status_code, answer.text)
-        self.user.wait(f"/consistencygroups/{group}", "gone")
+        self.user.wait_for(f"/consistencygroups/{group}", "gone")
 
     def test_a_group_that_is_being_made_is_not_deleted_by_force(self) -> None:
         group = self.group()
         for status in ("creating", "updating", "deleting"):
             self.sql(f"UPDATE `groups` SET status = '{status}' WHERE id = '{group}'")
-            answer = self.user.call(
+            answer = self.user.request(
                 "POST",
                 f"/consistencygroups/{group}/delete",
                 {"consistencygroup": {"force": True}},
@@ -138,8 +136,8 @@ class FailureTest(GroupCase):
 
     def test_what_is_not_available_is_no_source(self) -> None:
         group, _volume = self.group_with_volume()
-        taken = self.user.create("/cgsnapshots", "cgsnapshot", {"consistencygroup_id": group})
-        self.user.wait(f"/cgsnapshots/{taken}")
+        taken = self.user.create("/cgsnapshots", {"cgsnapshot": {"consistencygroup_id": group}})
+        self.user.wait_for(f"/cgsnapshots/{taken}", "available")
         from_source = "/consistencygroups/create_from_src", "consistencygroup-from-src"
         for table, row_id, (path, key), source in (
             ("groups", group, ("/cgsnapshots", "cgsnapshot"), "consistencygroup_id"),
@@ -147,7 +145,7 @@ class FailureTest(GroupCase):
             ("group_snapshots", taken, from_source, "cgsnapshot_id"),
         ):
             self.sql(f"UPDATE `{table}` SET status = 'error' WHERE id = '{row_id}'")
-            answer = self.user.call("POST", path, {key: {source: row_id}})
+            answer = self.user.request("POST", path, {key: {source: row_id}})
             self.sql(f"UPDATE `{table}` SET status = 'available' WHERE id = '{row_id}'")
             self.assertEqual(400, answer.status_code)
             self.assertIn(f"{row_id} is error; it must be available.", answer.text)
@@ -157,10 +155,10 @@ class MembersTest(GroupCase):
     """A volume is in one group only, and a group never stays in ``updating``."""
 
     def volume(self) -> str:
-        return self.user.create("/volumes", "volume", {"size": 1, "volume_type": "gold"})
+        return self.user.create("/volumes", {"volume": {"size": 1, "volume_type": "gold"}})
 
     def update(self, group: str, **changes: str) -> requests.Response:
-        return self.user.call(
+        return self.user.request(
             "PUT", f"/consistencygroups/{group}", {"consistencygroup": {**changes}}
         )
 
@@ -177,22 +175,22 @@ class MembersTest(GroupCase):
         )
         self.assertEqual([202, 400, 400, 400], codes)
         for group in groups:
-            self.user.wait(f"/consistencygroups/{group}")
+            self.user.wait_for(f"/consistencygroups/{group}", "available")
 
     def test_a_member_that_is_removed_eight_times_at_once_is_removed_once(self) -> None:
         for _ in range(4):
             group, volume = self.group_with_volume()
             codes = self.at_once([functools.partial(self.update, group, remove_volumes=volume)] * 8)
             self.assertEqual([202, *[400] * 7], codes)
-            self.user.wait(f"/consistencygroups/{group}")
+            self.user.wait_for(f"/consistencygroups/{group}", "available")
 
     def test_a_volume_that_joins_a_group_is_not_deleted_meanwhile(self) -> None:
         for _ in range(6):
             group, volume = self.group(), self.volume()
             self.update(group, add_volumes=volume).raise_for_status()
-            answer = self.user.call("DELETE", f"/volumes/{volume}")
+            answer = self.user.request("DELETE", f"/volumes/{volume}")
             self.assertEqual(400, answer.status_code)
-            self.user.wait(f"/consistencygroups/{group}")
+            self.user.wait_for(f"/consistencygroups/{group}", "available")
 
     def test_a_volume_of_another_backend_is_named(self) -> None:
         group, volume = self.group(), self.volume()
@@ -200,7 +198,7 @@ class MembersTest(GroupCase):
         answer = self.update(group, name="new", add_volumes=volume)
         self.assertEqual(400, answer.status_code)
         self.assertIn(f"Volume {volume} is on another backend", answer.text)
-        shown = self.user.call("GET", f"/consistencygroups/{group}").json()["consistencygroup"]
+        shown = self.user.get(f"/consistencygroups/{group}")["consistencygroup"]
         self.assertEqual(("available", None), (shown["status"], shown["name"]))
 
 
@@ -219,7 +217,7 @@ class ListTest(GroupCase):
     def _selects(self, path: str) -> int:
         """SELECTs that the server ran meanwhile, periodic ones of Cinder's processes included."""
         before = self._counter()
-        self.user.call("GET", path).raise_for_status()
+        self.user.get(path)
         return self._counter() - before
 
     def _counter(self) -> int:
@@ -232,17 +230,17 @@ class Version2Test(GroupCase):
 
     def test_links_lead_back_to_version_2(self) -> None:
         _group, volume = self.group_with_volume()
-        shown = self.user.call("GET", f"/volumes/{volume}", version="v2").json()["volume"]
+        shown = self.user.request("GET", f"/volumes/{volume}", version="v2").json()["volume"]
         links = {link["rel"]: link["href"] for link in shown["links"]}
         self.assertIn(f"/v2/{self.user.project}/volumes/{volume}", links["self"])
 
     def test_a_microversion_means_nothing(self) -> None:
-        answer = self.user.call("GET", "/groups", version="v2")
+        answer = self.user.request("GET", "/groups", version="v2")
         self.assertEqual(404, answer.status_code)
 
     def test_the_root_says_which_version_it_is(self) -> None:
         self.user.project = ""
-        answer = self.user.call("GET", "", version="v2")
+        answer = self.user.request("GET", "", version="v2")
         self.assertEqual(["v2.0"], [each["id"] for each in answer.json()["versions"]])
 
 
@@ -262,23 +260,22 @@ class OwnDeploymentTest(base.BaseTestCase):
                 },
             )
         )
-        user = shared.Client(running)
-        answer = user.call("GET", "/consistencygroups")
+        user = shared.client(running)
+        answer = user.request("GET", "/consistencygroups")
         self.assertEqual(403, answer.status_code)
         self.assertIn("consistencygroup:get_all", answer.text)
         group = user.create(
-            "/consistencygroups", "consistencygroup", {"volume_types": "__DEFAULT__"}
+            "/consistencygroups", {"consistencygroup": {"volume_types": "__DEFAULT__"}}
         )
         user.create(
             "/volumes",
-            "volume",
-            {"size": 1, "volume_type": "__DEFAULT__", "consistencygroup_id": group},
+            {"volume": {"size": 1, "volume_type": "__DEFAULT__", "consistencygroup_id": group}},
         )
-        answer = user.call("POST", "/cgsnapshots", {"cgsnapshot": {"consistencygroup_id": group}})
+        answer = user.request(
+            "POST", "/cgsnapshots", {"cgsnapshot": {"consistencygroup_id": group}}
+        )
         snapshot = answer.json()["cgsnapshot"]["id"]
-        user.wait(f"/cgsnapshots/{snapshot}", "error")
-        user.call("DELETE", f"/cgsnapshots/{snapshot}").raise_for_status()
-        user.wait(f"/cgsnapshots/{snapshot}", "gone")
-        self.assertEqual(
-            "available", shared.status_of(user.call("GET", f"/consistencygroups/{group}"))
-        )
+        user.wait_for(f"/cgsnapshots/{snapshot}", "error")
+        user.delete(f"/cgsnapshots/{snapshot}")
+        user.wait_for(f"/cgsnapshots/{snapshot}", "gone")
+        self.assertEqual("available", user.status(f"/consistencygroups/{group}"))

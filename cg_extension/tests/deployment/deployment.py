@@ -7,6 +7,7 @@ file. ``POOL`` is one backend that two of them serve (active-active).
 
 import configparser
 import dataclasses
+import itertools
 import os
 import pathlib
 import tempfile
@@ -16,10 +17,11 @@ from typing import Any
 
 import fixtures
 import kombu
+import requests
 
 from cg_extension.reference.service import manager_client
-from cg_extension.tests import databases, waiting
-from cg_extension.tests.deployment import client, processes, servers, warm
+from cg_extension.tests import databases, http_client, waiting
+from cg_extension.tests.deployment import processes, servers, warm
 
 # Entry points that only deployments of tests have, as another vendor's package would bring them.
 _TEST_DRIVERS = """
@@ -126,9 +128,10 @@ class Deployment(fixtures.Fixture):
         """All of them, whether they run or not."""
         return [*self.apis.values(), *self.managers.values()]
 
-    def connect(self, project: str, roles: str = "admin") -> client.Client:
-        """A client of all API processes; the caller closes it."""
-        return client.Client(self.endpoints, project, roles)
+    def connect(self, project: str, roles: str = "admin") -> http_client.Client:
+        """A client that goes from one API process to the next."""
+        endpoints = itertools.cycle(self.endpoints)
+        return http_client.Client(lambda: next(endpoints), project, f"user:{project}:{roles}")
 
     def host(self, spec: ManagerSpec) -> str:
         """``host@backend`` of a manager."""
@@ -167,18 +170,17 @@ class Deployment(fixtures.Fixture):
         :raises RuntimeError: a process has ended by itself.
         """
         for endpoint in self.endpoints:
-            admin = client.Client([endpoint], "admin")
-            self.addCleanup(admin.close)
+            admin = http_client.Client(lambda e=endpoint: e, "admin", "user:admin:admin")
             waiting.eventually(lambda c=admin: self._is_up(c), f"{endpoint} is up", timeout, 0.2)
 
-    def _is_up(self, admin: client.Client) -> bool:
+    def _is_up(self, admin: http_client.Client) -> bool:
         for process in self.all_processes():
             process.check()
         try:
-            answer = admin.call("GET", "/os-services")
-        except client.NoAnswer:
+            answer = admin.request("GET", "/os-services")
+            services = answer.json().get("services", ())
+        except requests.RequestException:
             return False
-        services = answer.body.get("services", ())
         up = {service["host"] for service in services if service["state"] == "up"}
         return up == {self.host(spec) for spec in self._specs}
 

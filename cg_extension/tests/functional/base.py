@@ -2,7 +2,6 @@
 """Starts ``cg-standalone`` as a real process with a state of its own, and talks HTTP to it."""
 
 import configparser
-import dataclasses
 import os
 import pathlib
 import re
@@ -11,13 +10,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import fixtures
-import requests
 from oslotest import base
 from testtools import content
 
+from cg_extension.tests import http_client
 from cg_extension.tests.deployment import warm
 
 _PROGRAM = "cg_extension.cmd.standalone:main"
@@ -28,8 +26,6 @@ _STOP_TIMEOUT = 30
 
 # What may last longer than a test must not be in the directory that oslotest makes for one.
 TEMPORARY = tempfile.gettempdir()
-
-TRANSIENT = frozenset({"creating", "updating", "deleting"})
 
 
 class Standalone(fixtures.Fixture):
@@ -128,86 +124,15 @@ class Standalone(fixtures.Fixture):
         assert self._process is not None
         self._process.send_signal(number)
 
-    def client(self, project: str = "demo", user: str = "tester", roles: str = "") -> "Client":
+    def client(
+        self, project: str = "demo", user: str = "tester", roles: str = ""
+    ) -> http_client.Client:
         """A client with a ``noauth`` token; an administrator unless ``roles`` are given."""
-        return Client(self, project, user, roles)
+        token = ":".join(filter(None, [user, project, roles]))
+        return http_client.Client(lambda: self.url, project, token)
 
     def _log_bytes(self) -> bytes:
         return self.log_file.read_bytes() if self.log_file.exists() else b""
-
-
-@dataclasses.dataclass(frozen=True)
-class Client:
-    """JSON over HTTP as one user of one project."""
-
-    service: Standalone
-    project: str
-    user: str
-    roles: str
-
-    def request(
-        self, method: str, path: str, body: object | None = None, **options: Any
-    ) -> requests.Response:
-        """Call ``/v3/PROJECT`` + ``path``, whatever the status of the answer."""
-        token = ":".join(filter(None, [self.user, self.project, self.roles]))
-        return requests.request(
-            method,
-            f"{self.service.url}/v3/{self.project}{path}",
-            json=body,
-            headers={"X-Auth-Token": token},
-            timeout=30,
-            **options,
-        )
-
-    def get(self, path: str) -> Any:
-        """The decoded answer of a GET that succeeds."""
-        return self._checked(self.request("GET", path))
-
-    def post(self, path: str, body: object | None = None) -> Any:
-        """The decoded answer of a POST that succeeds."""
-        return self._checked(self.request("POST", path, body))
-
-    def put(self, path: str, body: object) -> Any:
-        """The decoded answer of a PUT that succeeds."""
-        return self._checked(self.request("PUT", path, body))
-
-    def delete(self, path: str) -> None:
-        """A DELETE that succeeds."""
-        self._checked(self.request("DELETE", path))
-
-    def wait(self, path: str, timeout: float = 30) -> dict[str, Any] | None:
-        """The resource at ``path`` once nothing is under way on it; None when it is gone."""
-        deadline = time.monotonic() + timeout
-        while True:
-            answer = self.request("GET", path)
-            if answer.status_code == 404:
-                return None
-            (resource,) = self._checked(answer).values()
-            if resource["status"] not in TRANSIENT:
-                return dict(resource)
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{path} is still {resource['status']}")
-            time.sleep(0.02)
-
-    def create(self, path: str, body: Mapping[str, Any], status: str = "available") -> str:
-        """POST ``body`` to ``path`` and wait; gives the id of what came into being.
-
-        :raises AssertionError: its status is not ``status`` at the end.
-        """
-        (resource,) = self.post(path, body).values()
-        collection = "/" + path.split("/")[1]
-        ended = self.wait(f"{collection}/{resource['id']}")
-        if ended is None or ended["status"] != status:
-            raise AssertionError(f"{path}: {ended}")
-        return str(resource["id"])
-
-    @staticmethod
-    def _checked(answer: requests.Response) -> Any:
-        if not answer.ok:
-            raise AssertionError(
-                f"{answer.request.method} {answer.url}: {answer.status_code} {answer.text}"
-            )
-        return answer.json() if answer.content else None
 
 
 class FunctionalTest(base.BaseTestCase):

@@ -11,7 +11,7 @@ from cinderclient.v3 import client as cinder_client
 from keystoneauth1 import session
 from openstack import exceptions as sdk_exceptions
 
-from cg_extension.tests import waiting
+from cg_extension.tests import http_client, waiting
 from cg_extension.tests.functional import base
 
 
@@ -23,7 +23,7 @@ class CinderClientTest(base.FunctionalTest):
         self.cinder = cinder_client.Client("3", session=session.Session(auth=auth))
 
     def settled(self, manager: Any, id: str) -> Any:
-        while (found := manager.get(id)).status in base.TRANSIENT:
+        while (found := manager.get(id)).status in http_client.UNDER_WAY:
             time.sleep(0.05)
         self.assertEqual("available", found.status)
         return found

@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from cg_extension.tests import waiting
+from cg_extension.tests import http_client, waiting
 from cg_extension.tests.functional import base
 
 TYPE = "__DEFAULT__"
@@ -84,7 +84,7 @@ class RacesTest(base.FunctionalTest):
         """Every group, snapshot and volume reaches a status in which nothing is under way."""
         for kind in ("consistencygroups", "cgsnapshots", "volumes", "snapshots"):
             waiting.eventually(
-                lambda kind=kind: not base.TRANSIENT & set(self._statuses(kind)),
+                lambda kind=kind: not http_client.UNDER_WAY & set(self._statuses(kind)),
                 f"all {kind} settled: {self._statuses(kind)}",
             )
 

@@ -29,7 +29,6 @@ class PoolTestCase(base.BaseTestCase):
         super().setUp()
         self.running = self.useFixture(self._deployment())
         self.client = self.running.connect(uuid.uuid4().hex)
-        self.addCleanup(self.client.close)
         self.volumes = self.running.volumes_path(POOL_A)
         self.managers = self.running.managers
 
@@ -49,9 +48,9 @@ class ActiveActiveTests:
     """Two managers of one backend."""
 
     def test_each_operation_is_carried_out_once(self) -> None:
-        created = [self.client.create("volumes", size=1) for _ in range(60)]
+        created = [self.client.begin("volumes", size=1) for _ in range(60)]
         for volume_id in created:
-            self.client.wait("volumes", volume_id, "available")
+            self.client.wait_for(f"/volumes/{volume_id}", "available")
         attempts = self.attempts()
         self.assertEqual(set(created), set(attempts))
         self.assertEqual({1}, {len(each) for each in attempts.values()}, attempts)
@@ -60,13 +59,13 @@ class ActiveActiveTests:
 
     def test_a_manager_that_dies_is_replaced_by_the_other(self) -> None:
         self.managers["pool-a"].kill()
-        volume_id = self.client.create("volumes", size=1)
-        self.client.wait("volumes", volume_id, "available")
+        volume_id = self.client.begin("volumes", size=1)
+        self.client.wait_for(f"/volumes/{volume_id}", "available")
 
     def test_an_api_process_that_dies_takes_nothing_accepted_with_it(self) -> None:
         for process in self.managers.values():
             process.pause()
-        created = [self.client.create("volumes", size=1) for _ in range(4)]
+        created = [self.client.begin("volumes", size=1) for _ in range(4)]
         for process in self.running.apis.values():
             process.kill()
             process.start()
@@ -74,7 +73,7 @@ class ActiveActiveTests:
             process.resume()
         self.running.wait_until_up()
         for volume_id in created:
-            self.client.wait("volumes", volume_id, "available")
+            self.client.wait_for(f"/volumes/{volume_id}", "available")
 
 
 class FencingTests:
@@ -87,7 +86,7 @@ class FencingTests:
         self.volumes.mkdir(exist_ok=True)
         self.gate = self.volumes / GATE
         self.gate.touch()
-        self.volume_id = self.client.create("volumes", size=1)
+        self.volume_id = self.client.begin("volumes", size=1)
         self.first = self._wait_for_attempt(1)
 
     def _wait_for_attempt(self, number: int) -> str:
@@ -108,7 +107,7 @@ class FencingTests:
         second = self._wait_for_attempt(2)
         self.assertNotEqual(self.first, second)
         self.gate.unlink()
-        self.client.wait("volumes", self.volume_id, "available")
+        self.client.wait_for(f"/volumes/{self.volume_id}", "available")
 
     def _go_on(self) -> None:
         """Let the first manager go on, and wait until it has noticed what happened."""
@@ -121,16 +120,16 @@ class FencingTests:
         path = self.volumes / f"volume-{self.volume_id}"
         before = path.stat()
         self._go_on()
-        self.assertEqual("available", self.client.status("volumes", self.volume_id))
+        self.assertEqual("available", self.client.status(f"/volumes/{self.volume_id}"))
         after = path.stat()
         self.assertEqual(before, after)
 
     def test_a_late_manager_does_not_bring_back_what_was_deleted(self) -> None:
         self._take_over()
-        self.client.accepted("DELETE", f"/volumes/{self.volume_id}")
-        self.client.wait("volumes", self.volume_id, "gone")
+        self.client.delete(f"/volumes/{self.volume_id}")
+        self.client.wait_for(f"/volumes/{self.volume_id}", "gone")
         self._go_on()
-        self.assertEqual("gone", self.client.status("volumes", self.volume_id))
+        self.assertEqual("gone", self.client.status(f"/volumes/{self.volume_id}"))
         left = [path.name for path in self.volumes.rglob(f"*{self.volume_id}*")]
         self.assertEqual([], left)
 
@@ -139,8 +138,8 @@ class FencingTests:
         self._go_on()
         other = {"pool-a": "pool-b", "pool-b": "pool-a"}[self.first]
         self.managers[other].kill()
-        volume_id = self.client.create("volumes", size=1)
-        self.client.wait("volumes", volume_id, "available")
+        volume_id = self.client.begin("volumes", size=1)
+        self.client.wait_for(f"/volumes/{volume_id}", "available")
 
 
 class BrokerTests:
@@ -154,11 +153,11 @@ class BrokerTests:
 
     def test_without_a_broker_work_is_accepted_and_done(self) -> None:
         self.broker.crash()
-        volume_id = self.client.create("volumes", size=1)
-        self.client.wait("volumes", volume_id, "available")
+        volume_id = self.client.begin("volumes", size=1)
+        self.client.wait_for(f"/volumes/{volume_id}", "available")
         self.broker.start()
-        volume_id = self.client.create("volumes", size=1)
-        self.client.wait("volumes", volume_id, "available")
+        volume_id = self.client.begin("volumes", size=1)
+        self.client.wait_for(f"/volumes/{volume_id}", "available")
 
 
 class PostgreSQLActiveActiveTest(ActiveActiveTests, PoolTestCase):

@@ -10,8 +10,8 @@ import pathlib
 import sqlite3
 from collections.abc import Iterator
 
-from cg_extension.tests import waiting
-from cg_extension.tests.deployment import client, processes
+from cg_extension.tests import http_client, waiting
+from cg_extension.tests.deployment import processes
 from cg_extension.tests.lvm.base import run
 from cg_extension.tests.power_cuts import machine
 
@@ -75,7 +75,7 @@ def database(point: pathlib.Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextlib.contextmanager
-def serving(point: pathlib.Path, log: pathlib.Path) -> Iterator[client.Client]:
+def serving(point: pathlib.Path, log: pathlib.Path) -> Iterator[http_client.Client]:
     """``cg-standalone``, ready for work; stopped in order at the end.
 
     :param log: where its output goes, outside of the guest.
@@ -98,9 +98,7 @@ def serving(point: pathlib.Path, log: pathlib.Path) -> Iterator[client.Client]:
             return "Ready for work" in log.read_text(errors="replace")[before:]
 
         waiting.eventually(is_ready, "cg-standalone ready for work", START_LIMIT)
-        with contextlib.closing(
-            client.Client([f"http://127.0.0.1:{_PORT}"], "demo", timeout=300)
-        ) as caller:
-            yield caller
+        endpoint = f"http://127.0.0.1:{_PORT}"
+        yield http_client.Client(lambda: endpoint, "demo", "user:demo:admin", timeout=300)
     finally:
         service.stop(timeout=300)

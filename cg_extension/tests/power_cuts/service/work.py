@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cg_extension.tests.deployment import client
+from cg_extension.tests import http_client
 from cg_extension.tests.lvm import writer
 from cg_extension.tests.power_cuts.service import ledger as ledgers
 from cg_extension.tests.power_cuts.service.ledger import CGSNAPSHOTS, GROUPS, SNAPSHOTS, VOLUMES
@@ -27,7 +27,6 @@ _SPARE = "spare"
 _MOST = {CGSNAPSHOTS: 3, GROUPS: 2, VOLUMES: 3, SNAPSHOTS: 2}
 _UNDER_WAY = 4
 _PAUSE = 0.2  # seconds between two looks at what is under way
-_TRANSIENT = ("creating", "updating", "deleting")
 
 _Body = dict[str, Any]
 
@@ -35,7 +34,7 @@ _Body = dict[str, Any]
 class Work:
     """The client. ``seed`` chooses what is asked for, and makes names that were not used before."""
 
-    def __init__(self, caller: client.Client, ledger: ledgers.Ledger, seed: str) -> None:
+    def __init__(self, caller: http_client.Client, ledger: ledgers.Ledger, seed: str) -> None:
         self._client = caller
         self._ledger = ledger
         self._chance = random.Random(seed)
@@ -57,7 +56,7 @@ class Work:
             volume = self._ledger.called(name)
             attachment = {"instance_uuid": volume, "mountpoint": "/dev/vdb"}
             path = f"/volumes/{volume}/action"
-            self._client.accepted("POST", path, {"os-attach": attachment})
+            self._client.post(path, {"os-attach": attachment})
 
     def go_on(self) -> None:
         """For ever."""
@@ -193,9 +192,7 @@ class Work:
         name = name or next(self._names)
         envelope = envelope or kind.removesuffix("s")
         self._ledger.begin(ledgers.Request(ledgers.CREATE, kind, name, facts))
-        answer = self._client.accepted(
-            "POST", path or f"/{kind}", {envelope: {**body, "name": name}}
-        )
+        answer = self._client.post(path or f"/{kind}", {envelope: {**body, "name": name}})
         identity: str = answer[kind.removesuffix("s")]["id"]
         self._accepted(kind, identity, needed or set())
         return identity
@@ -210,18 +207,16 @@ class Work:
         facts = {"id": group, "add": add, "remove": remove}
         self._ledger.begin(ledgers.Request(ledgers.UPDATE, GROUPS, name, facts))
         changes = {"name": name, "add_volumes": ",".join(add), "remove_volumes": ",".join(remove)}
-        self._client.accepted(
-            "PUT", f"/consistencygroups/{group}/update", {"consistencygroup": changes}
-        )
+        self._client.put(f"/consistencygroups/{group}/update", {"consistencygroup": changes})
         self._accepted(GROUPS, group, {*add, *remove})
 
     def _delete(self, kind: str, identity: str) -> None:
         self._ledger.begin(ledgers.Request(ledgers.DELETE, kind, identity))
         if kind == GROUPS:
             path = f"/{kind}/{identity}/delete"
-            self._client.accepted("POST", path, {"consistencygroup": {"force": True}})
+            self._client.post(path, {"consistencygroup": {"force": True}})
         else:
-            self._client.accepted("DELETE", f"/{kind}/{identity}")
+            self._client.delete(f"/{kind}/{identity}")
         self._accepted(kind, identity, set())
 
     def _accepted(self, kind: str, identity: str, needed: set[str]) -> None:
@@ -233,10 +228,10 @@ class Work:
     def _look(self) -> None:
         """Forget what is under way no longer."""
         for kind, identity in list(self._pending):
-            status = self._client.status(kind, identity)
+            status = self._client.status(f"/{kind}/{identity}")
             if status.startswith("error"):
                 sys.exit(f"{kind} {identity} is in {status}")
-            if status not in _TRANSIENT:
+            if status not in http_client.UNDER_WAY:
                 del self._pending[kind, identity]
 
     def _settle(self) -> None:
@@ -246,8 +241,6 @@ class Work:
 
     def _device(self, name: str) -> str:
         path = f"/volumes/{self._ledger.called(name)}/action"
-        answer = self._client.accepted(
-            "POST", path, {"os-initialize_connection": {"connector": {}}}
-        )
+        answer = self._client.post(path, {"os-initialize_connection": {"connector": {}}})
         device: str = answer["connection_info"]["data"]["device_path"]
         return device
