@@ -20,17 +20,25 @@ class Client:
     """Calls below ``/v3/{project_id}``. May be used by several threads."""
 
     def __init__(
-        self, endpoint: Callable[[], str], project: str, token: str, timeout: float = 30.0
+        self,
+        endpoint: Callable[[], str],
+        project: str,
+        token: str,
+        *,
+        timeout: float = 30.0,
+        microversion: str = "",
     ) -> None:
         """Prepare.
 
         :param endpoint: asked for each request, gives such as ``http://127.0.0.1:8776``.
         :param timeout: seconds for each answer.
+        :param microversion: that each request asks for, such as ``3.66``; the oldest if empty.
         """
         self.project = project
         self.token = token
         self._endpoint = endpoint
         self._timeout = timeout
+        self._version = {"OpenStack-API-Version": f"volume {microversion}"} if microversion else {}
 
     def request(
         self, method: str, path: str, body: object | None = None, version: str = "v3"
@@ -44,7 +52,7 @@ class Client:
             method,
             f"{self._endpoint()}/{version}/{self.project}{path}",
             json=body,
-            headers={"X-Auth-Token": self.token},
+            headers={"X-Auth-Token": self.token, **self._version},
             timeout=self._timeout,
         )
 

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What users type: the ``openstack`` client, every form of ``consistency group`` and more."""
 
-import time
 from typing import Any
 
-import requests
 from oslotest import base
 
+from cg_extension.tests import http_client, waiting
 from cg_extension.tests.cinder import shared
 from cg_extension.tests.functional import cli
 
@@ -30,6 +29,9 @@ class ClientTestCase(base.BaseTestCase):
         super().setUp()
         self.project = shared.new_project()
         self.token = shared.token(self.project, "admin", "member", "reader")
+        self.http = http_client.Client(
+            lambda: self.endpoint, self.project, self.token, microversion="3.66"
+        )
         path = self.version.partition(".")[0]
         self.client = cli.OpenStack(
             {
@@ -56,24 +58,13 @@ class ClientTestCase(base.BaseTestCase):
 
         Asked without the client, whose start takes most of a command's time.
         """
-        headers = {
-            "X-Auth-Token": self.token,
-            "OpenStack-API-Version": "volume 3.66",
-        }
-        url = f"{self.endpoint}/v3/{self.project}/{path}"
-        deadline = time.monotonic() + TIMEOUT
-        while True:
-            answer = requests.get(url, headers=headers, timeout=30)
-            if answer.status_code == 404:
-                self.assertEqual("gone", status, path)
-                return
-            answer.raise_for_status()
-            [resource] = answer.json().values()
-            if resource["status"] == status:
-                return
-            self.assertNotIn("error", resource["status"], path)
-            self.assertLess(time.monotonic(), deadline, path)
-            time.sleep(0.2)
+
+        def is_so() -> bool:
+            found = self.http.status(f"/{path}")
+            self.assertTrue(found == status or "error" not in found, f"{path} is in {found}")
+            return found == status
+
+        waiting.eventually(is_so, f"{path} {status}", TIMEOUT, 0.2)
 
     def create_volume(self, name: str) -> str:
         volume = self.document("volume", "create", "--size", "1", "--type", "gold", name)["id"]

@@ -8,14 +8,13 @@ import re
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 
 import fixtures
 from oslotest import base
 from testtools import content
 
-from cg_extension.tests import http_client
+from cg_extension.tests import http_client, waiting
 from cg_extension.tests.deployment import warm
 
 _PROGRAM = "cg_extension.cmd.standalone:main"
@@ -73,7 +72,7 @@ class Standalone(fixtures.Fixture):
     def start(self) -> None:
         """Start it and wait until it is ready for work.
 
-        :raises AssertionError: it did not come up; with its log.
+        :raises AssertionError: it ended instead; with its log.
         """
         seen = self.log_file.stat().st_size if self.log_file.exists() else 0
         with self.log_file.open("ab") as log:
@@ -88,14 +87,19 @@ class Standalone(fixtures.Fixture):
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + _START_TIMEOUT
-        while time.monotonic() < deadline and self._process.poll() is None:
-            found = _SERVING.search(self._log_bytes()[seen:].decode())
-            if found is not None:
-                self.url = f"http://{found[1]}:{found[2]}"
-                return
-            time.sleep(0.02)
-        raise AssertionError(f"cg-standalone did not come up:\n{self.log}")
+        process = self._process
+
+        def look() -> re.Match[str] | None:
+            return _SERVING.search(self._log_bytes()[seen:].decode())
+
+        waiting.eventually(
+            lambda: look() or process.poll() is not None,
+            *("cg-standalone ready for work", _START_TIMEOUT),
+        )
+        found = look()
+        if found is None:
+            raise AssertionError(f"cg-standalone did not come up:\n{self.log}")
+        self.url = f"http://{found[1]}:{found[2]}"
 
     def stop(self) -> int:
         """Stop it cleanly, if it runs; gives its exit code."""

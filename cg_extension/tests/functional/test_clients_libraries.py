@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """python-cinderclient's library and openstacksdk, as programs use them."""
 
-import time
 from typing import Any
 
 import openstack
@@ -23,8 +22,10 @@ class CinderClientTest(base.FunctionalTest):
         self.cinder = cinder_client.Client("3", session=session.Session(auth=auth))
 
     def settled(self, manager: Any, id: str) -> Any:
-        while (found := manager.get(id)).status in http_client.UNDER_WAY:
-            time.sleep(0.05)
+        waiting.eventually(
+            lambda: manager.get(id).status not in http_client.UNDER_WAY, f"{id} settled"
+        )
+        found = manager.get(id)
         self.assertEqual("available", found.status)
         return found
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 
 from cg_extension.drivers.lvm import device_mapper, engine, errors, freeze, freeze_plan, retake
+from cg_extension.tests import waiting
 from cg_extension.tests.lvm import base, callers, writer
 
 _NETLINK_KOBJECT_UEVENT = 15  # <linux/netlink.h>
@@ -62,18 +63,16 @@ class SlowMemberTest(base.LVMTestCase):
         eng.snapshot_group(self.copies(["a", "b"], "s-"))
 
     def _wait_until_frozen(self) -> None:
-        limit = time.monotonic() + 300
         device = os.path.basename(self.a)
         # LVM suspends it as well. The processes are looked for last: that takes a guest's time.
-        while not (self.control.is_suspended(device) and len(_freeze_processes()) >= 2):
-            self.assertLess(time.monotonic(), limit)
-            time.sleep(0.02)
+        waiting.eventually(
+            lambda: self.control.is_suspended(device) and len(_freeze_processes()) >= 2,
+            *("frozen", 300),
+        )
 
     def _assert_resumed_within(self, seconds: float) -> None:
-        limit = time.monotonic() + seconds
-        while self.control.is_suspended(os.path.basename(self.a)):
-            self.assertLess(time.monotonic(), limit)
-            time.sleep(0.02)
+        device = os.path.basename(self.a)
+        waiting.eventually(lambda: not self.control.is_suspended(device), "resumed", seconds)
 
     def _assert_fails_when_killed(self, chosen: slice) -> None:
         failure: list[Exception] = []

@@ -11,6 +11,7 @@ import signal
 import time
 
 from cg_extension.drivers.lvm import at_work
+from cg_extension.tests import waiting
 from cg_extension.tests.lvm import base, callers
 
 # Seconds that a write takes; LVM writes once or more to a new volume.
@@ -48,11 +49,10 @@ class OrphanTest(base.LVMTestCase):
                 ],
             )
         )
-        limit = time.monotonic() + 120
-        while "slow" not in self._devices() or not (found := _processes("lvm")):
-            self.assertLess(time.monotonic(), limit)
-            time.sleep(0.02)
-        (pid,) = found
+        waiting.eventually(
+            lambda: "slow" in self._devices() and _processes("lvm"), "lvcreate at work", 120
+        )
+        (pid,) = _processes("lvm")
         return caller, pid
 
     def _orphan(self, *how: str) -> int:
@@ -94,10 +94,9 @@ class OrphanTest(base.LVMTestCase):
             os.kill(each, signal.SIGTERM)
         self.assertEqual(0, caller.wait())
         self.assertIn("slow", self.eng.volumes())
-        limit = time.monotonic() + 60
-        while helpers.keys() & _processes("privsep-helper"):
-            self.assertLess(time.monotonic(), limit)
-            time.sleep(0.1)
+        waiting.eventually(
+            lambda: not helpers.keys() & _processes("privsep-helper"), "no helper", 60, 0.1
+        )
 
 
 class AtWorkTest(base.LVMTestCase):

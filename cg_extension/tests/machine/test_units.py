@@ -7,11 +7,10 @@ The pool lies on a device that can be made slow, so that a group snapshot takes 
 import os
 import pathlib
 import signal
-import time
-from collections.abc import Callable
 
 import fixtures
 
+from cg_extension.tests import waiting
 from cg_extension.tests.lvm import base, writer
 from cg_extension.tests.machine import service
 
@@ -58,7 +57,7 @@ class Units:
         with writer.Writer(self._devices(volumes)):
             self.vg.make_odd("delay", "0", *self.vg.odd_place, _DELAY)
             cgsnapshot = self._take(group)
-            self._until(_snapshots_are_being_made)
+            waiting.eventually(_snapshots_are_being_made, "snapshots", PATIENCE)
             self._assert_stops_in_order()
             self.vg.make_odd("linear")
         self._assert_ends_well(volumes, cgsnapshot)
@@ -68,10 +67,13 @@ class Units:
         main = int(self.service.property("MainPID"))
         with writer.Writer(self._devices(volumes)):
             cgsnapshot = self._take(group)
-            self._until(lambda: any("freeze.py" in line for line in self.service.helpers()))
+            waiting.eventually(
+                lambda: any("freeze.py" in line for line in self.service.helpers()),
+                *("a freezer", PATIENCE),
+            )
             os.kill(main, signal.SIGKILL)
-            self._until(lambda: self.service.property("NRestarts") == "1")
-            self._until(lambda: self.service.property("ActiveState") == "active")
+            self._wait_for_property("NRestarts", "1")
+            self._wait_for_property("ActiveState", "active")
             self._assert_available(f"/cgsnapshots/{cgsnapshot}")
         self._assert_none_was_killed()
         self._assert_ends_well(volumes, cgsnapshot)
@@ -79,10 +81,14 @@ class Units:
     def _start_with_group(self) -> tuple[str, list[str]]:
         """Make a group as soon as the unit is active; its id, and the names of its volumes."""
         base.run("systemctl", "start", "--no-block", service.UNIT)
-        while (state := self.service.property("ActiveState")) != "active":
-            self.assertEqual("activating", state)
+
+        def is_active() -> bool:
+            state = self.service.property("ActiveState")
+            self.assertIn(state, ("activating", "active"))
             self.assertEqual("0", self.service.property("NRestarts"))
-            time.sleep(0.5)
+            return state == "active"
+
+        waiting.eventually(is_active, "active", PATIENCE, 0.5)
         self.assertIn("Ready for work: up:", self.service.property("StatusText"))
         group = self._create("/consistencygroups", {"consistencygroup": {"volume_types": TYPE}})
         volume = {"size": 1, "volume_type": TYPE, "consistencygroup_id": group}
@@ -106,11 +112,10 @@ class Units:
         ended = self.client.wait(path, PATIENCE)
         self.assertEqual("available", ended and ended["status"], ended)
 
-    def _until(self, condition: Callable[[], bool]) -> None:
-        limit = time.monotonic() + PATIENCE
-        while not condition():
-            self.assertLess(time.monotonic(), limit)
-            time.sleep(0.02)
+    def _wait_for_property(self, name: str, value: str) -> None:
+        waiting.eventually(
+            lambda: self.service.property(name) == value, f"{name} = {value}", PATIENCE, 0.5
+        )
 
     def _assert_stops_in_order(self) -> None:
         took = self.service.stop()

@@ -5,13 +5,13 @@ import errno
 import fcntl
 import os
 import threading
-import time
 from unittest import mock
 
 import fixtures
 from oslotest import base
 
 from cg_extension.drivers.file import leases
+from cg_extension.tests import waiting
 
 
 class ReadLeaseTest(base.BaseTestCase):
@@ -50,15 +50,15 @@ class ReadLeaseTest(base.BaseTestCase):
         lease = leases.ReadLease(file)
         arrival = threading.Thread(target=lambda: self.opened(os.O_WRONLY))
         arrival.start()
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
+
+        def is_noticed() -> bool:
             try:
                 lease.check()
             except leases.WriterPresent:
-                break
-            time.sleep(0.01)
-        else:
-            self.fail("the writer went unnoticed")
+                return True
+            return False
+
+        waiting.eventually(is_noticed, "the writer noticed", pause=0.01)
         self.assertTrue(arrival.is_alive())
         os.close(file)
         arrival.join(30)
