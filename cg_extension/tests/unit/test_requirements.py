@@ -3,6 +3,7 @@
 
 import ast
 import configparser
+import functools
 import pathlib
 import re
 import sys
@@ -42,6 +43,19 @@ def _imported(path: pathlib.Path) -> Iterator[str]:
         yield from {name.partition(".")[0] for name in names} - known
 
 
+@functools.cache
+def _candidates() -> dict[str, list[set[str]]]:
+    """For each module and each of its imports, the distributions that bring the package."""
+    # Cinder is not there, whatever its packages would be called.
+    installed = {**metadata.packages_distributions(), "cinder": ["cinder"]}
+    installed.setdefault("oslo_service", ["oslo.service"])
+    return {
+        name: [set(map(_normalized, installed[package])) for package in _imported(path)]
+        for path in ROOT.rglob("*.py")
+        if not (name := str(path.relative_to(ROOT))).startswith("tests/")
+    }
+
+
 class RequirementsTest(base.BaseTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -50,16 +64,10 @@ class RequirementsTest(base.BaseTestCase):
         self.plugin = _required(setup["options"]["install_requires"])
         self.reference = _required(setup["options.extras_require"]["reference"])
         self.imported: dict[str, set[str]] = {}
-        # Cinder is not there, whatever its packages would be called.
-        installed = {**metadata.packages_distributions(), "cinder": ["cinder"]}
-        installed.setdefault("oslo_service", ["oslo.service"])
-        for path in ROOT.rglob("*.py"):
-            name = str(path.relative_to(ROOT))
-            if not name.startswith("tests/"):
-                for package in _imported(path):
-                    candidates = set(map(_normalized, installed[package]))
-                    wanted = candidates & (self.plugin | self.reference) or candidates
-                    self.imported.setdefault(name, set()).update(wanted)
+        for name, packages in _candidates().items():
+            for candidates in packages:
+                wanted = candidates & (self.plugin | self.reference) or candidates
+                self.imported.setdefault(name, set()).update(wanted)
 
     def _of_plugin(self, name: str) -> bool:
         return name in IN_EVERY_PROCESS or name.split("/")[0] not in REFERENCE

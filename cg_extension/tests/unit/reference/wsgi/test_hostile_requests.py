@@ -40,9 +40,13 @@ ACTIONS = (
     *("os-attach", "os-detach", "os-reset_status", "os-force_delete"),
     *("os-initialize_connection", "os-terminate_connection"),
 )
+IN_ACTIONS = (
+    *("instance_uuid", "host_name", "mountpoint", "mode", "attachment_id", "connector"),
+    *("status", "attach_status"),
+)
 INNER = (
     *("size", "name", "description", "metadata", "volume_type", "snapshot_id", "volume_id"),
-    *("status", "attach_status", "host_name", "connector", "volumes", "is_public", "extra_specs"),
+    *("volumes", "is_public", "extra_specs"),
 )
 IDS = ("none", "%00", "%ff", "%F0%9F%98%80", "x" * 300)
 QUERIES = ("limit=-1", "limit=x", "marker=x", "sort=x", "status=%00", "offset=99999999999999999999")
@@ -61,9 +65,9 @@ def _bodies(path: str) -> Iterator[bytes]:
         text = json.dumps(value)
         for key in keys:
             yield f'{{"{key}": {text}}}'.encode()
-            for inner in INNER:
+            for inner in IN_ACTIONS if last == "action" else INNER:
                 yield f'{{"{key}": {{"{inner}": {text}}}}}'.encode()
-        for key in ("host", "binary", "disabled_reason"):
+        for key in ("host", "binary", "disabled_reason") if "os-services" in path else ():
             yield f'{{"host": "h", "binary": "b", "{key}": {text}}}'.encode()
 
 

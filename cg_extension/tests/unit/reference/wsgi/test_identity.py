@@ -58,23 +58,23 @@ class FaultTest(IdentityTestCase):
         self.assert_fault(self._call(None), 401, "unauthorized")
 
     def test_nor_is_one_that_fails_or_refuses_to_check(self) -> None:
+        self.load_keystone(http_request_max_retries=0)
         for status in (400, 401, 403, 429, 500, 502, 503):
             with self.subTest(status=status):
-                self.load_keystone(http_request_max_retries=0)
                 self.keystone.failures = {CHECK: (status, "no")}
                 self._assert_away(self._call())
 
     def test_nor_is_one_that_does_not_let_this_service_in(self) -> None:
+        self.load_keystone(http_request_max_retries=0)
         for status in (400, 401, 403, 404, 500, 503):
             with self.subTest(status=status):
-                self.load_keystone(http_request_max_retries=0)
                 self.keystone.failures = {LOGIN: (status, "no")}
                 self._assert_away(self._call())
 
     def test_nor_is_what_answers_in_the_place_of_one(self) -> None:
+        self.load_keystone()
         for body in ("<html>Log in</html>", "{}", '{"token": {}}', "[]"):
             with self.subTest(body=body):
-                self.load_keystone()
                 self.keystone.failures = {CHECK: (200, body)}
                 self._assert_away(self._call())
 
