@@ -22,8 +22,10 @@ OWN_CONFIGURATION = "CG_TEST_OWN_LVM_CONF"
 
 
 def run(*command: str, check: bool = True) -> str:
-    """Run a command; its output, and on failure its complaint in the exception."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    """Run a command that has nobody to ask; its output, and on failure its complaint, too."""
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     if check and done.returncode:
         raise AssertionError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
     return done.stdout

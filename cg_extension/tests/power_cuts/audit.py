@@ -50,7 +50,9 @@ def findings(journal: journals.Journal) -> Iterator[str]:
             yield f"{name} was deleted, and is there"
         expected = [f"{volume}.{name}" for volume in machine.VOLUMES]
         if set(volumes) == set(expected):
-            run("lvchange", "-ay", "-K", *(f"{machine.GROUP}/{volume}" for volume in expected))
+            paths = [f"{machine.GROUP}/{volume}" for volume in expected]
+            # It asks before it activates a thick snapshot: that is its origin's affair, too.
+            run("lvchange", "--yes", "-ay", "-K", *paths)
             yield from machine.faults(expected)
         else:
             yield f"{name} has only {sorted(volumes)}"
