@@ -5,13 +5,14 @@
 ``run_long.py [PART…]`` runs those parts, or all, each within its time limit, and writes what came
 of them to docs/tested.md; rows of parts that were not run stay. A part is a command. It succeeds
 with status 0, and its output tells the rest: a line ``platform: SYSTEM; LVM …; Linux …; Python …``
-(or the part says where it runs) and at last ``N passed, N failed, N skipped``, if it counts.
+where it runs in a guest, and at last ``N passed, N failed, N skipped``, if it counts.
 """
 
 import dataclasses
 import datetime
 import os
 import pathlib
+import platform
 import re
 import signal
 import subprocess
@@ -39,15 +40,19 @@ _PLATFORM = re.compile(r"^platform: (.*)$", re.MULTILINE)
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A command of ``tools/`` with its time limit in seconds.
-
-    ``platform`` is for one that prints none: system, LVM, Linux and Python, with semicolons.
-    """
+    """A command of ``tools/`` with its time limit in seconds."""
 
     name: str
     command: Sequence[str]
     limit: float
-    platform: str = ""
+
+
+def _tests(environment: str) -> list[str]:
+    return [sys.executable, "tools/run_tests.py", environment]
+
+
+def _tox(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "tox", *arguments]
 
 
 def _lvm(*arguments: str) -> list[str]:
@@ -58,7 +63,10 @@ def _power_cuts(kind: str, *arguments: str) -> list[str]:
     return [sys.executable, "tools/guest/power_cuts.py", "--kind", kind, *arguments]
 
 
+_IN_UML = (sys.executable, "tools/guest/uml.py", "--release", "trixie")
 _IN_QEMU = ("--kind", "qemu", "--timeout", "5000")
+# An environment that has what the tests need, for a script of ours.
+_PYTHON = ("exec", "-e", "functional", "--", "python", "-W", "ignore")
 _DEVICES_FILE = "devices { use_devicesfile=1 }"
 PARTS = (
     *(
@@ -117,8 +125,7 @@ PARTS = (
         Part(
             f"lost writes, replayed flush by flush, on trixie, {volumes} volumes",
             [
-                *(sys.executable, "tools/guest/uml.py", "--release", "trixie"),
-                *("--memory", "4G", "--timeout", "10000", "--", "python", "-W", "ignore"),
+                *(*_IN_UML, "--memory", "4G", "--timeout", "10000", "--", "python", "-W", "ignore"),
                 *("-m", "cg_extension.tests.power_cuts.lost_writes", volumes, "1"),
             ],
             10800,
@@ -132,6 +139,28 @@ PARTS = (
             5400,
         )
         for release, python in (("bookworm", "3.11"), ("trixie", "3.13"))
+    ),
+    Part("Cinder 28 on Python 3.11", _tests("cinder28"), 5400),
+    Part("functional tests, at every death", _tests("functional"), 5400),
+    Part(
+        "chaos, 20 seeds, on PostgreSQL and MariaDB",
+        _tox("run", "-e", "chaos", "--", "--seeds", "1-20"),
+        7200,
+    ),
+    *(
+        Part(f"benchmark {name}, as briefly as it runs", command, 1800)
+        for name, command in (
+            ("api.py", _tox("run", "-e", "bench", "--", "--rounds=1", "--seconds=1")),
+            ("million.py", _tox(*_PYTHON, "tools/bench/million.py", "--counts", "100", "1000")),
+            ("soak.py", _tox(*_PYTHON, "tools/bench/soak.py", "--requests=5000")),
+            (
+                "group_snapshot.py",
+                [
+                    *(*_IN_UML, "--", "python", "-W", "ignore", "tools/bench/group_snapshot.py"),
+                    *("--members=2", "--rounds=1", "/tmp/brief"),
+                ],
+            ),
+        )
     ),
 )
 
@@ -170,17 +199,25 @@ def run(part: Part) -> tuple[bool, str]:
 
 def row(part: Part, succeeded: bool, output: str, seconds: float, commit: str) -> str:
     """A part's line of the report."""
-    platforms = _PLATFORM.findall(output) or [part.platform]
-    facts = [fact.strip() for fact in platforms[-1].split(";")]
-    system, *versions = [*facts, "", "", "", ""][:4]
-    versions = [version.partition(" ")[2] or version for version in versions]
+    system, _, programs = (_PLATFORM.findall(output) or [_here()])[-1].partition(";")
+    versions = dict(each.split(maxsplit=1) for each in programs.split(";") if each)
     counted = _COUNTED.findall(output)
     result = counted[-1] if counted else ""
     if not succeeded:
         result = f"**failed** {result}"
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
-    cells = [part.name, system, *versions, commit, date, f"{seconds / 60:.0f} min"]
+    where = [system, *(versions.get(name, "") for name in ("LVM", "Linux", "Python"))]
+    cells = [part.name, *where, commit, date, f"{seconds / 60:.0f} min"]
     return f"| {' | '.join([*cells, (result or 'passed').strip()])} |"
+
+
+def _here() -> str:
+    """This machine, as guests say what they are."""
+    system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    return (
+        f"{system}, {os.cpu_count()} processor(s); Linux {platform.release()}; "
+        f"Python {platform.python_version()}"
+    )
 
 
 def _commit() -> str:
