@@ -6,7 +6,6 @@ in the unit tests of that.
 """
 
 import contextlib
-import os
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
@@ -347,12 +346,11 @@ class RefusedThinTest(SpecialVolumesTestCase):
 def _moved(vg: base.VolumeGroupFixture) -> Iterator[None]:
     """A time in which what is on the first device is being moved off it."""
     command = ["pvmove", "--interval", "600", vg.loops[0]]
-    move = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    move = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        while not os.path.exists(f"/dev/mapper/{vg.device_prefix}pvmove0"):
-            assert move.poll() is None
-            time.sleep(0.1)
-        time.sleep(0.5)
+        # It tells how far it is when it has written all that it writes for a while.
+        assert move.stdout is not None
+        assert "Moved" in move.stdout.readline()
         yield
     finally:
         move.kill()
