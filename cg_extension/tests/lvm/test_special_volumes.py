@@ -51,6 +51,15 @@ class SpecialVolumesTestCase(base.LVMTestCase):
         self.eng.delete(f"{prefix}-{name}" for prefix in "sc" for name in names)
         self.assert_sound(self.eng, [*names, *others])
 
+    def make_external_origin(self, name: str, of: str) -> None:
+        """Make a thick volume the read-only origin of a new thin one."""
+        path = f"{self.vg.name}/{name}"
+        # Where udev has new volume groups activated, that may be still to come.
+        base.run("lvchange", "--setautoactivation", "n", path)
+        base.run("lvchange", "--activate", "n", path)
+        base.run("lvchange", "--permission", "r", path)
+        base.run("lvcreate", "-s", "--name", of, "--thinpool", "pool", path)
+
     def assert_refused(self, reason: str, name: str = "special") -> None:
         """Group snapshots and clones with ``name`` are refused, and nothing has changed."""
         before = self._state()
@@ -106,11 +115,8 @@ class ThickTest(SpecialVolumesTestCase):
         self.make_thick()
         with open(self.eng.device_path("special"), "r+b") as device:
             device.write(b"kept")
-        path = f"{self.vg.name}/special"
-        base.run("lvchange", "--activate", "n", path)
-        base.run("lvchange", "--permission", "r", path)
         self.make("--type", "thin-pool", "--size", "16M", self.vg.name, name="pool")
-        base.run("lvcreate", "-s", "--name", "thin", "--thinpool", "pool", path)
+        self.make_external_origin("special", of="thin")
         names = ["plain", "special"]
         self.eng.snapshot_group(self.copies(names, "s-"))
         self.eng.clone_group(self.copies(names, "c-"))
@@ -169,11 +175,8 @@ class ThinTest(SpecialVolumesTestCase):
         self._assert_pool_works()
 
     def test_one_with_an_external_origin_works(self) -> None:
-        vg = self.vg.name
         self.make_thick(name="old")
-        base.run("lvchange", "--activate", "n", f"{vg}/old")
-        base.run("lvchange", "--permission", "r", f"{vg}/old")
-        base.run("lvcreate", "-s", "--name", "special", "--thinpool", "pool", f"{vg}/old")
+        self.make_external_origin("old", of="special")
         self.assert_works(others=["old"])
 
     def test_one_with_a_thick_snapshot_works(self) -> None:
