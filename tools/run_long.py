@@ -67,6 +67,8 @@ _IN_UML = (sys.executable, "tools/guest/uml.py", "--release", "trixie")
 _IN_QEMU = ("--kind", "qemu", "--timeout", "5000")
 # An environment that has what the tests need, for a script of ours.
 _PYTHON = ("exec", "-e", "functional", "--", "python", "-W", "ignore")
+# Where a benchmark is to write what nobody will read.
+_BRIEF = "/tmp/brief"
 _DEVICES_FILE = "devices { use_devicesfile=1 }"
 PARTS = (
     *(
@@ -153,11 +155,12 @@ PARTS = (
             ("api.py", _tox("run", "-e", "bench", "--", "--rounds=1", "--seconds=1")),
             ("million.py", _tox(*_PYTHON, "tools/bench/million.py", "--counts", "100", "1000")),
             ("soak.py", _tox(*_PYTHON, "tools/bench/soak.py", "--requests=5000")),
+            ("latency.py", _tox(*_PYTHON, "tools/bench/latency.py", "--seconds=20", _BRIEF)),
             (
                 "group_snapshot.py",
                 [
                     *(*_IN_UML, "--", "python", "-W", "ignore", "tools/bench/group_snapshot.py"),
-                    *("--members=2", "--rounds=1", "/tmp/brief"),
+                    *("--members=2", "--rounds=1", _BRIEF),
                 ],
             ),
         )

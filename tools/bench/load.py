@@ -50,11 +50,14 @@ class Result:
         return len(self.latencies) / self.seconds
 
 
-class _Client:
-    """One connection with one request under way."""
+CLOSED = -1
+"""In place of a status: the server has closed the connection."""
 
-    def __init__(self, address: Target, payload: bytes) -> None:
-        self.payload = payload
+
+class Client:
+    """One connection with at most one request under way."""
+
+    def __init__(self, address: Target) -> None:
         self._address = address
         self._received = b""
         self.connect()
@@ -63,16 +66,16 @@ class _Client:
         self.socket = socket.create_connection(self._address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def send(self) -> None:
+    def send(self, payload: bytes) -> None:
         self._received = b""
         self.started = time.perf_counter()
-        self.socket.sendall(self.payload)
+        self.socket.sendall(payload)
 
     def receive(self) -> int | None:
-        """The status when the answer is whole; -1: the connection was closed."""
+        """The status when the answer is whole, or ``CLOSED``."""
         chunk = self.socket.recv(1 << 20)
         if not chunk:
-            return -1
+            return CLOSED
         self._received += chunk
         head, separator, body = self._received.partition(b"\r\n\r\n")
         if not separator:
@@ -101,9 +104,9 @@ def run(
     """
     selector = selectors.DefaultSelector()
     for number in range(min(clients, requests)):
-        client = _Client(addresses[number % len(addresses)], payload)
+        client = Client(addresses[number % len(addresses)])
         selector.register(client.socket, selectors.EVENT_READ, client)
-        client.send()
+        client.send(payload)
     statuses: dict[int, int] = {}
     latencies: list[float] = []
     begun, sent = time.perf_counter(), min(clients, requests)
@@ -115,11 +118,11 @@ def run(
             if status is None:
                 continue
             now = time.perf_counter()
-            if status == -1:  # Closed while idle, or by a worker that ended: ask again.
+            if status == CLOSED:  # Closed while idle, or by a worker that ended: ask again.
                 selector.unregister(key.fileobj)
                 client.connect()
                 selector.register(client.socket, selectors.EVENT_READ, client)
-                client.send()
+                client.send(payload)
                 continue
             latencies.append(now - client.started)
             statuses[status] = statuses.get(status, 0) + 1
@@ -127,7 +130,7 @@ def run(
                 each()
             if now < deadline and sent < requests:
                 sent += 1
-                client.send()
+                client.send(payload)
             else:
                 selector.unregister(key.fileobj)
                 client.socket.close()

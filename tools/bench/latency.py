@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Measures the latency of an API process under load, its longest answers included.
+
+First the highest throughput of a mix of show, list and create is found by a closed loop of
+clients. Then requests are sent at a part of that rate for some minutes, each at its time, whether
+earlier ones are answered or not; a latency counts from that time on, so that what waits behind a
+slow answer counts, too. Meanwhile another API process accepts creations and deletions of groups,
+which a manager carries out. Prints a table; writes OUTPUT.svg, the longest answer of each second.
+"""
+
+import argparse
+import collections
+import dataclasses
+import os
+import pathlib
+import random
+import selectors
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Mapping
+
+import load
+
+from cg_extension.tests import http_client
+from cg_extension.tests.deployment import deployment, processes
+
+PROJECT = "latency"
+BESIDE = "beside"
+TYPE = "__DEFAULT__"
+# Of the answers to clients; what dashboards and automation ask for, mostly.
+MIX = {"show": 60, "list": 30, "create": 10}
+CLIENTS = 16
+GROUPS = 100
+COLOURS = {"show": "#1b6ca8", "list": "#e07a1f", "create": "#2c8c4b"}
+
+
+def token(project: str) -> str:
+    """A ``noauth`` token of an administrator in the project."""
+    return f"admin:{project}:admin"
+
+
+class Requests:
+    """The requests of the mix, built beforehand."""
+
+    def __init__(self, endpoint: str, group_ids: list[str]) -> None:
+        base = f"{endpoint}/v3/{PROJECT}/consistencygroups"
+        body = {"consistencygroup": {"volume_types": TYPE}}
+        self._shows = [load.request("GET", f"{base}/{id}", token(PROJECT)) for id in group_ids]
+        self._others = {
+            "list": load.request("GET", f"{base}?limit=20", token(PROJECT)),
+            "create": load.request("POST", base, token(PROJECT), body),
+        }
+        self._random = random.Random(1)
+
+    def next(self) -> tuple[str, bytes]:
+        """A kind by its weight, and a request of it."""
+        (kind,) = self._random.choices(list(MIX), list(MIX.values()))
+        if kind == "show":
+            return kind, self._random.choice(self._shows)
+        return kind, self._others[kind]
+
+
+@dataclasses.dataclass
+class Answer:
+    """One answer: its kind, when it was due to be asked for, and for how long it was waited."""
+
+    kind: str
+    due: float
+    took: float
+    status: int
+
+
+def closed_loop(address: load.Target, requests: Requests, seconds: float) -> float:
+    """Answers a second, when ``CLIENTS`` ask again as soon as they are answered."""
+    done = list(_answers(address, requests, seconds, rate=None))
+    return len(done) / seconds
+
+
+def open_loop(
+    address: load.Target, requests: Requests, seconds: float, rate: float
+) -> list[Answer]:
+    """The answers to ``rate`` requests a second, sent at random times (a Poisson process)."""
+    return list(_answers(address, requests, seconds, rate))
+
+
+def _answers(
+    address: load.Target, requests: Requests, seconds: float, rate: float | None
+) -> Iterator[Answer]:
+    selector = selectors.DefaultSelector()
+    idle: list[load.Client] = []
+    busy: dict[load.Client, tuple[str, bytes, float]] = {}
+    chance = random.Random(2)
+    begun = now = time.perf_counter()
+    due = begun
+    while busy or now < begun + seconds:
+        while now < begun + seconds and (len(busy) < CLIENTS if rate is None else due <= now):
+            client = idle.pop() if idle else load.Client(address)
+            kind, payload = requests.next()
+            busy[client] = (kind, payload, now if rate is None else due)
+            client.send(payload)
+            selector.register(client.socket, selectors.EVENT_READ, client)
+            if rate is not None:
+                due += chance.expovariate(rate)
+        wait = 1.0 if rate is None else max(due - now, 0)
+        for key, _events in selector.select(wait if now < begun + seconds else 1.0):
+            client = key.data
+            status = client.receive()
+            if status is None:
+                continue
+            kind, payload, asked = busy[client]
+            selector.unregister(client.socket)
+            if status == load.CLOSED:  # While it was idle: ask again.
+                client.connect()
+                client.send(payload)
+                selector.register(client.socket, selectors.EVENT_READ, client)
+                continue
+            del busy[client]
+            idle.append(client)
+            yield Answer(kind, asked - begun, time.perf_counter() - asked, status)
+        now = time.perf_counter()
+    for client in idle:
+        client.socket.close()
+
+
+class Beside(threading.Thread):
+    """Asks another API process for ``rate`` operations a second: creations, and deletions."""
+
+    def __init__(self, running: deployment.Deployment, endpoint: str, rate: float) -> None:
+        super().__init__(daemon=True)
+        self._running = running
+        self._endpoint = endpoint
+        self._pause = 1 / rate
+        self._stopping = threading.Event()
+        self.accepted = 0
+
+    def run(self) -> None:
+        client = http_client.Client(lambda: self._endpoint, BESIDE, token(BESIDE))
+        made: collections.deque[str] = collections.deque()
+        due = time.monotonic()
+        while not self._stopping.wait(max(due - time.monotonic(), 0)):
+            due += self._pause
+            # What was asked for two seconds ago is available, if the manager keeps up.
+            if len(made) > 1 / self._pause and self.accepted % 2:
+                answer = client.request("DELETE", f"/consistencygroups/{made.popleft()}")
+                self.accepted += answer.status_code == 202
+            else:
+                made.append(client.begin("consistencygroups", volume_types=TYPE))
+                self.accepted += 1
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.join()
+
+
+def table(answers: list[Answer]) -> str:
+    """Median, 99th percentile and longest of each kind, in milliseconds."""
+    lines = ["| | answers | p50 | p99 | longest | errors |", "|---|---:|---:|---:|---:|---:|"]
+    for kind in MIX:
+        mine = [answer for answer in answers if answer.kind == kind]
+        cuts = statistics.quantiles([1e3 * answer.took for answer in mine], n=100)
+        longest = max(1e3 * answer.took for answer in mine)
+        errors = sum(answer.status not in (200, 202) for answer in mine)
+        lines.append(
+            f"| {kind} | {len(mine):,} | {cuts[49]:.1f} | {cuts[98]:.1f} | {longest:.1f} "
+            f"| {errors} |"
+        )
+    return "\n".join(lines)
+
+
+def plot(answers: list[Answer]) -> str:
+    """SVG: the longest answer of each second, by kind."""
+    width, height, left, bottom = 800, 240, 50, 210
+    seconds = max(answer.due for answer in answers)
+    highest = max(1e3 * answer.took for answer in answers)
+    worst: dict[str, dict[int, float]] = {kind: {} for kind in MIX}
+    for answer in answers:
+        second = int(answer.due)
+        mine = worst[answer.kind]
+        mine[second] = max(mine.get(second, 0), 1e3 * answer.took)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        'font-family="sans-serif" font-size="11">'
+    ]
+    for number, (kind, points) in enumerate(worst.items()):
+        line = " ".join(
+            f"{left + (width - left) * second / seconds:.1f},{bottom - 190 * ms / highest:.1f}"
+            for second, ms in sorted(points.items())
+        )
+        colour = COLOURS[kind]
+        parts += [
+            f'<polyline fill="none" stroke="{colour}" points="{line}"/>',
+            f'<text x="{left + 10 + 70 * number}" y="14" fill="{colour}">{kind}</text>',
+        ]
+    parts += [
+        f'<text x="{left - 5}" y="24" text-anchor="end">{highest:.0f} ms</text>',
+        f'<text x="{left - 5}" y="{bottom}" text-anchor="end">0</text>',
+        f'<text x="{width}" y="{bottom + 15}" text-anchor="end">{seconds:.0f} s</text>',
+    ]
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--database", choices=("postgresql", "mysql"), default="postgresql")
+    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--part", type=float, default=0.7, help="of the highest throughput")
+    parser.add_argument("--operations", type=float, default=100, help="a second, beside")
+    parser.add_argument("output", type=pathlib.Path)
+    arguments = parser.parse_args()
+    processes.end_cleanly_on_sigterm()
+    options: Mapping[str, object] = {"operation_poll_interval": 5, "operation_lease": 30}
+    with deployment.Deployment(
+        arguments.database,
+        managers=deployment.MANAGERS[:1],
+        api_servers=["cg-api", "cg-api"],
+        options=options,
+    ) as running:
+        address = load.target(running.endpoints[0])
+        client = running.connect(PROJECT)
+        made = [client.begin("consistencygroups", volume_types=TYPE) for _ in range(GROUPS)]
+        for group_id in made:
+            client.wait(f"/consistencygroups/{group_id}")
+        requests = Requests(running.endpoints[0], made)
+        beside = Beside(running, running.endpoints[1], arguments.operations)
+        beside.start()
+        highest = closed_loop(address, requests, min(20, arguments.seconds))
+        before, started = beside.accepted, time.monotonic()
+        answers = open_loop(address, requests, arguments.seconds, arguments.part * highest)
+        operations = (beside.accepted - before) / (time.monotonic() - started)
+        beside.stop()
+    print(
+        f"{arguments.database}: {highest:.0f} answers a second at most; asked for "
+        f"{arguments.part * highest:.0f} a second for {arguments.seconds:.0f} s, with "
+        f"{operations:.0f} operations a second beside; times in ms. Load average at the end "
+        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.\n\n{table(answers)}"
+    )
+    arguments.output.with_suffix(".svg").write_text(plot(answers))
+
+
+if __name__ == "__main__":
+    main()
