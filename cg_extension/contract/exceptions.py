@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one exception hierarchy of the service: a message template and an HTTP code each.
+"""The one exception hierarchy of the service; each class has a message template and an HTTP code.
 
-Raised where the fact is known, turned into an answer in ``api.faults`` and nowhere else. A
+Errors are raised where they are found, and only ``api.faults`` turns them into answers. A
 message says what was wrong and what would be right, and names no path, no SQL and no secret.
 """
 
@@ -81,7 +81,7 @@ class ServiceNotFound(NotFound):
 
 
 class NotAcceptable(CGExtensionError):
-    """The request asks for an answer in a version that there is not."""
+    """The request asks for a version that does not exist."""
 
     message = "%(reason)s"
     code = 406
@@ -100,7 +100,7 @@ class OverLimit(CGExtensionError):
 
 
 class QuotaExceeded(OverLimit):
-    """``resource`` is the quota's name, ``allowed`` and ``used`` count in its unit."""
+    """``resource`` is the quota's name; the numbers count in its unit."""
 
     message = (
         "Quota exceeded for %(resource)s: %(requested)s requested, %(used)s of %(allowed)s used."

@@ -2,13 +2,13 @@
 """Seam 1: the calls that the API's controllers make, implemented once for each host.
 
 Implementations own checks against stored state, quota, durability and execution; the API owns
-the form of requests and answers, and policy. So whoever implements a call takes for granted what
-is said here of its arguments, and does not look again:
+the form of requests and answers, and policy. So an implementation may rely on the following, and
+does not check it again:
 
 - policy allows the call;
-- ids of groups and group snapshots are UUIDs, of some that exist or not;
+- ids of groups and group snapshots are UUIDs, though perhaps of nothing that exists;
 - names, descriptions and zones are text of at most 255 characters that every database can store;
-- a list has no entry twice; its entries, ids of volumes or names of types, are text of any form.
+- no list has an entry twice; the entries (ids of volumes, names or ids of types) may be any text.
 
 Every call raises exceptions of ``contract.exceptions`` only: NotFound for what the caller's
 project may not see, InvalidInput and InvalidState for 400, QuotaExceeded for 413. Calls that
@@ -34,7 +34,7 @@ class GroupService(abc.ABC):
     ) -> records.Page[records.Group]:
         """One page of groups. Filters: ``name``, ``status``, ``availability_zone``, ``project_id``.
 
-        :raises InvalidInput: the marker is no group that the caller's list could hold.
+        :raises InvalidInput: the marker is not a group that the caller's list could hold.
         """
 
     def list_group_names(
@@ -96,17 +96,17 @@ class GroupService(abc.ABC):
     ) -> None:
         """Change name, description or membership; all of it or nothing.
 
-        None leaves a name or description as it is; an empty one is cleared. These two alone can be
-        changed in any status but ``deleting``, and leave it as it is. There is something to
-        change, and no id is in both lists.
+        None leaves a name or description as it is; an empty one is cleared. When only these two
+        change, the group may have any status but ``deleting``, and keeps it. The API has checked
+        that there is something to change and that no id is in both lists.
 
         :raises GroupNotFound: no such group.
-        :raises InvalidState: the group or a volume does not allow it; names which and why.
+        :raises InvalidState: the group or a volume does not allow it; says which and why.
         """
 
     @abc.abstractmethod
     def delete_group(self, context: Context, group_id: str, *, force: bool = False) -> None:
-        """Accept the deletion of a group, with ``force`` of its volumes, too.
+        """Accept the deletion of a group, and with ``force`` of its volumes as well.
 
         :raises GroupNotFound: no such group.
         :raises InvalidState: status, volumes, snapshots, attachments or a frozen backend forbid it.
@@ -118,7 +118,7 @@ class GroupService(abc.ABC):
 
         :param status: one of ``statuses.GROUP.resettable``.
         :raises GroupNotFound: no such group.
-        :raises InvalidState: a process is sure to set it itself, as it is at work.
+        :raises InvalidState: an operation is under way, which will set the status itself.
         """
 
     @abc.abstractmethod
@@ -128,7 +128,7 @@ class GroupService(abc.ABC):
         """One page of group snapshots. Filters: ``name``, ``status``, ``consistencygroup_id``,
         ``project_id``.
 
-        :raises InvalidInput: the marker is none that the caller's list could hold.
+        :raises InvalidInput: the marker is not one that the caller's list could hold.
         """
 
     def list_cgsnapshot_names(
@@ -169,7 +169,7 @@ class GroupService(abc.ABC):
 
     @abc.abstractmethod
     def reset_cgsnapshot_status(self, context: Context, cgsnapshot_id: str, *, status: str) -> None:
-        """Set a group snapshot's status by hand, and nothing else: that of no member, either.
+        """Set a group snapshot's status by hand; its snapshots keep theirs.
 
         :param status: one of ``statuses.CGSNAPSHOT.resettable``.
         :raises CGSnapshotNotFound: no such group snapshot.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which volumes may join a group or leave it: what is looked at, in which order, and what is said.
+"""Which volumes may join a group or leave it: what is checked, in which order, and the messages.
 
-The same in both hosts. Nothing is read here: the host loads the volumes as they are, and sees to
-it that what was looked at stays true until the group is changed.
+Both hosts use these rules. Nothing is read here: the host loads the volumes, and makes sure that
+what was checked still holds when the group is changed.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ class Group:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """What the rules need to know of a volume. ``group_id`` is that of the group that has it."""
+    """What the rules need to know of a volume. ``group_id`` is the group that it is in, if any."""
 
     project_id: str
     group_id: str | None
@@ -33,15 +33,15 @@ class Volume:
 
 
 def joining(group: Group, volume_ids: Sequence[str], found: Mapping[str, Volume]) -> list[str]:
-    """Those of the volumes that are not in the group yet, all of them fit to join it.
+    """The ids of those volumes that are not in the group yet, if all of these may join it.
 
-    :param found: by id those of the volumes that exist.
-    :raises InvalidState: one is not fit; says which and why.
+    :param found: the volumes that exist, by id.
+    :raises InvalidState: one may not; says which and why.
     """
     ids = []
     for volume_id in volume_ids:
         volume = found.get(volume_id)
-        # One of another project is not to be told apart from one that does not exist.
+        # A volume of another project must look like one that does not exist.
         if volume is None or volume.project_id != group.project_id:
             raise _refusal(volume_id, "could not be found")
         if volume.group_id == group.id:
@@ -58,10 +58,10 @@ def joining(group: Group, volume_ids: Sequence[str], found: Mapping[str, Volume]
 
 
 def leaving(group_id: str, volume_ids: Sequence[str], found: Mapping[str, Volume]) -> list[str]:
-    """The volumes, all of them fit to leave the group.
+    """The ids of the volumes, if all of them may leave the group.
 
-    :param found: by id those of the volumes that exist.
-    :raises InvalidState: one is not fit; says which and why.
+    :param found: the volumes that exist, by id.
+    :raises InvalidState: one may not; says which and why.
     """
     for volume_id in volume_ids:
         volume = found.get(volume_id)

@@ -15,7 +15,7 @@ class OperationKind(enum.StrEnum):
     # Source: the group's cgsnapshot_id or source_cgid; each volume's snapshot_id or source_volid.
     GROUP_CREATE_FROM_SRC = "consistencygroup.create_from_src"
     # {"add_volumes": [id, …], "remove_volumes": [id, …]}. Added volumes are members from the
-    # moment of acceptance, removed ones until the end; a failure gives the added ones back.
+    # moment of acceptance, removed ones until the end; a failure takes the added ones out again.
     GROUP_UPDATE = "consistencygroup.update"
     # Deletes the group and every volume that is still in it.
     GROUP_DELETE = "consistencygroup.delete"

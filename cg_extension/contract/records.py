@@ -70,12 +70,12 @@ class Attachment:
     attached_at: datetime.datetime
 
 
-# What a machine that is to reach a volume says of itself: ``host``, ``ip``, ``initiator``.
+# What a machine that is to be connected to a volume says about itself: ``host``, ``ip``, …
 Connector = Mapping[str, object]
 
 
 class Connection(TypedDict):
-    """How a machine reaches a volume; ``data`` is what that kind of driver needs there.
+    """How a machine reaches a volume; ``data`` depends on ``driver_volume_type``.
 
     ``driver_volume_type`` ``local`` has ``data = {"device_path": …}``, a path on this host.
     """
@@ -126,7 +126,7 @@ class VolumeType:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A manager's backend, ``host`` is ``host@backend``; ``updated_at`` its last heartbeat.
+    """A manager's backend. ``host`` is ``host@backend``, ``updated_at`` its last heartbeat.
 
     ``stats`` are the fields of ``drivers.base.VolumeStats`` at that heartbeat.
     """
@@ -155,9 +155,9 @@ class QuotaUsage:
 class ListQuery:
     """What a list call asks for, checked and with defaults filled in by the API.
 
-    ``limit`` rows at most after skipping ``offset``; ``marker`` is the id of the last row of the
-    page before; ``sort`` is ``((key, "asc" | "desc"), …)``, the service adds the id to make it
-    total; ``filters`` are equalities on columns of the record.
+    At most ``limit`` rows after skipping ``offset``; ``marker`` is the id of the previous page's
+    last row; ``sort`` is ``((key, "asc" | "desc"), …)``, to which the service adds the id to make
+    it total; ``filters`` are the values that fields of the record must have.
     """
 
     limit: int
@@ -169,7 +169,7 @@ class ListQuery:
 
 
 class Identified(Protocol):
-    """What a list can hold: each has an id, by which the next page begins."""
+    """What a list can hold: anything with an id, the marker from which the next page goes on."""
 
     @property
     def id(self) -> str: ...
@@ -180,7 +180,7 @@ R = TypeVar("R", bound=Identified, covariant=True)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Page(Generic[R]):
-    """One page of a list; ``has_more`` tells whether a row follows its last."""
+    """One page of a list; ``has_more`` tells whether another page follows."""
 
     items: tuple[R, ...]
     has_more: bool

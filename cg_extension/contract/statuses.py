@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every status and every change of one: the one place, as data, a :class:`Machine` per resource.
+"""All statuses and their changes in one place, as data: a :class:`Machine` per kind of resource.
 
 Whoever changes a status takes the transition from here and writes it by compare and swap.
 ``tools/draw_statuses.py`` draws the diagrams of docs/operations.md from it.
@@ -23,7 +23,7 @@ class Status(enum.StrEnum):
     DELETING = "deleting"
     ERROR = "error"
     ERROR_DELETING = "error_deleting"
-    # Of a resource that is gone: in notifications, and in no row.
+    # The resource is gone: stands in notifications, and never in a row.
     DELETED = "deleted"
 
 
@@ -41,7 +41,7 @@ class Transition:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Work:
-    """Durable work: ``begin`` goes with its operation's row, and one of the others ends it."""
+    """Durable work: ``begin`` is written with the operation's row, one of the others ends it."""
 
     begin: Transition
     succeed: Transition
@@ -60,7 +60,7 @@ class Machine:
     changes: Mapping[str, Transition] = dataclasses.field(default_factory=dict)
 
     def transitions(self) -> Iterator[tuple[str, Transition]]:
-        """All of them, with what happens."""
+        """All transitions, each after the name of the event that causes it."""
         for action, work in self.work.items():
             yield action, work.begin
             yield f"{action} succeeds", work.succeed
@@ -69,21 +69,21 @@ class Machine:
 
     @functools.cached_property
     def under_way(self) -> Mapping[str, str]:
-        """The statuses in which work is under way, and which work."""
+        """The statuses in which work is under way, with the name of that work."""
         return {work.begin.target: action for action, work in self.work.items()}
 
     @functools.cached_property
     def statuses(self) -> frozenset[str]:
-        """Those that a row can have."""
+        """The statuses that a row can have."""
         return frozenset(each.target for _event, each in self.transitions()) - {Status.DELETED}
 
     @property
     def resettable(self) -> frozenset[str]:
-        """What an administrator may set by hand: statuses in which no work would be under way."""
+        """The statuses that may be set by hand: those in which no work is under way."""
         return self.statuses.difference(self.under_way)
 
     def check(self, resource_id: str, status: str, allowed: Collection[str]) -> None:
-        """:raises InvalidState: the resource's status is none of those ``allowed``."""
+        """:raises InvalidState: the resource's status is not one of those ``allowed``."""
         if status not in allowed:
             raise exceptions.InvalidState(
                 reason=f"{self.name} {resource_id} is {status}; "
@@ -91,9 +91,9 @@ class Machine:
             )
 
     def reset(self, seen: str, status: str) -> Transition:
-        """An administrator sets ``status`` by hand, whatever it was that was seen.
+        """The transition to a ``status`` set by hand, from the one ``seen``, whichever that is.
 
-        :raises InvalidInput: it is not one of those that may be set.
+        :raises InvalidInput: ``status`` may not be set by hand.
         """
         if status not in self.resettable:
             allowed = ", ".join(sorted(self.resettable))
@@ -117,7 +117,7 @@ _DELETE = _work(_transition(*_DELETABLE, to=Status.DELETING), Status.DELETED, St
 # The backend has lost a snapshot's content; its group snapshot goes with it.
 _LOSE = _transition(Status.AVAILABLE, to=Status.ERROR)
 
-# With force, too: a group in which an operation is under way is not deleted.
+# Not even with force is a group deleted while an operation on it is under way.
 GROUP = Machine("Consistency group", {"create": _CREATE, "update": _UPDATE, "delete": _DELETE})
 CGSNAPSHOT = Machine("Group snapshot", {"create": _CREATE, "delete": _DELETE}, {"lose": _LOSE})
 SNAPSHOT = Machine("Snapshot", {"create": _CREATE, "delete": _DELETE}, {"lose": _LOSE})
@@ -127,12 +127,12 @@ VOLUME = Machine(
     {
         "attach": _transition(Status.AVAILABLE, to=Status.IN_USE),
         "detach": _transition(Status.IN_USE, to=Status.AVAILABLE),
-        # As delete, also of a volume that some fault left in use, without an attachment.
+        # Like delete, but also takes a volume that a fault left in-use without an attachment.
         "force_delete": _transition(*_DELETABLE, Status.IN_USE, to=Status.DELETING),
     },
 )
 
-# A group, group snapshot or snapshot that something new can be made of, or in.
+# Statuses of a group, group snapshot or snapshot from which, or in which, something can be made.
 USABLE = frozenset({Status.AVAILABLE})
 
 # A group in these keeps its status when its name or description is changed.
