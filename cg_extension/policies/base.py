@@ -4,8 +4,8 @@
 Keystone gives an administrator the member role, too, and a member the reader role. A token that
 is believed as it stands (``noauth``) may name the higher role alone, so the rules name both.
 
-No rule has scope types, as in Cinder: with them oslo.policy would refuse every token but a
-project's, also where a deployer's rule asks for another (``system_scope:all``).
+As in Cinder, no rule has scope types: with them oslo.policy would refuse every token but a
+project's, even where a deployer's rule asks for another (``system_scope:all``).
 """
 
 from oslo_policy import policy

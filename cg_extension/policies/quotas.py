@@ -19,6 +19,9 @@ RULES: list[policy.RuleDefault] = [
     ),
     base.rule(UPDATE, base.ADMIN, "Set a project's limits.", "PUT /os-quota-sets/{id}"),
     base.rule(
-        DELETE, base.ADMIN, "Give a project the default limits again.", "DELETE /os-quota-sets/{id}"
+        DELETE,
+        base.ADMIN,
+        "Reset a project's limits to the defaults.",
+        "DELETE /os-quota-sets/{id}",
     ),
 ]

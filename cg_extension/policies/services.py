@@ -15,7 +15,7 @@ RULES: list[policy.RuleDefault] = [
     base.rule(
         UPDATE,
         base.ADMIN,
-        "Put new resources on a backend, or no more of them.",
+        "Let a backend take new resources, or take no more of them.",
         "PUT /os-services/enable",
         "PUT /os-services/disable",
         "PUT /os-services/disable-log-reason",
@@ -23,7 +23,7 @@ RULES: list[policy.RuleDefault] = [
     base.rule(
         FREEZE,
         base.ADMIN,
-        "Put nothing new on a host's backends, delete nothing there, and take no snapshots.",
+        "Freeze a host's backends: nothing new is made there, nothing deleted, no snapshot taken.",
         "PUT /os-services/freeze",
     ),
     base.rule(THAW, base.ADMIN, "Thaw a frozen backend.", "PUT /os-services/thaw"),

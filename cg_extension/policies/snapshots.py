@@ -59,7 +59,7 @@ RULES: list[policy.RuleDefault] = [
     base.rule(
         FORCE_DELETE,
         base.ADMIN,
-        "Delete a snapshot, as without force: the call is there for Cinder's clients.",
+        "Delete a snapshot, just as without force: the call exists for Cinder's clients.",
         "POST /snapshots/{id}/action (os-force_delete)",
     ),
 ]

@@ -23,7 +23,7 @@ RULES: list[policy.RuleDefault] = [
     base.rule(
         GET_EXTRA_SPECS,
         base.ADMIN,
-        "See a type's extra specs, here and in the type itself.",
+        "See a type's extra specs, by these calls and in the type itself.",
         "GET /types/{id}/extra_specs",
         "GET /types/{id}/extra_specs/{key}",
         "GET /types",

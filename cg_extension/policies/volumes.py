@@ -85,7 +85,7 @@ RULES: list[policy.RuleDefault] = [
     base.rule(
         FORCE_DELETE,
         base.ADMIN,
-        "Delete a volume, also one that is in use without an attachment.",
+        "Delete a volume, even one that is in-use without an attachment.",
         "POST /volumes/{id}/action (os-force_delete)",
         "DELETE /volumes/{id}?force=True",
     ),
