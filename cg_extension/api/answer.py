@@ -14,7 +14,7 @@ _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in h
 class Answer:
     """A WSGI application that answers with a status code and a JSON document (None: no body).
 
-    ``headers`` are those beyond the usual. To HEAD it answers with the headers alone.
+    ``headers`` are those besides Content-Type and -Length. A HEAD request gets only headers.
     """
 
     status: int

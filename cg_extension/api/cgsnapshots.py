@@ -35,7 +35,7 @@ class CGSnapshotsController(controller.Controller):
 
     @wsgi.query(LISTING.parameters)
     def detail(self, req: webob.Request, query: Query) -> Document:
-        """List with all that is known."""
+        """List with all fields."""
         self.authorize(wsgi.context_of(req), policies.GET_ALL)
         return self.list_page(req, query, LISTING, self.service.list_cgsnapshots, views.detail)
 
@@ -71,7 +71,7 @@ class CGSnapshotsController(controller.Controller):
     @wsgi.response(202)
     @wsgi.body(schemas.ACTION)
     def action(self, req: webob.Request, id: str, body: Document) -> None:
-        """Set the status by hand: the one action there is."""
+        """Set the status by hand: the only action."""
         cgsnapshot = self._get(req, id, policies.RESET_STATUS)
         [values] = body.values()
         context = wsgi.context_of(req)

@@ -34,7 +34,7 @@ class ConsistencyGroupsController(controller.Controller):
 
     @wsgi.query(LISTING.parameters)
     def detail(self, req: webob.Request, query: Query) -> Document:
-        """List with all that is known."""
+        """List with all fields."""
         self.authorize(wsgi.context_of(req), policies.GET_ALL)
         return self.list_page(req, query, LISTING, self.service.list_groups, views.detail)
 
@@ -118,7 +118,7 @@ class ConsistencyGroupsController(controller.Controller):
     @wsgi.response(202)
     @wsgi.body(schemas.ACTION)
     def action(self, req: webob.Request, id: str, body: Document) -> None:
-        """Set the status by hand: the one action there is."""
+        """Set the status by hand: the only action."""
         group = self._get(req, id, policies.RESET_STATUS)
         [values] = body.values()
         self.service.reset_group_status(wsgi.context_of(req), group.id, status=values["status"])

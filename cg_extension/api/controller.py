@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the controllers of both collections do alike: policy, a member by its id, a list's page."""
+"""What both collections' controllers share: checking policy, finding by id, listing a page."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -48,9 +48,9 @@ class Controller:
         fetch: Callable[[Context, str], R],
         not_found: type[exceptions.NotFound],
     ) -> R:
-        """What the path's id stands for, when the rule allows the call on it.
+        """The resource that the path's id names, if the rule allows the call on it.
 
-        :raises NotFound: as ``not_found``, when the id is no UUID; else as ``fetch`` has it.
+        :raises NotFound: of the class ``not_found`` if the id is not a UUID, or from ``fetch``.
         :raises Forbidden: the rule does not allow it.
         """
         if not validation.is_uuid(id):

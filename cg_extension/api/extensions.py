@@ -3,7 +3,7 @@
 
 A host finds extensions by their entry points in the group ``cg_extension.api.extensions``, calls
 each with its extension manager and mounts what ``get_resources`` gives. Finding, checking and
-mounting are the host's.
+mounting are left to the host.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ class ResourceExtension:
     :param collection_actions: name → HTTP method of actions at ``/collection/name``.
     :param member_actions: name → HTTP method of actions at ``/collection/{id}/name``.
     :param table: in place of actions, all paths of the collection with the controller's functions.
-    :raises ValueError: a path of ``table`` is none of the collection.
+    :raises ValueError: a path of ``table`` is not in the collection.
     """
 
     collection: str
@@ -43,7 +43,7 @@ class ResourceExtension:
     def __post_init__(self) -> None:
         for path in self.table or ():
             if path.split("/")[:2] != ["", self.collection]:
-                raise ValueError(f"{path} is no path of the collection {self.collection}")
+                raise ValueError(f"{path} is not a path of the collection {self.collection}")
 
 
 class ExtensionManager(Protocol):
@@ -58,7 +58,7 @@ class ExtensionManager(Protocol):
         """What carries out the calls."""
 
     def register(self, extension: "ExtensionDescriptor") -> None:
-        """Take the extension into the list; called by its constructor."""
+        """Add the extension to the list; called by its constructor."""
 
     def authorize(
         self, context: cg_context.RequestContext, rule: str, target: Mapping[str, object]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one place where an exception becomes an answer.
 
-The service's own errors and webob's HTTP exceptions carry what the client may know; of anything
-else the client learns the request id alone, and the log has the traceback.
+The service's own errors and webob's HTTP exceptions carry what the client may know. For anything
+else the client gets only the request id, and the log gets the traceback.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from cg_extension.contract import exceptions
 
 LOG = logging.getLogger(__name__)
 
-# Under this key oslo.middleware leaves the request's id.
+# The WSGI environ key under which oslo.middleware leaves the request id.
 REQUEST_ID_KEY = "openstack.request_id"
 
 NAMES = {
@@ -36,7 +36,7 @@ NAMES = {
 
 
 def fault(code: int, message: str, headers: dict[str, str] | None = None) -> answer.Answer:
-    """An error answer; a code without a name of its own goes by its class, 400 or 500."""
+    """An error answer; a code that has no name of its own gets the name of 400 or of 500."""
     name = NAMES.get(code) or NAMES[400 if code < 500 else 500]
     return answer.Answer(code, {name: {"code": code, "message": message}}, headers or {})
 
@@ -54,7 +54,7 @@ def from_exception(error: Exception, environ: dict[str, Any]) -> answer.Answer:
 
 
 def from_response(response: webob.Response, environ: dict[str, Any]) -> answer.Answer:
-    """The answer in place of an error answer in text or HTML, as other projects' code gives it."""
+    """Our form of an error answer that code of other projects gave in text or HTML."""
     if response.status_int == 500:
         return _unexpected(environ)
     headers = {
@@ -62,7 +62,7 @@ def from_response(response: webob.Response, environ: dict[str, Any]) -> answer.A
         for name, value in response.headers.items()
         if name.lower() not in ("content-type", "content-length")
     }
-    # webob's exceptions keep apart what went wrong here and what their kind means.
+    # webob's exceptions have a detail about this case, or else an explanation of their class.
     message = getattr(response, "detail", None) or getattr(response, "explanation", None)
     if message is None and (response.content_type or "").lower() == "text/plain":
         message = response.body.decode(errors="replace").strip()

@@ -14,10 +14,10 @@ from cg_extension.contract import exceptions
 
 HEADER = "OpenStack-API-Version"
 
-# The name by which clients mean us: keystoneauth turns block-storage and volumev3 into it.
+# Our service type in the header; keystoneauth turns block-storage and volumev3 into it.
 _SERVICE = "volume"
 _LATEST = "latest"
-# HTTP has no others in a header.
+# The only white space that HTTP has within a header.
 _BLANKS = re.compile("[ \t]+")
 _VERSION = re.compile(r"([1-9]\d{0,8})\.(0|[1-9]\d{0,8})", re.ASCII)
 
@@ -30,11 +30,12 @@ class Range:
     newest: str
 
     def granted(self, environ: dict[str, Any]) -> str | None:
-        """The version that a request gets, ``X.Y``; None if it asks for none of this service.
+        """The version that a request gets, ``X.Y``; None if its header names none for us.
 
-        The header may name several services, each with a version; of two for us the first counts.
+        The header may name several services, each with a version; if it names us twice, the first
+        counts.
 
-        :raises NotAcceptable: it asks for one that there is not, or for none in this form.
+        :raises NotAcceptable: the version does not exist, or the header is malformed.
         """
         for wish in environ.get("HTTP_OPENSTACK_API_VERSION", "").split(","):
             words = _BLANKS.split(wish.strip(" \t").lower())
@@ -66,7 +67,7 @@ def _order(version: str) -> tuple[int, ...]:
 
 
 def told(version: str, start_response: Callable[..., Any]) -> Callable[..., Any]:
-    """``start_response`` of an answer that says which version it is in."""
+    """A ``start_response`` that adds the header with the version of the answer."""
 
     def start(status: str, headers: list[tuple[str, str]], *arguments: Any) -> Any:
         more = [(HEADER, f"{_SERVICE} {version}"), ("Vary", HEADER)]
@@ -75,5 +76,5 @@ def told(version: str, start_response: Callable[..., Any]) -> Callable[..., Any]
     return start
 
 
-# Version 3.0 has the calls of version 2, and so have we.
+# Microversion 3.0 has the calls of API version 2, which are the calls that we have.
 FIRST = Range("3.0", "3.0")

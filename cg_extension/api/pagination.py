@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""List calls: from the query string to a ListQuery, and from a Page to the link to the next.
+"""List calls: from the query string to a ListQuery, and from a Page to the link to the next one.
 
-Finding the rows, and whether a marker is one of them, is the service's.
+Finding the rows, and whether a marker is one of them, is left to the service.
 """
 
 import urllib.parse
@@ -55,7 +55,7 @@ class Listing:
             "sort_dir": {"type": "array", "items": {"enum": list(SORT_DIRS)}},
             "all_tenants": _ONE,
             **dict.fromkeys(self.filters, _ONE),
-            # As names are kept.
+            # Names are stored without blanks at their ends.
             "name": {**_ONE, "items": {"strip": True}},
         }
 
@@ -64,9 +64,10 @@ class Listing:
     ) -> records.ListQuery:
         """What a checked query string asks for.
 
-        ``all_tenants`` counts for an administrator; others get their own project's list.
+        ``all_tenants`` counts only for an administrator; others get their own project's list.
 
-        :raises InvalidInput: the parameters contradict each other, or a sort is unknown.
+        :raises InvalidInput: parameters contradict each other, or a sort key or direction is
+            unknown.
         """
         first = {name: values[0] for name, values in query.items()}
         all_tenants = validation.boolean("all_tenants", first.get("all_tenants", False))
@@ -147,5 +148,5 @@ def _bounded(digits: str | None, largest: int, default: int) -> int:
     if digits is None:
         return default
     digits = digits.lstrip("0") or "0"
-    # So many digits are more than any bound, and could be too many for int().
+    # So long a number is above any bound, and may have too many digits for int().
     return largest if len(digits) > 19 else min(int(digits), largest)

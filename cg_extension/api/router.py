@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Paths, with a project before them or without, to the WSGI applications behind them, by Routes.
+"""From a path, with or without a project in front, to the WSGI application for it, by Routes.
 
-Only the path counts here, and the version that a client asks for; which methods a path has is
-settled by ``wsgi.Resource``.
+Only the path and the version that a client asks for count here; ``wsgi.Resource`` knows which
+methods a path has.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ WSGIApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 def table_of(extension: extensions.ResourceExtension) -> extensions.Table:
-    """Every path of an extension's collection: as written down, or by the customs of Cinder's."""
+    """Every path of an extension's collection: as in its table, else by Cinder's conventions."""
     if extension.table is not None:
         return extension.table
     collection = f"/{extension.collection}"
@@ -44,11 +44,11 @@ def not_found(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 class Router:
     """A WSGI application made of others, chosen by path in the order in which they were added.
 
-    A path begins with the caller's project or, as in Cinder, at once with a collection; so no
-    project that has the name of a collection can stand in a path.
+    A path begins with the caller's project or, as in Cinder, at once with a collection; so a
+    project with the name of a collection can't be used in a path.
 
     :param otherwise: the application for all other paths.
-    :param versions: those that clients may ask for.
+    :param versions: the versions that clients may ask for.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Router:
         except UnicodeDecodeError:
             return not_found(environ, start_response)
         if "\0" in path:
-            # It names nothing, and PostgreSQL could not even look for it.
+            # No resource has such a name, and PostgreSQL could not even look for one.
             return not_found(environ, start_response)
         project_id, path = self._split(path)
         arguments = None if project_id == "" else self._mapper.match(path, environ)
@@ -98,7 +98,7 @@ class Router:
         return application(environ, start_response)
 
     def _split(self, path: str) -> tuple[str | None, str]:
-        """The project that a path begins with, None if it begins with a collection; the rest."""
+        """The project that a path begins with (None: it begins with a collection), and the rest."""
         first, slash, rest = path.removeprefix("/").partition("/")
         if first in self.collections:
             return None, path

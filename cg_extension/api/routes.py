@@ -10,7 +10,7 @@ CONSISTENCYGROUPS = {
     "/consistencygroups/detail": {"GET": "detail"},
     "/consistencygroups/create_from_src": {"POST": "create_from_src"},
     "/consistencygroups/{id}": {"GET": "show", "PUT": "update", "DELETE": "delete"},
-    # The calls of the API reference; clients of today send PUT to the group itself.
+    # The API reference's calls for these; today's clients send PUT to the group itself.
     "/consistencygroups/{id}/delete": {"POST": "delete"},
     "/consistencygroups/{id}/update": {"PUT": "update"},
     "/consistencygroups/{id}/action": {"POST": "action"},

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests' bodies and query strings: read strictly, checked against a schema, without nulls.
 
-Schemas are compiled once, when a controller's module is loaded. What is wrong comes out as one
-InvalidInput whose message says what would be right. ``"strip": True`` is a keyword of ours for
-text of which blanks at both ends are no part.
+Schemas are compiled once, when a controller's module is loaded. The first fault is raised as an
+InvalidInput whose message says what would be right. ``"strip": True`` is a keyword of ours: blanks
+at both ends of the text are removed.
 """
 
 import email.message
@@ -20,22 +20,21 @@ from oslo_utils import strutils
 
 from cg_extension.contract import exceptions
 
-# Levels of objects and lists in one another; the deepest body that any call takes has four.
+# Levels of nested objects and lists; the deepest body that any call takes has four.
 MAX_DEPTH = 16
 # Parameters in one query string.
 MAX_PARAMETERS = 100
 
 MEDIA_TYPES = ("application/json", "application/vnd.openstack.volume+json")
-"""What a body may be; version discovery names the second, with a version."""
+"""Media types of a body; version discovery names the second, with a version."""
 
-# JSON is UTF-8 (RFC 8259), of which ASCII is a part.
+# JSON is UTF-8 (RFC 8259), of which ASCII is a subset.
 _CHARSETS = ("utf-8", "utf8", "us-ascii")
 
-# A character that no database keeps alike, and halves of surrogate pairs, which are no text.
+# NUL, which not every database stores, and halves of surrogate pairs, which are not text.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-# White space but for control characters, which are faults wherever they stand. None is beyond
-# U+3000.
+# White space except control characters, which are refused anywhere. None is beyond U+3000.
 _BLANKS = "".join(
     char for char in map(chr, range(0x3001)) if char.isspace() and not _CONTROL.match(char)
 )
@@ -73,14 +72,14 @@ _TYPE_NAMES = {
 
 
 def is_uuid(text: str) -> bool:
-    """Whether ``text`` has the form of the ids that are given out."""
+    """Whether ``text`` has the form of our resources' ids."""
     return _UUID.fullmatch(text) is not None
 
 
 def boolean(name: str, value: bool | str) -> bool:
     """The value of the parameter ``name``, a boolean or one of oslo's words for one.
 
-    :raises InvalidInput: it is another string.
+    :raises InvalidInput: it is any other string.
     """
     try:
         return strutils.bool_from_string(value, strict=True)
@@ -108,12 +107,12 @@ class Body:
     def load(self, req: webob.Request) -> dict[str, Any]:
         """The body of ``req``.
 
-        :raises InvalidInput: it is missing, no JSON, or not as the schema says.
+        :raises InvalidInput: it is missing, not JSON, or not as the schema says.
         """
         try:
             raw = req.body
         except (OSError, ValueError):
-            # So servers say that the client broke off, or that its chunks are none.
+            # This is how servers report that the client broke off or sent malformed chunks.
             invalid("the request body broke off or is badly chunked; it must come whole.")
         if not raw:
             if self._optional:
@@ -157,10 +156,10 @@ class Query:
 
 
 def _check_content_type(header: str) -> None:
-    """:raises InvalidInput: the body is said to be something else than JSON in UTF-8."""
+    """:raises InvalidInput: the header names anything but JSON in UTF-8."""
     if not header.strip():
         return
-    # Knows HTTP's rules for such a header, too: names in any case, quotes, blanks.
+    # It follows HTTP's rules for this header, too: names in any case, quotes, blanks.
     message = email.message.Message()
     message["Content-Type"] = header
     if message.get_content_type() not in MEDIA_TYPES or not header.isascii():
@@ -172,7 +171,7 @@ def _check_content_type(header: str) -> None:
 def query_pairs(req: webob.Request) -> list[tuple[str, str]]:
     """Names and values of the query string, in order.
 
-    :raises InvalidInput: it is no UTF-8, has NUL characters or too many parameters.
+    :raises InvalidInput: it is not UTF-8, or has NUL characters or too many parameters.
     """
     if not req.query_string:
         return []
@@ -193,10 +192,10 @@ def query_pairs(req: webob.Request) -> list[tuple[str, str]]:
 
 
 def parse(raw: bytes) -> Any:
-    """JSON as RFC 8259 has it, and more strictly: no key twice, no NaN, no NUL, bounded depth.
+    """Read JSON by RFC 8259, and more strictly: no key twice, no NaN, no NUL, bounded depth.
 
     :returns: the document without the keys whose value is null.
-    :raises InvalidInput: it is something else.
+    :raises InvalidInput: it is not such JSON.
     """
     try:
         document = json.loads(
@@ -206,14 +205,14 @@ def parse(raw: bytes) -> Any:
             parse_float=_finite,
         )
     except (ValueError, RecursionError):
-        # A ValueError is also what an integer of thousands of digits gives.
+        # An integer of thousands of digits gives a ValueError, too.
         invalid("the body is not valid JSON in UTF-8.")
     _check_tree(document)
     return document
 
 
 def _stripped(value: Any, schema: Mapping[str, Any]) -> Any:
-    """``value`` without the outer blanks of those texts that ``schema`` marks for it."""
+    """``value`` without blanks at the ends of those texts that ``schema`` marks for it."""
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         return {key: _stripped(item, properties.get(key, {})) for key, item in value.items()}
@@ -308,7 +307,8 @@ def _explain(error: jsonschema.ValidationError, whole: str, entries: str) -> str
             return f"{where} must not be empty."
         case "minProperties" if expected == 1:
             known = names(error.schema.get("properties", {}))
-            return f"{where} must have {f'one of {known}' if known else 'at least one key'}."
+            wanted_key = f"one of {known}" if known else "at least one key"
+            return f"{where} must have {wanted_key}."
         case "maxItems" if isinstance(value, list) and expected == 1:
             return f"{where} must be given only once."
         case _:

@@ -2,8 +2,8 @@
 """From a WSGI call to a controller's function and back.
 
 A controller's function gets the request, what the path holds (``id``), and ``body`` or ``query``
-if it declares a schema for them; it returns a JSON document or None. It knows its answer's status
-by ``@response``, 200 else. Which path leads where is said in ``routes``.
+if it declares a schema for them; it returns a JSON document or None. ``@response`` sets the status
+of its answer, 200 by default. ``routes`` says which path leads to which function.
 """
 
 import dataclasses
@@ -56,9 +56,9 @@ def _mark(name: str, value: Any) -> Callable[[F], F]:
 
 
 def context_of(req: webob.Request) -> cg_context.RequestContext:
-    """Who asks, as the host's auth middleware found out.
+    """The caller, as the host's auth middleware found out.
 
-    :raises Unauthorized: it let an unknown one through.
+    :raises Unauthorized: the middleware let an unknown caller through.
     """
     context: cg_context.RequestContext | None = req.environ.get(cg_context.ENVIRON_KEY)
     if context is None:
@@ -90,7 +90,7 @@ class _Call:
         else:
             _NO_QUERY.load(req)
         if self.body is not None:
-            # A body that comes with DELETE means nothing in HTTP.
+            # HTTP gives no meaning to the body of a DELETE.
             arguments["body"] = {} if req.method == "DELETE" else self.body.load(req)
         return self.function(req, **arguments)
 
@@ -122,7 +122,7 @@ class Resource:
         context = context_of(req)
         arguments = dict(environ["wsgiorg.routing_args"][1])
         project_id = arguments.pop("project_id", None)
-        # For administrators, too: what they make there would land in their token's project.
+        # Administrators, too: what they made there would land in their token's project.
         if project_id not in (None, context.project_id):
             raise exceptions.InvalidInput(
                 "Malformed request url: the project in the path must be the token's."
@@ -130,7 +130,7 @@ class Resource:
         call = self._calls.get(req.method)
         if call is None:
             raise webob.exc.HTTPMethodNotAllowed(
-                f"{validation.shown(req.method)} is not possible here; {self._allow} would be.",
+                f"{validation.shown(req.method)} is not allowed here; use one of: {self._allow}.",
                 headers={"Allow": self._allow},
             )
         context.may_read_late = req.method in _READING

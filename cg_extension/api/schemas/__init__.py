@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON schemas of the requests' bodies, one module a collection.
+"""JSON schemas of request bodies, one module per collection.
 
-A key whose value is null is gone before a schema is applied (``validation.parse``).
+Keys whose value is null are removed before a schema is applied (``validation.parse``).
 """

@@ -4,17 +4,17 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-# Blanks at both ends are taken off before the rest is looked at (``validation.Body``).
+# Blanks at both ends are removed before the rest is checked (``validation.Body``).
 NAME = {"type": "string", "maxLength": 255, "format": "line", "strip": True}
 DESCRIPTION = {"type": "string", "maxLength": 255, "format": "text"}
 AVAILABILITY_ZONE = {"type": "string", "maxLength": 255, "format": "line", "strip": True}
 UUID = {"type": "string", "format": "uuid"}
-# A boolean, or a string for oslo's bool_from_string; which, is for validation.boolean to say.
+# A boolean or a string; ``validation.boolean`` decides which strings.
 BOOLEAN = {"type": ["boolean", "string"]}
 # Names or ids, separated by commas; ``split`` takes them apart.
 COMMA_SEPARATED = {"type": "string"}
-# Who asks is known from the token, and the status is the service's: python-cinderclient sends
-# these nevertheless.
+# python-cinderclient sends these, but the token says whose request it is, and the service sets
+# the status.
 IGNORED: dict[str, Any] = {"user_id": {}, "project_id": {}, "status": {}}
 
 
@@ -38,9 +38,9 @@ def enveloped(
 
 
 def reset_status(statuses: Collection[str]) -> dict[str, Any]:
-    """Schema of the one action that there is, by Cinder's name for it on groups or on volumes.
+    """Schema of the only action, under the name that Cinder has for it on groups or on volumes.
 
-    :param statuses: those that may be set.
+    :param statuses: the statuses that may be set.
     """
     action = {
         "type": "object",

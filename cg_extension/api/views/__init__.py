@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records to JSON documents, one module a collection."""
+"""Records to JSON documents, one module per collection."""
 
 import datetime
 
