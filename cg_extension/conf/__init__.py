@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All options in code, one module per subject; nothing here reads a value.
+"""All options in code, one module per subject; only ``check`` reads their values.
 
 ``register_opts`` puts them on a ConfigOpts; ``register_backend_opts`` adds a backend's section.
 """
@@ -22,9 +22,9 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
 def register_backend_opts(
     conf: cfg.ConfigOpts, section: str, driver_opts: Sequence[cfg.Opt] = ()
 ) -> None:
-    """Register, in the group ``section``, what every backend has and what its driver adds.
+    """Register, in the group ``section``, the options of every backend and those of its driver.
 
-    :raises errors.StartError: the section is not a backend's, or the driver's options can't be.
+    :raises errors.StartError: other options have a section of this name.
     """
     is_taken = section in conf and "volume_driver" not in conf[section]
     if is_taken or section == "DEFAULT":
@@ -36,7 +36,7 @@ def register_backend_opts(
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
-    """Options by group, for the sample file's generator. A backend stands as ``backend1``."""
+    """Options by group, for the sample file's generator, which calls a backend ``backend1``."""
     from cg_extension.conf import file, lvm
 
     listed = [(module.GROUP or "DEFAULT", list(module.OPTS)) for module in _MODULES]

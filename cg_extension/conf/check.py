@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads every option once at the start, so that none is found to be wrong by the first client."""
+"""Reads every option once at the start, so that no wrong one is left for a client to find."""
 
 import glob
 import itertools
@@ -11,7 +11,7 @@ from oslo_config import cfg
 
 from cg_extension.conf import errors
 
-# Least and most of libraries' options that are not bounded there, or not by what can work.
+# Bounds of libraries' options that have none of their own, or bounds too wide to work.
 _LIBRARY_BOUNDS: dict[tuple[str | None, str], tuple[int, int]] = {
     ("database", "max_pool_size"): (1, 10_000),
     ("database", "max_overflow"): (0, 10_000),
@@ -40,9 +40,9 @@ _LIBRARY_FILES = [
 def check(conf: cfg.ConfigOpts) -> None:
     """Read all options that are registered, of all groups.
 
-    Libraries register some of theirs only when they are set up: call it again then.
+    Libraries register some of theirs only when they are set up: call it again after that.
 
-    :raises errors.StartError: one has no value that could work, or two don't go together.
+    :raises errors.StartError: a value can't work, or two contradict each other.
     """
     for name in conf:
         value = _read(conf, name)
@@ -59,10 +59,10 @@ def check(conf: cfg.ConfigOpts) -> None:
 
 
 def check_installed(conf: cfg.ConfigOpts, name: str, group: str, namespace: str) -> None:
-    """See to it that what an option names is there: libraries only log that it is not.
+    """Check that the entry points which an option names exist: libraries only log it if not.
 
-    :param namespace: of the entry points that may be named.
-    :raises errors.StartError: an installed package has no such entry point.
+    :param namespace: the group of these entry points.
+    :raises errors.StartError: no installed package has such an entry point.
     """
     installed = {each.name for each in metadata.entry_points(group=namespace)}
     if unknown := [each for each in conf[group][name] if each not in installed]:
@@ -73,7 +73,7 @@ def check_installed(conf: cfg.ConfigOpts, name: str, group: str, namespace: str)
 
 
 def describe(conf: cfg.ConfigOpts, name: str, group: str | None = None) -> str:
-    """``[group] name = value (file)`` as the operator wrote it; not for what is secret."""
+    """``[group] name = value (file)`` as the operator wrote it; not for secret values."""
     shown = f"[{group}] {name}" if group else name
     written = _written(conf, name, group)
     if written is None:  # A default, or from the environment.
@@ -83,7 +83,7 @@ def describe(conf: cfg.ConfigOpts, name: str, group: str | None = None) -> str:
 
 
 def _written(conf: cfg.ConfigOpts, name: str, group: str | None) -> tuple[str, str] | None:
-    """The text of a value that stands in a file, and that file; the last one counts."""
+    """An option's value as text, and the configuration file that has it; the last file counts."""
     directories = [glob.glob(f"{path}/*.conf") for path in conf.config_dir or ()]
     paths = [*(conf.config_file or ()), *itertools.chain.from_iterable(map(sorted, directories))]
     for path in reversed(paths):
@@ -101,11 +101,11 @@ def _section(conf: cfg.ConfigOpts, group: str | None) -> Mapping[str, Any]:
 def _read(conf: cfg.ConfigOpts, name: str, group: str | None = None) -> object:
     try:
         return _section(conf, group)[name]
-    except cfg.NoSuchOptError as error:  # What oslo.config makes of a reference to nowhere.
+    except cfg.NoSuchOptError as error:  # The value refers to an unknown option.
         if _written(conf, name, group) is None:
-            return None  # A default that refers to such a value: that one is found, too.
+            return None  # A default that refers to the wrong value, which is found by itself.
         raise errors.StartError(
-            f"{describe(conf, name, group)}: It refers to an option that there is not; a dollar "
+            f"{describe(conf, name, group)}: It refers to an option that does not exist; a dollar "
             "sign is written $$"
         ) from error
     except ValueError as error:
@@ -115,17 +115,20 @@ def _read(conf: cfg.ConfigOpts, name: str, group: str | None = None) -> object:
 
 
 def _check_bounds(conf: cfg.ConfigOpts, name: str, group: str | None, value: object) -> None:
-    least, most = _LIBRARY_BOUNDS.get((group, name), (0, 0))
-    if isinstance(value, int) and (least, most) != (0, 0) and not least <= value <= most:
+    bounds = _LIBRARY_BOUNDS.get((group, name))
+    if bounds is None or not isinstance(value, int):
+        return
+    least, most = bounds
+    if not least <= value <= most:
         raise errors.StartError(
             f"{describe(conf, name, group)}: It must be a whole number from {least} to {most}"
         )
 
 
 def _check_pairs(conf: cfg.ConfigOpts) -> None:
-    """See to it that options that are about the same thing can all be kept.
+    """Check options that depend on each other.
 
-    :raises errors.StartError: they can't.
+    :raises errors.StartError: two contradict each other.
     """
     if conf.service_down_time <= conf.report_interval:
         raise errors.StartError(
@@ -147,13 +150,13 @@ def _check_pairs(conf: cfg.ConfigOpts) -> None:
 
 
 def _can_rotate(conf: cfg.ConfigOpts) -> bool:
-    """Whether the log's next turn is ever later than now; setting the log up would not end."""
+    """Whether each rotation of the log is later than the last; else logging loops for ever."""
     weekday = conf.log_rotate_interval_type.lower() == "weekday"  # 0 is a Monday.
     return bool(weekday or conf.log_rotate_interval > 0)
 
 
 def _freeze_deadlines(conf: cfg.ConfigOpts) -> Iterator[tuple[str, float]]:
     for backend in conf.enabled_backends:
-        # Registered when the backend's driver is loaded, if it is the one that has it.
+        # Registered when the backend's driver is loaded, if that is the LVM driver.
         if backend in conf and "lvm_freeze_deadline" in conf[backend]:
             yield backend, conf[backend].lvm_freeze_deadline

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What whoever runs the service must mend, as one line that names the option, file or port."""
+"""Errors for the operator to mend, each one line that names the option, file or port."""
 
 import contextlib
 import pathlib
@@ -22,19 +22,19 @@ class StartError(Exception):
 
 @contextlib.contextmanager
 def blaming(subject: str) -> Iterator[None]:
-    """Take what a library raises in the block for a mistake in ``subject``, which the error names.
+    """Turn what a library raises in the block into an error that blames ``subject``.
 
-    For blocks that hand an operator's words to a library. An error that a line of ours raises is
-    left alone: that is a fault of ours, unless the system refused something (OSError).
+    For blocks that hand an operator's values to a library. What our own code raises passes: that
+    is a bug of ours, unless the system refused something (OSError).
 
     :param subject: an option, with its value unless that may hold a password, or a file.
-    :raises StartError: see there.
+    :raises StartError: the library or the system refused the value.
     """
     try:
         yield
     except StartError:
         raise
-    except cfg.Error as error:  # Which names its option or file.
+    except cfg.Error as error:  # Its text names the option or file.
         raise StartError(describe(error)) from error
     except OSError as error:
         is_named = error.filename and str(error.filename) in subject
@@ -54,11 +54,11 @@ def describe(error: BaseException) -> str:
     lines = [line.strip() for line in text.strip().splitlines()] or [type(error).__name__]
     if bad := _BAD_VALUE.match(lines[0]):
         return f"{bad['name']} ({bad['file']}): {bad['reason']}"
-    # Some have the cause below a heading; what else there is below are hints for programmers.
+    # Some have the cause below a heading; any other lines below are hints for programmers.
     return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
 
 
 def _is_ours(error: BaseException) -> bool:
-    """Whether it comes from a line of this package."""
+    """Whether a line of this package raised it."""
     frames = traceback.extract_tb(error.__traceback__)
     return not frames or pathlib.Path(frames[-1].filename).is_relative_to(_OURS)

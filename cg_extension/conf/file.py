@@ -9,9 +9,9 @@ OPTS = [
         max_length=4096,
         default="$state_path/volumes",
         help="Directory that holds the volumes and snapshots of the ``file`` driver, each a "
-        "sparse file named by its id. It is made when missing, open to the service's user only; "
+        "sparse file named by its id. It is created if missing, open to the service's user only; "
         "users other than the owner and its group must not be able to write to it. On a file "
         "system with reflinks (XFS, Btrfs, bcachefs) snapshots and clones take no time and no "
-        "space; on others they are copied, holes excepted. Backends must not share a directory.",
+        "space; on others their data is copied. Backends must not share a directory.",
     ),
 ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options of the reference host: where it listens, whom it lets in, what it serves by default."""
+"""Options of the reference host: where it listens, whom it lets in, which defaults it has."""
 
 from oslo_config import cfg
 
@@ -12,7 +12,7 @@ OPTS = [
         "osapi_volume_listen",
         default="127.0.0.1",
         help="Address that the API listens on. Anything but loopback needs an auth strategy that "
-        "checks who asks (``keystone`` or ``http_basic``), or ``allow_noauth_on_network``.",
+        "checks credentials (``keystone`` or ``http_basic``), or ``allow_noauth_on_network``.",
     ),
     kinds.IntOpt(
         "osapi_volume_listen_port",
@@ -39,7 +39,7 @@ OPTS = [
             ("keystone", "keystonemiddleware checks the token; see [keystone_authtoken]"),
             ("http_basic", "user names and passwords from http_basic_auth_user_file"),
         ],
-        help="How the API learns who asks. It names a pipeline of the paste file.",
+        help="How the API learns who the caller is: the name of a pipeline in the paste file.",
     ),
     cfg.BoolOpt(
         "allow_noauth_on_network",
@@ -59,8 +59,8 @@ OPTS = [
     kinds.TextOpt(
         "group_service",
         default="reference",
-        help="Entry point name under ``cg_extension.services`` of what answers the API's calls: "
-        "``reference``, or another package's that takes its place, such as a subclass of "
+        help="Entry point name under ``cg_extension.services`` of the service that carries out the "
+        "API's calls: ``reference``, or one of another package, such as a subclass of "
         "``cg_extension.reference.service.ReferenceService``.",
     ),
     cfg.StrOpt(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kinds of options that leave no value open which could not work: bounds on both sides, no blanks.
+"""Types of options that refuse what can't work: bounded on both sides, and never blank.
 
-oslo.config's own take an empty value for none at all, and ``nan`` for a number within any bounds.
+oslo.config's own treat an empty value as not set, and ``nan`` as a number within any bounds.
 """
 
 import shlex
@@ -11,12 +11,13 @@ from oslo_config import cfg, types
 
 
 class _Bounded(types.Number):
-    """A number from ``min`` to ``max``; says so whatever else it is given."""
+    """A number from ``min`` to ``max``; the error for anything else names both."""
 
     def __init__(self, num_type: type[int] | type[float], least: float, most: float) -> None:
-        kind, name = (
-            ("whole number", "integer") if num_type is int else ("number", "floating point")
-        )
+        if num_type is int:
+            kind, name = "whole number", "integer"
+        else:
+            kind, name = "number", "floating point"
         super().__init__(num_type, f"{name} value", min=least, max=most)
         self._least, self._most = least, most
         self._wanted = f"It must be a {kind} from {least} to {most}"
@@ -26,7 +27,7 @@ class _Bounded(types.Number):
             number = self.num_type(value)
         except ValueError as error:
             raise ValueError(self._wanted) from error
-        if not self._least <= number <= self._most:  # Nor is ``nan``.
+        if not self._least <= number <= self._most:  # ``nan`` is not, either.
             raise ValueError(self._wanted)
         return number
 
@@ -39,7 +40,7 @@ class _Text(types.String):
     def __call__(self, value: Any) -> str:
         text: str = super().__call__(value)
         if not text.strip():
-            raise ValueError("It must not be empty; without the line the default holds")
+            raise ValueError("It must not be empty; leave the line out for the default")
         if not text.isprintable():
             raise ValueError("It must not hold control characters")
         if wrong := sorted(set(self._forbidden).intersection(text)):
@@ -98,7 +99,7 @@ class TextOpt(cfg.Opt):
 
 
 class NamesOpt(cfg.Opt):
-    """A list of names, none of them empty or there twice.
+    """A list of names, none of them empty or repeated.
 
     :param forbidden: characters that no name may hold.
     """
@@ -108,7 +109,7 @@ class NamesOpt(cfg.Opt):
 
 
 class URLOpt(cfg.Opt):
-    """A whole URL of the web."""
+    """A complete http or https URL."""
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, type=_URL(schemes=["http", "https"]), **options)

@@ -5,13 +5,13 @@ from oslo_config import cfg
 
 from cg_extension.conf import kinds
 
-# cg-lvm has it, too.
+# The cg-lvm command takes it, too.
 FREEZE_DEADLINE = kinds.FloatOpt(
     "lvm_freeze_deadline",
     default=2.0,
     min=0.05,
     max=60.0,
-    help="Seconds for which a group snapshot may hold the writes of its volumes. It takes "
+    help="Seconds for which a group snapshot may hold the writes of its volumes. It holds them for "
     "about a millisecond, longer where a volume's device is slow to flush. Past the deadline "
     "all volumes go on and the group snapshot fails.",
 )
@@ -37,7 +37,7 @@ OPTS = [
     cfg.StrOpt(
         "lvm_pool_name",
         help="Thin pool in ``volume_group``. Default: the name of the volume group and ``-pool``. "
-        "Make it with ``lvcreate --type thin-pool``, large enough also in its metadata.",
+        "Make it with ``lvcreate --type thin-pool``, with enough room for metadata as well.",
     ),
     cfg.StrOpt(
         "lvm_conf_file",

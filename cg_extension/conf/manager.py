@@ -36,7 +36,7 @@ OPTS = [
         default=5.0,
         min=0.05,
         max=3600.0,
-        help="Seconds between two looks for work that no wake-up announced (broker down, work "
+        help="Seconds between two polls for work that no wake-up announced (broker down, work "
         "left by a manager that died).",
     ),
     kinds.FloatOpt(
@@ -44,9 +44,9 @@ OPTS = [
         default=30.0,
         min=1.0,
         max=86_400.0,
-        help="Seconds for which a manager claims an operation; renewed at a third of it. When a "
-        "manager dies, another of the same backend, which looks at its leases as often, takes over "
-        "after this time or up to a third more.",
+        help="Seconds for which a manager claims an operation; renewed after each third of that. "
+        "When a manager dies, another one of the same backend, which checks leases as often, takes "
+        "over after this time or up to a third more.",
     ),
     kinds.IntOpt(
         "operation_max_attempts",
@@ -82,6 +82,7 @@ OPTS = [
         default=60.0,
         min=0.0,
         max=86_400.0,
-        help="Seconds that a stop waits for running operations; the rest is left for recovery.",
+        help="Seconds that a stop waits for running operations; those that take longer are left "
+        "for recovery.",
     ),
 ]

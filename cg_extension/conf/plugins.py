@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds what an option names among the entry points of the packages that are installed."""
+"""Finds what an option names among the entry points of the installed packages."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ SERVICES = "cg_extension.services"
 
 
 def load(group: str, name: str) -> Any:
-    """What the entry point ``name`` of ``group`` stands for.
+    """Load the entry point ``name`` of ``group``.
 
-    Raises whatever the package that brings it raises, and stevedore's errors if none does.
+    Raises whatever its package raises on import, and stevedore's errors if no package has it.
     """
     return driver.DriverManager(group, name, on_load_failure_callback=_raise).driver
 

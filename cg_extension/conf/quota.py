@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Default quotas of a project; ``os-quota-sets`` overrides them for one project."""
+"""Default quotas of every project; ``os-quota-sets`` overrides them for one."""
 
 from oslo_config import cfg
 
 from cg_extension.conf import kinds
 
-# What the database's columns hold.
+# The largest value that the database's columns hold.
 _MOST = 2**31 - 1
 
 GROUP = None

@@ -123,7 +123,7 @@ class CheckTest(base.BaseTestCase):
                 self.assertIn("log_rotate_interval = 0 (", str(error))
 
     def test_a_reference_to_an_option_that_there_is_not_is_named(self) -> None:
-        self.assert_refused("[DEFAULT]\nstate_path = $nowhere/x\n", "state_path", "there is not")
+        self.assert_refused("[DEFAULT]\nstate_path = $nowhere/x\n", "state_path", "does not exist")
 
     def test_a_backend_is_down_only_after_it_missed_a_heartbeat(self) -> None:
         for down, report in ((10, 10), (5, 20)):
