@@ -7,7 +7,7 @@ What holds for every call:
   so that the second run finds, keeps or removes what the first left. Deleting what is not there
   succeeds; creating what is there completes it.
 - Group calls are all or nothing: on an error nothing of the call is left on the backend.
-- It raises ``drivers.exceptions.DriverError`` (or its kinds) for what went wrong. Anything else
+- It raises ``drivers.exceptions.DriverError`` or a subclass for what went wrong. Anything else
   that escapes is treated as a DriverError, with a traceback in the log.
 - Calls come from several threads at once, but never two for the same resource.
 - Group calls give back a :class:`GroupUpdate`, or a plain tuple of its fields.
@@ -33,10 +33,10 @@ class ModelUpdate(TypedDict, total=False):
 
 
 class GroupUpdate(NamedTuple):
-    """What a group call gives back: what is new in the group's row, and in each member's.
+    """What a group call gives back: changes to the group's row, and to each member's.
 
-    ``members`` are in the order of the call's arguments. ``held_seconds``: for so long the I/O of
-    the members waited, so that all is of one instant.
+    ``members`` are in the order of the call's arguments. ``held_seconds`` is how long the members'
+    I/O was held, so that all is of one instant.
     """
 
     group: ModelUpdate
@@ -45,7 +45,7 @@ class GroupUpdate(NamedTuple):
 
 
 class MembershipUpdate(NamedTuple):
-    """The same of ``update_consistencygroup``, for the added and for the removed volumes."""
+    """The same for ``update_consistencygroup``, with added and removed volumes apart."""
 
     group: ModelUpdate
     added: Sequence[ModelUpdate]
@@ -115,8 +115,8 @@ class Driver(abc.ABC):
         """Snapshots whose content the backend has lost since they were taken: reasons by id.
 
         Called with each heartbeat; those that are ``available`` get the status ``error`` and the
-        reason, and so does the group snapshot of each. What is told once may be told again, and
-        snapshots that the service does not know count for nothing. A driver must refuse to
+        reason, and so does the group snapshot of each. The same snapshot may be reported again,
+        and those that the service does not know are ignored. A driver must refuse to
         restore a lost snapshot in any case: the status comes later.
         """
         return {}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks again and again for what nobody tells of: a lock that becomes free, a device let go.
+"""Polls for what nothing announces: a lock that becomes free, a device that is closed.
 
-What it means when it does not come is left to the callers.
+What it means when that does not happen is left to the callers.
 """
 
 import fcntl
@@ -13,7 +13,7 @@ def until(condition: Callable[[], bool], seconds: float, pause: float) -> bool:
     """Wait until a condition holds.
 
     :param seconds: how long at most.
-    :param pause: seconds between two looks.
+    :param pause: seconds between two checks.
     :return: whether it holds.
     """
     deadline = time.monotonic() + seconds

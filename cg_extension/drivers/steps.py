@@ -2,8 +2,8 @@
 """Step boundaries of an operation: the places at which it stops when it must.
 
 The manager and drivers call :func:`checkpoint` between two steps. It leaves the operation when this
-process has lost the lease on it, and it is where tests let the process die. What a step does is
-no matter of this module.
+process has lost the lease on it, and it is where tests let the process die. This module does not
+know what a step does.
 """
 
 import contextlib
@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from typing import Protocol
 
 # Tests only: name of a file. When it says ``KIND/BOUNDARY:N``, the process kills itself, as
-# ``kill -9`` would, once an operation of that kind reaches that boundary for the Nth time since.
+# ``kill -9`` would, once operations of that kind have reached that boundary N times from then on.
 FAULT_VARIABLE = "CG_EXTENSION_FAULT_FILE"
 
 
 class OperationLost(BaseException):
     """Another manager has the operation now: touch neither the backend nor the database.
 
-    No ``Exception``, so that no handler that cleans up after errors undoes the new owner's work.
+    Not an ``Exception``, so that no handler which cleans up after errors undoes the other's work.
     """
 
 
@@ -33,7 +33,7 @@ class Guard(Protocol):
     kind: str
 
     def check(self) -> None:
-        """:raises OperationLost: the claim is not, or not surely, ours any more."""
+        """:raises OperationLost: the claim is no longer ours, or may not be."""
 
 
 _guard: contextvars.ContextVar[Guard | None] = contextvars.ContextVar("guard", default=None)
@@ -66,7 +66,7 @@ def checkpoint(boundary: str) -> None:
 
 
 class _Faults:
-    """Counts how often the boundary that the file names is passed, and dies at its count."""
+    """Counts how often the boundary named in the file is passed, and dies at the Nth time."""
 
     def __init__(self, path: str) -> None:
         self._path = pathlib.Path(path)

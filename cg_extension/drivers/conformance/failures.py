@@ -29,7 +29,7 @@ class FailureConformance(groups.GroupHarness):
         raise NotImplementedError
 
     def assertFailsClean(self, call: Callable[[], Result]) -> Result:
-        """Run ``call`` with a failure at each step; gives what it returns when none was met."""
+        """Run ``call`` with a failure at each step in turn; gives its result once it met none."""
         before = sorted(self.objects())
         for step in range(self.most_steps):
             try:

@@ -19,7 +19,7 @@ BLANK = b"\0" * STAMP_LENGTH
 
 Member = TypeVar("Member", records.Volume, records.Snapshot)
 
-# A mixin, so that no test loader takes it for a test case: for the type checker only it is one.
+# A mixin, so that no test loader takes it for a test case; only for the type checker it is one.
 if TYPE_CHECKING:
     _TestCase = unittest.TestCase
 else:
@@ -29,7 +29,7 @@ else:
 class Harness(_TestCase):
     """Hooks, and helpers that the suite's test classes build on.
 
-    An author must supply ``make_driver`` and ``objects``, and may change the rest. Each test
+    An author must supply ``make_driver`` and ``objects``, and may override the rest. Each test
     removes what it made, through the driver.
     """
 
@@ -56,7 +56,7 @@ class Harness(_TestCase):
     def opened(self, volume: records.Volume) -> Iterator[str]:
         """The path of a volume's bytes on this machine, while it is connected.
 
-        To be changed for a backend whose connections are not ``local``.
+        To be overridden for a backend whose connections are not ``local``.
         """
         connection = self.driver.initialize_connection(self.context, volume, self.connector)
         self.assertEqual("local", connection["driver_volume_type"])

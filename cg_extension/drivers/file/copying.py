@@ -35,7 +35,7 @@ def copy(source: int, target: int) -> None:
 
     :param source: file descriptor, open for reading.
     :param target: file descriptor, open for writing.
-    :raises OSError: as the file system gives it, ``ENOSPC`` for one; ``target`` is then part done.
+    :raises OSError: of the file system, such as ``ENOSPC``; ``target`` is then incomplete.
     """
     if not reflink(source, target):
         sparse_copy(source, target)

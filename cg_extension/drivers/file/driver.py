@@ -94,7 +94,7 @@ class FileDriver(base.Driver):
         if self.store.mode() & 0o002:
             raise exceptions.DriverSetupError(
                 f"[{self.backend}] file_path: every user can write to {self.store.path}; "
-                "take that right away (chmod o-w)."
+                "remove that permission (chmod o-w)."
             )
 
     @property
@@ -230,7 +230,7 @@ class FileDriver(base.Driver):
                 _copy(sources, files, targets.values())
 
     def _copy_volumes(self, volumes: Sequence[records.Volume], targets: Mapping[str, int]) -> None:
-        """Copy volumes as they are at one instant: none is written to from first to last.
+        """Copy volumes as they are at one instant: none is written to while any is copied.
 
         :param targets: names of the files to make, in the order of the volumes, and sizes in GiB.
         """

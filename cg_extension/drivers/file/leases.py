@@ -11,8 +11,8 @@ from cg_extension.drivers import polling
 
 LOG = logging.getLogger(__name__)
 
-# Seconds for which a writer may finish before it is reported: it may just be closing the file, or
-# be a child of this process that holds copies of its descriptors until it runs its program.
+# Seconds that a writer is given to finish before it is reported: it may just be closing the file,
+# or be a child of this process, which has copies of our descriptors until it calls exec.
 GRACE = 0.5
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A directory of files that appear and disappear whole, whatever moment a crash hits.
 
-Knows names, locks and what reaches the disk, and leaves their content to its caller. Names stand
-for themselves: no symbolic link is followed out of the directory.
+Knows names, locks and what reaches the disk, and leaves the files' content to its caller. No
+symbolic link is followed out of the directory.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _NOFOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class Busy(OSError):
-    """Another thread or process stands still with the directory's lock."""
+    """Another thread or process hangs while it holds the directory's lock."""
 
 
 class NotAFile(OSError):
@@ -173,10 +173,10 @@ class FileStore:
     def _exclusive(self) -> Iterator[None]:
         """The directory's lock, with the claim on the operation checked under it.
 
-        Whoever takes the operation over needs the lock, too. So a process that stands still after
-        the check and goes on when its claim is long lost finds everything as it was.
+        Any process that takes the operation over needs the lock, too. So one that hangs after the
+        check, and goes on when its claim is long lost, finds everything as it was.
 
-        :raises Busy: somebody stands still with the lock.
+        :raises Busy: another thread or process hangs while it holds the lock.
         :raises steps.OperationLost: the claim is lost.
         """
         file = os.open(".", os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._directory)
@@ -189,9 +189,9 @@ class FileStore:
             os.close(file)
 
     def _create_partial(self, name: str) -> int:
-        """A new file that ``name`` will be. Under the lock.
+        """A new file, which is to become ``name``. Under the lock.
 
-        A lock of its own tells it from a leftover of a crash: that goes when its process does.
+        A lock on the file itself, which ends with this process, tells it from a crash's leftover.
         """
         file = self._open(name + _PARTIAL, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         polling.try_lock(file)
@@ -211,8 +211,8 @@ class FileStore:
             steps.checkpoint("file.renamed")
 
     def _discard(self, names: Sequence[str], files: Sequence[int]) -> None:
-        """Remove our partial files and nobody else's; they have no claim to protect them."""
-        for name, file in zip(names, files, strict=False):  # The lock may have come too late.
+        """Remove our partial files, and nobody else's: the claim may be lost by now."""
+        for name, file in zip(names, files, strict=False):  # An error may have left fewer files.
             if self._is_ours(name, file):
                 self._unlink([name + _PARTIAL])
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is at work here as root, so that recovery can wait for those whose caller was killed.
+"""Work under way as root, so that recovery can wait for it even if its caller was killed.
 
 Each piece of work has a file of its own, locked by flock(2) while it goes on. The lock belongs to
-the open file, not to a process: it lasts until the last process that has it open has ended,
-whoever was killed meanwhile. ``lvm`` closes every descriptor above 2 as it starts, so it gets the
+the open file, not to a process: it lasts until the last process that has the file open has ended,
+even if others were killed. ``lvm`` closes every descriptor above 2 as it starts, so it gets the
 file, which holds its script, as its standard input; the tools that it runs (``thin_check``) inherit
 it, and what it leaves behind (``dmeventd``, a polling daemon) puts /dev/null in its place.
 """
@@ -21,7 +21,7 @@ _DIRECTORY = low_stall.OURS / "at-work"
 
 @contextlib.contextmanager
 def work(text: str = "") -> Iterator[int]:
-    """Be at work; gives a descriptor from which ``text`` is read, to be passed to a child."""
+    """Be at work; gives a descriptor for a child, from which it reads ``text``."""
     low_stall.OURS.mkdir(0o700, exist_ok=True)
     _DIRECTORY.mkdir(0o700, exist_ok=True)
     fd, path = _new_file()
@@ -35,7 +35,7 @@ def work(text: str = "") -> Iterator[int]:
 
 
 def wait_for_all() -> None:
-    """Wait for all that are at work now, here and in other processes."""
+    """Wait for all work that is under way now, here and in other processes."""
     for path in _DIRECTORY.iterdir() if _DIRECTORY.is_dir() else ():
         with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -44,7 +44,7 @@ def wait_for_all() -> None:
 
 @contextlib.contextmanager
 def alone(what: str) -> Iterator[None]:
-    """Hold the lock called ``what``, of which there is one on this machine."""
+    """Hold this machine's lock called ``what``."""
     low_stall.OURS.mkdir(0o700, exist_ok=True)
     with open(low_stall.OURS / f"{what}.lock", "wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -55,7 +55,7 @@ def _new_file() -> tuple[int, str]:
     while True:
         fd, path = tempfile.mkstemp(dir=_DIRECTORY)
         fcntl.flock(fd, fcntl.LOCK_EX)
-        # Someone who waits may have come between, and removed it as that of one who is gone.
+        # ``wait_for_all`` may have locked it before us, and removed it as a leftover.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.stat(path), os.fstat(fd)):
                 return fd, path

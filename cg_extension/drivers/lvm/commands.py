@@ -61,14 +61,14 @@ def lvm(arguments: list[str], script: str, system_dir: str | None) -> tuple[int,
 
 @privileged.entrypoint
 def wait_for_all() -> None:
-    """Wait for all who are at work as root, also when those who had them do it were killed."""
+    """Wait for all work that is under way as root, even if its caller was killed."""
     at_work.wait_for_all()
 
 
 def flush(devices: Iterable[str]) -> None:
-    """Have disks write out what they hold in caches of their own, which LVM does not.
+    """Have disks write out their own caches, which LVM does not do.
 
-    :raises LVMError: one can't.
+    :raises LVMError: a disk can't.
     """
     for device in devices:
         try:
@@ -113,9 +113,9 @@ class VolumeGroup:
     def run_all(self, commands: Sequence[Sequence[str]]) -> str:
         """Run several commands in one process, each whether or not those before it failed.
 
-        LVM's shell tells the exit status of its last command only. What it gives back is what
-        the commands complained of: empty when all went well, not always a failure otherwise.
-        The caller looks at what there is now.
+        LVM's shell tells the exit status of its last command only. So this gives back what the
+        commands complained of: nothing when all went well, but not always of a failure. The
+        caller must look at what there is now.
         """
         script = "".join(_script_line(command) for command in commands)
         status, _output, complaint = lvm([], script, self.system_dir)
@@ -135,7 +135,7 @@ class VolumeGroup:
             LOG.warning("LVM says: %s", complaint)
 
     def retag(self, names: Sequence[str], tag: str, remove: bool = False) -> None:
-        """Give volumes a tag, or take it away; again and again makes no difference."""
+        """Give volumes a tag, or take it away; to repeat it makes no difference."""
         if names:
             change = "--deltag" if remove else "--addtag"
             self.run("lvchange", change, tag, *self.qualified(names))
@@ -187,7 +187,7 @@ class VolumeGroup:
         return usage
 
     def devices(self) -> list[str]:
-        """The paths of its disks, for ``flush``; those that are missing are left out."""
+        """The paths of the group's disks, for ``flush``, without those that are missing."""
         found = self._report("vgs", reports.DEVICE_FIELDS, [self.name], reports.device)
         return [device for device in found if device]
 

@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 
 _PIECE = 64 << 20
 _BUFFER = 1 << 20
-# <linux/fs.h>: zeros to a range of a block device, by the store's own means where it has any.
+# <linux/fs.h>: write zeros to a range of a block device, by its own means where it has any.
 _BLKZEROOUT = 0x127F
 
 
@@ -60,7 +60,7 @@ def copy_all(
 
 
 def clear(device: str, offset: int, size: int, ionice: Sequence[str] = ()) -> None:
-    """Make ``size`` bytes of a device from ``offset`` on read as zeros, really written.
+    """Write zeros to ``size`` bytes of a device from ``offset`` on, durably.
 
     :param ionice: arguments of ionice(1), e.g. ``["-c3"]`` for the idle class.
     :raises LVMError: the device could not be written.
@@ -74,7 +74,7 @@ def clear(device: str, offset: int, size: int, ionice: Sequence[str] = ()) -> No
 
 @privileged.entrypoint
 def _copy(source: str, target: str, offset: int, size: int) -> int:
-    """Copy a piece; runs of zeros are not written but zeroed, which costs most stores nothing."""
+    """Copy a piece; the device itself makes runs of zeros, which costs most devices nothing."""
     read_from = os.open(source, os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
     write_to = os.open(target, os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
     try:

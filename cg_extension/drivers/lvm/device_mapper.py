@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The few raw device-mapper ioctls that the engine needs, after ``linux/dm-ioctl.h``.
 
-Requests are built apart from being sent, so that all of the freeze's are there before it holds any
-I/O.
+A request is built first and sent later, so that the freeze has built all of its own before it holds
+any I/O.
 """
 
 import dataclasses
@@ -156,7 +156,7 @@ class Control:
         """Whether the kernel knows a kind of target, after loading its module if need be."""
         try:
             self.send(_request(GET_TARGET_VERSION, kind, payload=bytes(_VERSION_BYTES)))
-        except OSError:  # EINVAL; ENOTTY before Linux 5.4, which does not tell
+        except OSError:  # EINVAL; ENOTTY before Linux 5.4, which can't be asked
             return False
         return True
 

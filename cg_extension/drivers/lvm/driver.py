@@ -19,8 +19,8 @@ from cg_extension.drivers.lvm import commands, engine, errors, privileged, setti
 
 _SNAPSHOT_PREFIX = "_snapshot-"
 _OVERFLOWED = (
-    "The snapshot's copy-on-write store overflowed, so that its content is lost. Delete it; more "
-    "fits with a larger snapshot_cow_percent."
+    "The snapshot's copy-on-write store overflowed, so that its content is lost. Delete it; a "
+    "larger snapshot_cow_percent gives new snapshots more room."
 )
 
 
@@ -91,7 +91,7 @@ class LVMDriver(base.Driver):
         )
 
     def get_lost_snapshots(self) -> Mapping[str, str]:
-        if self.engine.settings.pool is not None:  # a thin pool loses none, and a query costs
+        if self.engine.settings.pool is not None:  # a thin pool loses none, so save the query
             return {}
         return {
             volume.name.removeprefix(_SNAPSHOT_PREFIX): _OVERFLOWED

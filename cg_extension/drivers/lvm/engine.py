@@ -17,12 +17,12 @@ Its users: our driver, the ``cg-lvm`` command, and a subclass of Cinder's LVM dr
 ``device_path(name)``         where an active volume is
 ``capacity()``                sizes and usage, in bytes
 ``recover()``                 after a crash: resume what is frozen, remove what is half-made
-``wipe(names)``               the slow part of it, for later; ``wipe_in_background(names)``
+``wipe(names)``               the slow part of ``recover``; also ``wipe_in_background(names)``
 ============================  =================================================================
 
 A ``Copy`` says what is made of what. Every call that makes something is all or nothing, and
 repeatable: what an earlier run finished is kept, what it left half-made is made again; ``sets``
-tells how that holds whatever cuts in. Names are LVM's names within the volume group, sizes are
+tells how, whenever it is cut short. Names are LVM's names within the volume group, sizes are
 bytes. All calls raise ``errors.LVMError``, or ``errors.Refusal`` before anything was changed, and
 all may be made from several threads.
 
@@ -31,10 +31,10 @@ Words that mean one thing in all of this package:
 =============  ================================================================================
 re-take        set snapshots that LVM made one after another to one instant; ``retake``
 take           the steps of a re-take while I/O is held; ``freeze_plan``
-hold, freeze   suspend devices, so that their I/O waits; held is who waits
+hold, freeze   suspend devices, so that their I/O waits; it is then held
 let go         resume devices that a freeze which died has left held; ``retake.let_go``
 set            the volumes and snapshots that one call makes, complete or gone; ``sets``
-set aside      rename what is to go to a name that is nobody's, until it was wiped; ``removal``
+set aside      rename what is to be removed, out of the way, until it is wiped; ``removal``
 discard        remove something of ours at once, unwiped, without failing; ``removal``
 =============  ================================================================================
 """
@@ -106,7 +106,7 @@ class Engine:
         return f"/dev/mapper/{commands.device_name(self.group.name, name)}"
 
     def capacity(self) -> Capacity:
-        """What the volume group or the pool holds, and what of it is promised."""
+        """What the volume group or the pool holds, and how much is promised to volumes."""
         volumes = self.volumes().values()
         if self.settings.pool is None:
             group = self.group.usage()
@@ -211,16 +211,15 @@ class Engine:
         self.group.activate(names)
 
     def retag(self, names: Sequence[str], tag: str, remove: bool = False) -> None:
-        """Give volumes a tag, or take it away; again and again makes no difference."""
+        """Give volumes a tag, or take it away; to repeat it makes no difference."""
         self.group.retag(names, tag, remove)
 
     def recover(self) -> list[str]:
         """Put right what a crash left: run it before anything else is done.
 
         Resumes sources of half-made snapshots that are still suspended, and removes what a
-        process which is gone was making or removing. What has to be wiped first, which can take
-        hours, is given other names instead, so that it is in nobody's way: gives back those
-        names, for ``wipe``.
+        process which is gone was making or removing. Volumes that have to be wiped first, which
+        can take hours, are only renamed out of the way: gives back their new names, for ``wipe``.
         """
         return recovery.recover(self.settings)
 
@@ -230,7 +229,7 @@ class Engine:
             self._removal.wipe_aside(name)
 
     def wipe_in_background(self, names: Sequence[str]) -> None:
-        """``wipe``, while others go on."""
+        """``wipe``, in a thread of its own."""
         if names:
             threading.Thread(target=self.wipe, args=(names,), daemon=True).start()
 
@@ -290,7 +289,7 @@ class Engine:
         if self.settings.pool is None:
             command += ["--extents", f"{self.settings.cow_percent}%ORIGIN"]
         else:
-            # A snapshot that nobody uses needs no device; inactive, its id can be deleted.
+            # A snapshot that nobody uses needs no device; without one its id can be deleted.
             skip = "n" if volume_to_be else "y"
             command += ["--activate", "n", "--setactivationskip", skip]
         return [*command, *self.group.qualified([copy.source])]
@@ -308,7 +307,7 @@ class Engine:
         ]
 
     def _clone_thick(self, copies: Sequence[Copy], progress: contents.Progress | None) -> float:
-        """Snapshots of one instant, copies of those, and the snapshots go again."""
+        """Take snapshots of one instant, copy them, and remove them again."""
         through = [
             Copy(source=copy.source, target=f"{_TEMPORARY}{uuid.uuid4()}") for copy in copies
         ]
@@ -377,8 +376,7 @@ class Engine:
     def _is_done(self, targets: Sequence[str]) -> bool:
         """Whether an earlier run finished; if it did not, what it made is removed.
 
-        All of it goes, also members that were finished: those that are missing would be of
-        another instant.
+        All of it goes, even finished members: those still to be made would be of another instant.
 
         :raises Refusal: a target's name belongs to a volume that the engine did not make.
         """
@@ -393,14 +391,15 @@ class Engine:
 
     @contextlib.contextmanager
     def _all_or_nothing(self) -> Iterator[str]:
-        """What is made inside with the tag that this gives counts all at once, or goes."""
+        """All that the block makes with the tag given here is complete at once, or is removed."""
         name = sets.new()
         mark = sets.mark(sets.BEGUN, name)
         try:
             self.group.change_tags(add=[mark])
             steps.checkpoint("lvm.begun")
             yield sets.member_tag(name)
-            # Complete only once all of it would outlast the power; and then that it is complete.
+            # A set is complete only once its content would survive a power cut. The second flush
+            # makes the completion itself survive.
             disks = self.group.devices()
             commands.flush(disks)
             self.group.change_tags(remove=[mark])
@@ -412,7 +411,7 @@ class Engine:
 
     @contextlib.contextmanager
     def _removed_at_last(self) -> Iterator[str]:
-        """What is made inside with the tag that this gives goes in any case."""
+        """All that the block makes with the tag given here is removed in any case."""
         name = sets.new()
         try:
             self.group.change_tags(add=[sets.mark(sets.BEGUN, name)])

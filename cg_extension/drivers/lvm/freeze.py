@@ -5,10 +5,10 @@
 answers with ``held SECONDS SINCE`` (by the monotonic clock), ``late`` (I/O was held for longer than
 the deadline) or ``error TEXT``. What the plan's steps are good for, the lock of the volume group
 and whether it is safe to freeze at all are the business of ``retake``, which starts it with all
-signals blocked: a stop of the service sends them to both processes, which finish first.
+signals blocked: when the service is stopped, both processes are signalled, too, but finish first.
 
-It imports no more than it needs, and nothing from outside the standard library, as all of it is
-locked in memory twice, and as root must not import what lies about.
+It imports as little as possible, because both processes lock all of it in memory, and only from the
+standard library, because root must not import from anywhere else.
 
 What protects the data behind the devices:
 
@@ -50,18 +50,18 @@ _SIGKILL = 9
 _READY = b"r"
 _GO = b"g"
 _FINISHED = b"f"
-# Seconds for which others come first before I/O is held and after: locking memory and giving it
-# back keep them from the processor, and what they wait for then would be waited for twice.
+# Seconds that other processes get before I/O is held and after it. Locking memory, before, and
+# giving it back, after, keep them from the processor; that wait should not add to the freeze.
 _SETTLE = 0.02
-# Of what is left to do after the freeze, so that it does not get in the writers' way.
+# Niceness of what is left to do after the freeze, so that it does not get in the writers' way.
 _NICENESS = 10
 # How often, and how many seconds apart, the watchdog tries to resume a device that it can't.
 _RESUME_ATTEMPTS = 200
 _RESUME_PAUSE = 0.05
 
-# What it is in words, the ioctl's number, its content.
+# A text for messages, the ioctl's number, its content.
 Request = tuple[str, int, bytes]
-# What it is in words, the device's path, how many bytes of it become zeros.
+# A text for messages, the device's path, how many bytes of it become zeros.
 Clearing = tuple[str, str, int]
 
 
@@ -200,7 +200,7 @@ class _Window:
         In the reverse order: what lies below must run before a file system above can thaw,
         which writes. A suspend that was begun and has not ended comes last; a resume does
         nothing while it is under way. The kernel announces a resume only of a device that it
-        finds suspended: ``found_running`` is what it did not.
+        finds suspended; ``found_running`` is a device that was not.
         """
         begun, suspended = self.progress[0], self.progress[1]
         done = True
@@ -320,7 +320,7 @@ def _protect_from_waiting() -> None:
         raise OSError(number, f"mlockall: {os.strerror(number)}")
     libc.prctl(_PR_SET_IO_FLUSHER, 1, 0, 0, 0)  # Linux 5.6; not vital: the memory is locked
     try:
-        # Not vital either, and not allowed in every container: to be spared when memory runs out.
+        # To be spared when memory runs out: not vital either, and not allowed in every container.
         with open("/proc/self/oom_score_adj", "w") as adjust:
             adjust.write("-1000")
     except OSError:

@@ -14,14 +14,14 @@ from collections.abc import Mapping
 
 _PART = "is a part of another volume: name that one"
 
-# Why a volume of which LVM says this can't be a member; None: it can. The first that holds is
-# told. Each line is shown by a test of its name in tests/lvm/test_special_volumes.py, or in
-# tests/unit/drivers/lvm/test_kinds.py where it takes what is not to be had there.
+# Why a volume of which LVM says this can't be a member; None: it can. The first reason that
+# applies is given. Each line has a test named after it in tests/lvm/test_special_volumes.py, or in
+# tests/unit/drivers/lvm/test_kinds.py if such a volume can't be made there.
 RULES: Mapping[str, str | None] = {
     # The volume group. LVM itself refuses to read one that is exported, of another machine
     # (system id), clustered, or shared while no lvmlockd runs, and says so.
-    "shared": "is in a shared volume group: other machines may use it, and LVM's own lock of it, "
-    "which a group snapshot needs, is lvmlockd's",
+    "shared": "is in a shared volume group: other machines may use it, and lvmlockd replaces the "
+    "lock of LVM's own that a group snapshot needs",
     "partial": "is in a volume group that lacks a physical volume, and that LVM does not change "
     "(vgextend --restoremissing or vgreduce --removemissing)",
     # What is not a volume of its own
@@ -32,15 +32,15 @@ RULES: Mapping[str, str | None] = {
     "virtual": "is virtual: it has no storage of its own",
     "thicksnapshot": "is a thick snapshot, and LVM takes no snapshot of a snapshot",
     # What is changing into another one
-    "merging": "is being merged with its snapshot or its origin, or waits for its next "
-    "activation to be (lvconvert --merge)",
+    "merging": "is being merged with its snapshot or its origin, or will be at its next "
+    "activation (lvconvert --merge)",
     "locked": "is being moved (pvmove), and LVM takes no snapshot meanwhile",
     "converting": "is being converted (lvconvert)",
     # Of what kind
     "integrity": "has data integrity, and LVM takes no snapshot of that (lvconvert "
     "--raidintegrity n)",
     "vdo": "is a VDO volume, of which no group snapshot was ever tried",
-    # "unknown" in 2.03.16, by their names in 2.03.31.
+    # 2.03.16 calls them "unknown", 2.03.31 by their names.
     **dict.fromkeys(["unknown", "error", "zero"], "holds no data (an error or zero target)"),
     "linear": None,
     "striped": None,
@@ -66,8 +66,8 @@ RULES: Mapping[str, str | None] = {
 
 # Arguments of ``lvcreate`` for a snapshot of such a volume.
 SNAPSHOT_ARGUMENTS: Mapping[str, list[str]] = {
-    # LVM runs cache_check on the metadata of a cache volume that is in use, which that refuses
-    # (2.03.16; lvmcache(7) tells cache volumes from cache pools).
+    # LVM runs cache_check on the metadata of a cache volume while that is in use, which
+    # cache_check refuses (2.03.16; lvmcache(7) tells cache volumes from cache pools).
     "cachevol": ["--config", 'global/cache_check_executable=""'],
 }
 

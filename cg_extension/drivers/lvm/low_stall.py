@@ -17,7 +17,7 @@ import hashlib
 import os
 import pathlib
 
-# Root's own, of this package.
+# This package's own directory, for root only.
 OURS = pathlib.Path("/run/cg_extension-lvm")
 _DEFAULT = "/etc/lvm"
 _LOCAL = "lvmlocal.conf"  # LVM reads it after lvm.conf, and its settings win.
@@ -31,7 +31,7 @@ _SETTINGS = """
 activation {{
 {activation}}}
 report {{ compact_output=0 compact_output_cols="" list_item_separator="," }}
-# Else LVM 2.03.31 puts what it complains of into a report in JSON, and nothing on standard error.
+# Else LVM 2.03.31 writes its complaints into the JSON report, and nothing to standard error.
 log {{ report_command_log=0 }}
 """
 
@@ -44,7 +44,7 @@ def system_dir(path: str | None) -> str:
     """
     theirs = pathlib.Path(path or os.environ.get("LVM_SYSTEM_DIR") or _DEFAULT).absolute()
     ours = OURS / hashlib.sha256(os.fsencode(theirs)).hexdigest()[:16]
-    # Each by itself: a parent that is made along the way gets what the umask leaves.
+    # One by one: mkdir's ``parents`` would make the first with the mode that the umask leaves.
     OURS.mkdir(0o700, exist_ok=True)
     ours.mkdir(0o700, exist_ok=True)
     for link in ours.iterdir():

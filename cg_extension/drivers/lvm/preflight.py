@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must hold before any device is frozen, and the order in which to freeze.
 
-Everything here reads; what it reads of the machine (mounts, swap, stacking of devices) comes in
-through ``Machine``, so that each rule can be shown without one.
+Nothing is changed here. What is known of the machine (mounts, swap, stacking of devices) comes in
+through ``Machine``, so that each rule can be tested without the real one.
 """
 
 import contextlib
@@ -67,12 +67,7 @@ def check_members(
             f"not in volume group {volume_group}: {', '.join(sorted(missing))}; all members of "
             "a group snapshot must be in one volume group"
         )
-    obstacles = {
-        name: "is half-made or half-removed"
-        if sets.is_doomed(volumes[name])
-        else kinds.obstacle(volumes[name].traits)
-        for name in names
-    }
+    obstacles = {name: _obstacle(volumes[name]) for name in names}
     if refused := [f"{name} {reason}" for name, reason in sorted(obstacles.items()) if reason]:
         raise errors.Refusal("; ".join(refused))
     pools = {volumes[name].pool for name in names}
@@ -81,6 +76,12 @@ def check_members(
             "members are in different thin pools, or some thin and some thick: "
             + ", ".join(sorted(f"{name} in {volumes[name].pool or 'none'}" for name in names))
         )
+
+
+def _obstacle(volume: commands.LogicalVolume) -> str | None:
+    if sets.is_doomed(volume):
+        return "is half-made or half-removed"
+    return kinds.obstacle(volume.traits)
 
 
 def check_own_files(machine: Machine, members: Mapping[str, str], own_paths: Iterable[str]) -> None:
@@ -162,7 +163,7 @@ def _below(block_device: str) -> list[str]:
 
 @contextlib.contextmanager
 def _unless_gone() -> Iterator[None]:
-    """Devices come and go while /sys is read; what is open there already has ENODEV then."""
+    """Devices come and go while /sys is read; a file that is open by then gives ENODEV."""
     try:
         yield
     except OSError as error:
@@ -173,9 +174,9 @@ def _unless_gone() -> Iterator[None]:
 def is_mounted(path: str) -> bool:
     """Whether a block device holds a mounted file system, in whatever mount namespace.
 
-    Known of those that show themselves in /sys/fs, as ext4 and XFS do.
+    Seen only of file systems that have an entry in /sys/fs, as ext4 and XFS do.
     """
-    # The kernel's name; where udev does not make it, the path is no link to that.
+    # The kernel's name of the device; without udev, ``path`` is not a link to that name.
     name = os.path.basename(os.path.realpath(f"/sys/dev/block/{device_behind(path)}"))
     return any(
         os.path.exists(f"{_FILE_SYSTEMS}/{kind}/{name}") for kind in os.listdir(_FILE_SYSTEMS)
@@ -190,9 +191,9 @@ def _number(block_device: str) -> str:
 def _mount(line: str, others: Sequence[Mount]) -> Mount:
     """One line of mountinfo (proc_pid_mountinfo(5)); ``others`` are those before it.
 
-    What lies on several devices, or on other file systems, has a device number of its own.
+    A file system on several devices, or on other file systems, has a device number of its own.
     """
-    # Blanks and the like are octal there.
+    # Blanks and the like are written as octal escapes.
     fields = [re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), field) for field in line.split()]
     point, number = fields[4], fields[2]
     kind, source, options = fields[fields.index("-") + 1 :][:3]
@@ -216,7 +217,7 @@ def _holder(mounts: Iterable[Mount], path: str) -> Sequence[str]:
 
 
 def _layers(options: str) -> list[str]:
-    """The directories of an overlay that are seen from here; those of a container are not."""
+    """The directories of an overlay that can be seen from here; a container's can't."""
     layers = []
     for option in options.split(","):
         name, _equals, paths = option.partition("=")

@@ -26,9 +26,9 @@ _THREADS = 16
 class _Context(priv_context.PrivContext):
     """A context whose helper ends with its service, not before.
 
-    A stop by a service manager sends SIGTERM to all processes of a service, but what is under way
-    then may come to its end, and needs the helper for that. The helper sees the service's end by
-    itself, and what it runs (``lvm``) inherits that the signal is ignored.
+    A service manager stops a service by SIGTERM to all of its processes, but the service finishes
+    what is under way, and needs the helper for that. The helper sees by itself when the service
+    has ended; what it runs (``lvm``) inherits that the signal is ignored.
     """
 
     def set_client_mode(self, enabled: bool) -> None:
@@ -83,4 +83,4 @@ def run_in_process() -> None:
     For ``cg-lvm``: root called it, it serves no one else, so a helper would protect nothing. The
     freeze and its watchdog are processes of their own here, too.
     """
-    context.client_mode = False  # this process ends by a signal as ever
+    context.client_mode = False  # not set_client_mode: signals shall end this process as usual

@@ -2,7 +2,7 @@
 """What the next start does about what a crash or a power cut left: one privileged call.
 
 It goes by sets: one that was being made or removed by a process that is gone is removed, whole, and
-all others are left alone. It may be cut itself, at any point, and several processes may run it.
+all others are left alone. It may be cut short at any point, and several processes may run it.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ LOG = logging.getLogger(__name__)
 
 
 def recover(settings: model.Settings) -> list[str]:
-    """Let go what is frozen, and remove what is half-made or half-removed.
+    """Let go of what is held, and remove what is half-made or half-removed.
 
     Gives back the names of volumes that have to be wiped first: they were only set aside.
 
@@ -30,15 +30,15 @@ def recover(settings: model.Settings) -> list[str]:
 def _recover(arguments: dict[str, Any]) -> list[str]:
     settings = model.Settings(**arguments)
     group = commands.VolumeGroup(settings.volume_group, settings.system_dir)
-    # What a killed process had LVM do goes on: only at its end one sees what it did.
+    # LVM commands outlive a killed caller, and only their end shows what they have done.
     at_work.wait_for_all()
-    # Alone: someone else who recovers may be done and use the names again that we saw taken.
+    # Alone: another recovery could end meanwhile, and the names that we saw be in use again.
     with at_work.alone(f"recovery-{group.name}"):
         volumes = group.volumes()
         orphaned = sets.orphaned(_group_tags(group, volumes))
         if not orphaned and not sets.left_by_earlier_versions(volumes):
             return []
-        # For those that were killed since the first time, whose tag we saw.
+        # Again, for those processes whose tags we saw that were killed after the first time.
         at_work.wait_for_all()
         volumes = group.volumes()
         left = sets.of_marks(volumes.values(), orphaned)
@@ -55,5 +55,5 @@ def _recover(arguments: dict[str, Any]) -> list[str]:
 def _group_tags(
     group: commands.VolumeGroup, volumes: Mapping[str, commands.LogicalVolume]
 ) -> frozenset[str]:
-    """The tags of the volume group, which its volumes know; a group may have none."""
+    """The tags of the volume group, which each of its volumes has; it may have no volumes."""
     return next(iter(volumes.values())).group_tags if volumes else group.usage().tags

@@ -26,21 +26,21 @@ from cg_extension.drivers.lvm import (
 LOG = logging.getLogger(__name__)
 
 _MIB = 1 << 20
-# Of volumes that wait to be wiped and removed.
+# Prefix of the names of volumes that wait to be wiped and removed.
 _ASIDE = "cggone-"
 # Seconds that lvremove waits for a device that is open (OPEN_COUNT_CHECK_RETRIES in LVM).
 _PATIENCE = 5.0
 
 
 class Removal:
-    """How volumes of one volume group go, by the engine's settings."""
+    """Removes volumes of one volume group, by the engine's settings."""
 
     def __init__(self, settings: model.Settings, group: commands.VolumeGroup) -> None:
         self._settings = settings
         self._group = group
         # Sets of temporary snapshots that could not be removed.
         self._left: set[str] = set()
-        # Tags of sets of which all is gone, that could not be taken off.
+        # Tags that could not be taken off, of sets of which nothing is left.
         self._left_marks: set[str] = set()
         self._left_lock = threading.RLock()
 
@@ -52,17 +52,17 @@ class Removal:
 
         :raises Refusal: one has thick snapshots that are not among ``names``, or is to be wiped
             and has a cache.
-        :raises LVMError: one is in use, and all are left; or LVM failed.
+        :raises LVMError: one is in use (then all of them stay), or LVM failed.
         """
         self._discard_left()
         wanted = dict.fromkeys(names)
         volumes = self._group.volumes()
         gone = [volumes[name] for name in wanted if name in volumes]
-        # Thick ones, of thick or of thin volumes: LVM would remove them along with their origin.
+        # Thick snapshots, of thick or thin volumes: LVM would remove them along with their origin.
         for volume in volumes.values():
             if volume.origin in wanted and volume.pool is None and volume.name not in wanted:
                 raise errors.Refusal(f"{volume.origin} has a snapshot: {volume.name}")
-        # Zeros would end in the cache; what it and the volume below it hold would stay.
+        # Zeros would end up in the cache, and leave the data in the volume below it.
         if cached := [v.name for v in gone if self._is_wiped(v) and v.traits & kinds.CACHED]:
             raise errors.Refusal(
                 f"{', '.join(sorted(cached))} has a cache, which would not be wiped: take it off "
@@ -86,7 +86,7 @@ class Removal:
     def discard(self, name: str) -> bool:
         """Remove what there is of a set; what can't be removed now is left, for ``recover``.
 
-        Gives whether all of it is gone.
+        Tells whether all of it is gone.
         """
         try:
             commands.wait_for_all()  # our helper may have been killed while lvm made them
@@ -121,10 +121,11 @@ class Removal:
         """Wipe, if thick and if that works, and remove what is of no use to anyone.
 
         A copy that was cut short, and the store of a snapshot, hold a volume's data like any
-        other. But it may be the disk that fails, and what is left half-made is in the way of the
-        next try: what can't be wiped goes all the same.
+        other. But the disk itself may be failing, and what is left half-made is in the way of the
+        next try: what can't be wiped is removed all the same.
 
-        A freeze may have died on its way; once the snapshots are gone, nothing tells of it.
+        Sources that a dead freeze has left held are resumed first: without the snapshots nothing
+        would tell of them.
 
         :param volumes: all volumes of the group.
         :raises LVMError: one is in use, or LVM failed; others may be gone.
@@ -152,7 +153,7 @@ class Removal:
         wanted: Sequence[commands.LogicalVolume],
         volumes: Mapping[str, commands.LogicalVolume],
     ) -> list[str]:
-        """Give half-made volumes that are to be wiped names in nobody's way, and remove others.
+        """Rename half-made volumes that have to be wiped, out of the way, and remove the others.
 
         Gives back the new names. Those set aside before keep theirs. What is in use, or can't be
         removed for another reason, stays doomed and is left to the next start: it must not keep
@@ -204,9 +205,9 @@ class Removal:
         wanted: Sequence[commands.LogicalVolume],
         volumes: Mapping[str, commands.LogicalVolume],
     ) -> str | None:
-        """Let volumes be as good as gone, all at once; gives the tag that did it, if one had to.
+        """Doom volumes, all at once (``sets``); gives the new tag, or None if none is needed.
 
-        One that is not wiped goes all at once in any case.
+        A single volume that is not wiped needs none: it goes all at once in any case.
         """
         if all(map(sets.is_marked, wanted)):
             return None
@@ -224,7 +225,7 @@ class Removal:
         return mark
 
     def _flush(self) -> None:
-        """Let nothing that goes come back with the power; what a failing disk has may go, too."""
+        """Let nothing that is removed come back after a power cut, unless a disk is failing."""
         try:
             commands.flush(self._group.devices())
         except errors.LVMError as error:
@@ -261,18 +262,18 @@ class Removal:
                 self._left_marks |= marks
 
     def _are_whole(self, wanted: Sequence[commands.LogicalVolume]) -> bool:
-        """Whether volumes, of which the removal failed, are all there and as they were."""
+        """Whether volumes whose removal failed are all there and as they were."""
         found = self._group.volumes()
         return all(
             volume.name in found
             and found[volume.name].origin == volume.origin
-            # A snapshot is not wiped before it is off its origin; others may be by now.
+            # A snapshot is not wiped before it is split from its origin; others may be by now.
             and (volume.origin or not self._is_wiped(volume))
             for volume in wanted
         )
 
     def _check_not_in_use(self, volumes: Iterable[commands.LogicalVolume]) -> None:
-        """:raises LVMError: one is in use; to wipe it would be worse than to find that late."""
+        """:raises LVMError: one is in use, which must be known before anything is wiped."""
         if used := self._in_use(volumes):
             raise errors.LVMError(f"in use: {', '.join(used)}")
 
@@ -296,14 +297,14 @@ class Removal:
             LOG.warning("Resumed devices that a freeze had left suspended: %s", resumed)
 
     def _split(self, volumes: Sequence[commands.LogicalVolume]) -> Sequence[commands.LogicalVolume]:
-        """Take those that are thick snapshots, and wiped, off their origins.
+        """Split thick snapshots that are to be wiped from their origins.
 
-        What is left of each is its copy-on-write store, a volume of the same name: gives all back
-        as they are then. Nothing of the origin gets into a store after it was wiped, and the
-        origin's writes don't wait for copies to it. They are doomed already, so that nobody takes
-        a store for the snapshot.
+        What is left of each is its copy-on-write store, a volume of the same name: gives back all
+        volumes as they are then. So nothing of the origin gets into a store after it was wiped,
+        and the origin's writes don't wait for copies to it. All are doomed already, so that nobody
+        takes a store for the snapshot.
 
-        :raises LVMError: one is in use, or LVM failed; others may be off.
+        :raises LVMError: one is in use, or LVM failed; others may be split.
         """
         snapshots = [volume for volume in volumes if volume.origin and self._is_wiped(volume)]
         if not snapshots:
@@ -321,7 +322,7 @@ class Removal:
         return _as_found(volumes, found)
 
     def _remove(self, volumes: Sequence[commands.LogicalVolume]) -> None:
-        # An origin takes its snapshots along: LVM would not find them.
+        # Snapshots first: LVM removes them along with their origin, and then would not find them.
         for batch in ([v for v in volumes if v.origin], [v for v in volumes if not v.origin]):
             if batch:
                 names = self._group.qualified(volume.name for volume in batch)
@@ -333,7 +334,7 @@ class Removal:
                         raise
 
     def _remove_newest_first(self, volumes: Sequence[commands.LogicalVolume]) -> None:
-        """``_remove``, of thin volumes in whose making LVM itself may have been cut.
+        """``_remove``, for thin volumes that LVM may have been making when it was killed.
 
         The newest may then stand in LVM's metadata as still to be made, although the pool has it.
         Removed by a command of its own it goes; in one command with others LVM (2.03.31) takes a
@@ -363,7 +364,7 @@ class Removal:
 
 @privileged.entrypoint
 def _kept_open(devices: list[str]) -> list[str]:
-    """Those devices that someone keeps open for as long as LVM itself would wait for him.
+    """The devices that are still open after the time that LVM itself would wait for them.
 
     udev opens a device for a moment after each change.
     """

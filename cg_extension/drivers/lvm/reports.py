@@ -45,18 +45,18 @@ _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 class UnknownForm(errors.LVMError):
-    """A report is of no form that was ever seen; the message has the field and the value."""
+    """A report has a form that is not known; the message has the field and the value."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LogicalVolume:
     """One logical volume as LVM reports it.
 
-    ``size`` is in bytes, of a thick snapshot that of its origin (``allocated`` is then that of
-    its copy-on-write store, otherwise the same); ``device_name`` is
+    ``size`` is in bytes; a thick snapshot has its origin's size, and in ``allocated`` the size of
+    its copy-on-write store (for others both are the same). ``device_name`` is
     device-mapper's name of it; ``number`` is its ``major:minor``, None unless ``active``.
-    ``origin`` is that of a snapshot, ``pool`` the thin pool of a thin volume: neither is what
-    LVM calls so of a cached volume. ``traits`` are the words for what it is, LVM's own for its
+    ``origin`` is set for a snapshot, ``pool`` for a thin volume: what LVM calls a cached volume's
+    origin and pool is not meant. ``traits`` are the words for what it is, LVM's own for its
     layout and role and those of ``TRAITS``; ``kinds`` tells what they mean.
     ``invalid``: a thick snapshot whose copy-on-write store overflowed; its content is lost. Known
     only when asked for with the status. ``group_tags`` are those of its volume group.
@@ -109,8 +109,8 @@ class GroupUsage:
 class PoolStatus:
     """What the kernel says of a thin pool; used and total are blocks.
 
-    ``unfit`` says why no snapshot can be taken in it, None if one can. The other fields are then
-    not known.
+    ``unfit`` says why no snapshot can be taken in it, None if one can. The numbers of a pool that
+    has failed are not known.
     """
 
     unfit: str | None = None
@@ -156,7 +156,7 @@ def volume(row: Mapping[str, Any]) -> LogicalVolume:
         device_name=os.path.basename(path),
         number=_device_number(row),
         traits=traits,
-        # Not known (-1) of what is no snapshot or is not active.
+        # -1, not known, for what is not a snapshot or not active.
         invalid="lv_snapshot_invalid" in row and _flag(row, "lv_snapshot_invalid", unknown=False),
     )
 

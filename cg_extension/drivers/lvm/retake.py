@@ -62,7 +62,7 @@ class Request:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sources:
-    """What was found of sources of which a group snapshot can be taken.
+    """What was found out about sources of which a group snapshot can be taken.
 
     :param inactive: names of those that are not active.
     :param arguments: by name, arguments of ``lvcreate`` that their kind needs.
@@ -95,9 +95,9 @@ def retake(request: Request) -> float:
 def let_go(
     volume_group: str, locking_dir: str, sources: Sequence[str], snapshots: Sequence[str]
 ) -> list[str]:
-    """Put right what a re-take left that died with its watchdog; gives back what was resumed.
+    """Put right what a re-take left when it died with its watchdog; gives back what was resumed.
 
-    That happens when a service manager kills all processes of the service at once.
+    Both die when a service manager kills all processes of the service at once.
 
     :param sources: devices that are resumed if they are suspended.
     :param snapshots: devices that get the table that was loaded for them. LVM can't remove a
@@ -110,7 +110,7 @@ def let_go(
 def _check(arguments: dict[str, Any]) -> tuple[list[str], dict[str, list[str]]]:
     request = Request(**arguments)
     group = commands.VolumeGroup(request.volume_group, request.system_dir)
-    volumes = group.volumes(hidden=True)  # those are refused for what they are
+    volumes = group.volumes(hidden=True)  # so that hidden ones are refused for what they are
     with device_mapper.Control() as control:
         _checked_order(request, volumes, control)
     sources = [volumes[source] for source, _snapshot in request.pairs]
@@ -152,7 +152,7 @@ def _retake(arguments: dict[str, Any]) -> float:
 def _let_go(
     volume_group: str, locking_dir: str, sources: list[str], snapshots: list[str]
 ) -> list[str]:
-    # Under the lock, a device that an LVM command has suspended for itself runs again.
+    # No LVM command has a device suspended while we hold the lock.
     with vg_lock.held(locking_dir, volume_group), device_mapper.Control() as control:
         return _resume(control, sources, snapshots)
 
@@ -162,7 +162,7 @@ def _resume(
 ) -> list[str]:
     resumed = []
     for name in [*sources, *snapshots]:
-        # A device that is gone, or can't be resumed now, must not keep the others from it.
+        # One that is gone, or can't be resumed now, must not keep the others from being resumed.
         with contextlib.suppress(OSError):
             waits = name in snapshots and control.has_waiting_table(name)
             if waits or control.is_suspended(name):
@@ -223,7 +223,7 @@ def _plan(
         return thin.plan(volumes, request.pairs, pool_device, order, request.deadline)
     devices = [volumes[snapshot].device_name for _source, snapshot in request.pairs]
     tables = {device: control.table(device) for device in devices}
-    # The first is a module of its own, which may be missing.
+    # ``zero`` is a kernel module of its own, which may be missing.
     stand_in = "zero" if control.has_target("zero") else "error"
     return thick.plan(volumes, request.pairs, tables, stand_in, order, request.deadline)
 
@@ -266,8 +266,8 @@ def _sync_file_system(path: str) -> None:
 def _run(plan: freeze_plan.Plan, lock_fd: int) -> str:
     """Run the freeze's program; gives back its answer.
 
-    The end of its output is the end of freezer and watchdog. Not to be interrupted: whoever holds
-    the lock may let go of it only when both have ended. They inherit that no signal reaches them.
+    Its output ends when freezer and watchdog have both ended, and only then may the lock be given
+    back. So no signal may interrupt this, nor the program, which inherits the mask.
     """
     encoded = plan.encoded()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -279,7 +279,7 @@ def _run(plan: freeze_plan.Plan, lock_fd: int) -> str:
             stderr=subprocess.PIPE,
             pass_fds=(lock_fd,),
             start_new_session=True,
-            # Other locales map an archive of them, all of which would be locked in memory.
+            # With another locale libc maps its locale archive, all of which would be locked.
             env={**os.environ, "LC_ALL": "C"},
         )
         output, complaint = program.communicate(encoded)

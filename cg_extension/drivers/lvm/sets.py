@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sets of volumes that come and go as one, whatever cuts in: the tags and what they mean.
+"""Sets of volumes that come and go as one, even after a crash: the tags and what they mean.
 
 LVM changes several volumes one after another, each in a commit of its own, and a cut may come
 between any two. Only a tag of the *volume group* changes for all of them in one step. So volumes
@@ -37,15 +37,16 @@ removing   step                                       cut after it, recovery
 4          the tag is taken off
 =========  =========================================  =======================================
 
-LVM does not flush the disks' caches. It is done for it: before a set is complete, so that what it
-holds outlasts the power as long as that does; before it is answered; before anything is wiped.
+LVM does not flush the disks' caches, so the engine does: before a set is made complete, so that it
+is not complete after a power cut that its content did not survive; before the call returns; and
+before anything is wiped.
 
-Recovery itself does step 3 and 4 of removing, so it may be cut as well, and run by any process on
-this machine: who is at work is told from who is gone by BOOT-PID-START. The tags of a volume group
-are no more than what is under way.
+Recovery itself does steps 3 and 4 of removing, so it may be cut as well, and run by any process on
+this machine: BOOT-PID-START tells a process that is at work from one that is gone. A volume group
+has tags only for what is under way.
 
 Volumes of earlier versions carry ``cg_ext.unfinished=BOOT-PID-START`` themselves instead. A cut
-may have left it on a part of a set; which volumes were to be one is then told by their users' tags.
+may have left it on a part of a set; the tags of ``cg-lvm`` or the driver then tell the whole set.
 """
 
 import os
@@ -64,7 +65,7 @@ _USERS_SETS = ("cg-lvm.snapshot=", "cg-lvm.clone=", "cgsnapshot=")
 
 
 def new() -> str:
-    """The name of a set that there never was."""
+    """A name for a new set."""
     return uuid.uuid4().hex[:16]
 
 
@@ -99,7 +100,7 @@ def is_doomed(volume: LogicalVolume) -> bool:
 
 
 def orphaned(group_tags: Iterable[str]) -> set[str]:
-    """Those tags of a volume group by which processes doomed sets that are gone by now."""
+    """Those tags of a volume group that doom a set and whose process is gone."""
     return {tag for tag, (_name, process) in _doomed(group_tags).items() if _is_gone(process)}
 
 
@@ -110,7 +111,7 @@ def of_marks(volumes: Iterable[LogicalVolume], tags: Iterable[str]) -> list[Logi
 
 
 def left_by_earlier_versions(volumes: Mapping[str, LogicalVolume]) -> list[LogicalVolume]:
-    """What is marked as unfinished by a process that is gone, and the rest of the sets of that."""
+    """Volumes that a process which is gone has marked unfinished, and the rest of their sets."""
     ours = [volume for volume in volumes.values() if OWNED in volume.tags]
     marked = [
         volume
@@ -124,7 +125,7 @@ def left_by_earlier_versions(volumes: Mapping[str, LogicalVolume]) -> list[Logic
 
 
 def common(wanted: Iterable[LogicalVolume], volumes: Iterable[LogicalVolume]) -> str | None:
-    """The name of a set that holds the wanted of all volumes, and no other."""
+    """The name of a set that holds exactly the wanted ones of all volumes; None: there is none."""
     target = {volume.name for volume in wanted}
     members: dict[str, set[str]] = {}
     for volume in volumes:
@@ -145,7 +146,7 @@ def _doomed(group_tags: Iterable[str]) -> dict[str, tuple[str, str]]:
 
 
 def _is_gone(process: str) -> bool:
-    """Whether a process has ended; no process is named by what others may have tagged alike."""
+    """Whether a process has ended; False for text of another form, from a tag that is not ours."""
     try:
         _boot, pid, _start = process.split("-")
         return process != _process(int(pid))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine's settings from the options of a backend's section, ours or Cinder's.
 
-What an option of that name means is the same in both. What is not the same is an argument.
+Options that mean the same in both are read here; what differs is an argument.
 """
 
 import os
@@ -15,7 +15,7 @@ from cg_extension.drivers.lvm import model
 def from_options(
     options: Any, *, pool: str | None, cow_percent: int = 100, own_paths: Sequence[str] = ()
 ) -> model.Settings:
-    """Settings of a backend; for the arguments see there."""
+    """Settings of a backend; for the arguments see ``model.Settings``."""
     return model.Settings(
         volume_group=options.volume_group,
         pool=pool,

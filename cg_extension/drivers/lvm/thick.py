@@ -7,9 +7,9 @@ same table again into the inactive slot. A snapshot copies nothing until it is r
 (``dm-snap.c`` leaves out those that are not ``active``): resuming all of them while the origins
 are held makes it one instant. See Documentation/admin-guide/device-mapper/snapshot.rst.
 
-Whoever hears of the change, as udev does, looks what is on the snapshot's device. So its table
-gives way to one that reads as zeros, since the kernel logs errors, and it is suspended at once:
-udev's rules leave out suspended devices, and who reads later waits and gets the snapshot.
+udev, and whatever else notices, looks at what is on the snapshot's device. So its table
+gives way to one that reads as zeros (errors would go to the kernel's log), and it is suspended at
+once: udev's rules leave out suspended devices, and later readers wait and get the snapshot.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,5 +53,5 @@ def plan(
 
 
 def _header_bytes(chunk: int) -> int:
-    """Bytes of the store's first chunk, its header, of a chunk's size in sectors."""
+    """Bytes of the store's first chunk, its header, in whole blocks; ``chunk`` is in sectors."""
     return -(-chunk * _SECTOR // _ALIGNMENT) * _ALIGNMENT

@@ -2,7 +2,7 @@
 """LVM's own lock of a volume group, taken the way LVM takes it (``lib/misc/lvm-flock.c``).
 
 While it is held no LVM command reads or changes the group, so none reloads a pool's table, and
-none stands in the middle of a suspend of its own.
+none is in the middle of a suspend of its own.
 """
 
 import contextlib
