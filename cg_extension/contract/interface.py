@@ -118,7 +118,7 @@ class GroupService(abc.ABC):
 
         :param status: one of ``statuses.GROUP.resettable``.
         :raises GroupNotFound: no such group.
-        :raises InvalidState: an operation is under way, which will set the status itself.
+        :raises InvalidState: an operation is known to be under way, which will set it itself.
         """
 
     @abc.abstractmethod
