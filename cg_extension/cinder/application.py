@@ -17,7 +17,7 @@ from cg_extension.contract import interface
 
 DESCRIPTORS = (consistencygroups.Consistencygroups, cgsnapshots.Cgsnapshots)
 
-# Those that Cinder's version discovery names.
+# The versions that Cinder's version discovery names.
 _VERSIONS = microversions.Range(
     api_version_request.min_api_version().get_string(),
     api_version_request.max_api_version().get_string(),
@@ -52,7 +52,7 @@ class ExtensionManager:
 
 
 def _register_policies() -> None:
-    """Put our rules beside Cinder's, whose own stay as they are (``context_is_admin``)."""
+    """Add our rules to Cinder's, without those that Cinder has itself (``context_is_admin``)."""
     policy.init()
     enforcer = policy._ENFORCER
     for rule in policies.list_rules():

@@ -130,7 +130,7 @@ def check_backends(conf: cfg.ConfigOpts) -> Iterator[Finding]:
 
 
 def _volume_driver(conf: cfg.ConfigOpts, backend: str) -> str:
-    """Cinder's own option, which is registered by a module that starts half of Cinder."""
+    """A backend's driver. Cinder's option for it is in a module that starts half of Cinder."""
     for group in (backend, SHARED_BACKEND_GROUP):
         conf.register_opt(cfg.StrOpt("volume_driver"), group=group)
     shared = conf[SHARED_BACKEND_GROUP].volume_driver

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who asks: our request context in Cinder, with Cinder's own in it for the calls into Cinder."""
+"""Our request context in Cinder, with Cinder's own in it for the calls into Cinder."""
 
 from cinder import context as cinder_context
 
@@ -7,7 +7,7 @@ from cg_extension.contract import context as cg_context
 
 
 class RequestContext(cg_context.RequestContext):
-    """Ours, made from Cinder's, which is its ``cinder``."""
+    """Our context, made from Cinder's, which it keeps as ``cinder``."""
 
     def __init__(self, cinder: cinder_context.RequestContext) -> None:
         super().__init__(
@@ -17,13 +17,13 @@ class RequestContext(cg_context.RequestContext):
             roles=cinder.roles,
             request_id=cinder.request_id,
             global_request_id=cinder.global_request_id,
-            # Cinder's stays the one that its own logging finds for this request.
+            # Cinder's logging is to find Cinder's context for this request, not ours.
             overwrite=False,
         )
         self.cinder = cinder
 
 
 def of_cinder(context: cg_context.RequestContext) -> cinder_context.RequestContext:
-    """Cinder's context of a request that Cinder got; there are no others in its processes."""
+    """Cinder's own context of a request; in Cinder's processes every request has one."""
     assert isinstance(context, RequestContext)  # noqa: S101
     return context.cinder

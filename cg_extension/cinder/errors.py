@@ -17,8 +17,8 @@ from cg_extension.drivers import exceptions as driver_exceptions
 def from_cinder() -> Iterator[None]:
     """Raise what Cinder raises inside the block as an exception of ``contract.exceptions``.
 
-    Cinder's own code decides where its class says nothing better: 400, 404, 409 and 413 keep
-    their meaning, and anything else stays a fault of the server.
+    Cinder's base classes for 400, 403, 404, 409, 413 and 503 keep their meaning; anything else
+    stays a fault of the server.
     """
     try:
         yield

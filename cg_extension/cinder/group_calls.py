@@ -25,9 +25,9 @@ Update = dict[str, Any]
 
 
 class GroupCalls:
-    """To be mixed into a subclass of Cinder's LVM driver, which has the ``engine``."""
+    """A mixin for a subclass of Cinder's LVM driver that has an ``engine``."""
 
-    # Of Cinder's driver.
+    # Cinder's driver has these.
     remove_export: Callable[[Context, objects.Volume], None]
     delete_volume: Callable[[objects.Volume], None]
     delete_snapshot: Callable[[objects.Snapshot], None]
@@ -39,7 +39,7 @@ class GroupCalls:
         raise NotImplementedError
 
     def create_group(self, context: Context, group: objects.Group) -> Update:
-        """A group of volumes needs nothing on the volume group."""
+        """A group of volumes needs nothing in the volume group."""
         return {"status": fields.GroupStatus.AVAILABLE}
 
     def update_group(
@@ -116,7 +116,7 @@ class GroupCalls:
         return None, None
 
     def _lv_name(self, resource: objects.Volume | objects.Snapshot) -> str:
-        """LVM reserves names that begin with ``snapshot``; Cinder's driver knows its way."""
+        """The name in LVM, which keeps names that begin with ``snapshot`` for itself."""
         return self._escape_snapshot(resource.name)
 
 

@@ -48,9 +48,9 @@ def _change(
     values: Mapping[str, object],
     filters: Sequence[sql.ColumnElement[bool]] = (),
 ) -> bool:
-    """Compare and swap. False: one of the filters does not hold.
+    """Change a row by compare and swap; gives False if one of the filters does not hold.
 
-    :raises exceptions.InvalidState: the status is none of those allowed.
+    :raises exceptions.InvalidState: the status is not one of those allowed.
     """
     values = {**values, "updated_at": timeutils.utcnow()}
     if row.conditional_update(values, {"status": allowed}, filters):
@@ -62,7 +62,7 @@ def _change(
 
 @contextlib.contextmanager
 def _status_on_failure(rows: Iterable[tuple[objects.base.CinderObject, str]]) -> Iterator[None]:
-    """Give each object the status beside it when the block fails, and go on failing."""
+    """When the block fails, give each object the status paired with it, and raise the error on."""
     try:
         yield
     except Exception:
@@ -133,14 +133,14 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
             reserved = GROUP_QUOTAS.reserve(context, project_id=context.project_id, groups=1)
             return reserved
         except exception.OverQuota as error:
-            # Raises the kind that says which quota.
+            # Raises an error that names the quota.
             quota_utils.process_reserve_over_quota(context, error, resource="groups")
             raise
 
     def _fill(self, context: Context, group: objects.Group, ids: dict[str, str | None]) -> None:
         """Insert the rows of the group's volumes and hand the work to the volume manager."""
-        # The group's row keeps its source from being deleted; what happened to the source before
-        # the row was there shows now.
+        # From now on the group's row keeps its source from being deleted. Look again at what may
+        # have happened to the source before.
         source = sources.load(context, **ids)
         group.assert_not_frozen()
         spec = objects.RequestSpec(
@@ -177,7 +177,7 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
         add_volumes: Sequence[str],
         remove_volumes: Sequence[str],
     ) -> None:
-        """Change name, description and members; unlike Cinder's own, it takes ids one by one.
+        """Change name, description and members; unlike Cinder's own, it takes lists of ids.
 
         :raises exceptions.InvalidState: the group is not available, or a volume may not join or
             leave; says which and why.
@@ -207,7 +207,7 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
                 " snapshot is being created from it."
             )
         with _status_on_failure([(group, GroupStatus.AVAILABLE)]):
-            # From here on no other call changes this group; what one did before shows now.
+            # From here on no other call changes this group. Look again at what one did before.
             add = members.joining(context, group, add_volumes)
             remove = members.leaving(context, group, remove_volumes)
             with members.claimed(context, group, add):
@@ -226,7 +226,7 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
 
     @override
     def delete(self, context: Context, group: objects.Group, delete_volumes: bool = False) -> None:
-        """Delete a group, with ``delete_volumes`` its volumes, too.
+        """Delete a group, and with ``delete_volumes`` its volumes as well.
 
         :raises exceptions.InvalidState: its status forbids it.
         :raises exception.InvalidGroup: its members, snapshots or a group being created from it
@@ -325,7 +325,7 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
     def delete_group_snapshot(
         self, context: Context, group_snapshot: objects.GroupSnapshot
     ) -> None:
-        """Delete a group snapshot; unlike with Cinder's own, also in ``error_deleting``.
+        """Delete a group snapshot; unlike Cinder's own, also one in ``error_deleting``.
 
         :raises exceptions.InvalidState: its status forbids it.
         :raises exception.InvalidGroupSnapshot: a group is being created from it.

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which volumes may join a group or leave it, and that no two groups get the same one.
-
-The rules are ``contract.membership``'s; what they look at is read here, and held.
+"""Applies the rules of ``contract.membership``, and keeps a volume from joining two groups.
 
 Cinder's own checks are made before the group's status changes and hold nothing, so that a volume
 could join two groups, or be deleted while it joins one, which leaves the group in ``updating``.
@@ -55,7 +53,7 @@ def claimed(context: Context, group: objects.Group, volume_ids: Sequence[str]) -
     with db.main_context_manager.writer.using(context) as session:
         if _set_group(session, volume_ids, free, group.id) != len(volume_ids):
             raise exception.InvalidVolume(
-                reason=f"Of the volumes {', '.join(volume_ids)} one was changed meanwhile."
+                reason=f"One of the volumes {', '.join(volume_ids)} was changed meanwhile."
             )
     try:
         yield
@@ -97,7 +95,7 @@ def _set_group(
     conditions: Sequence[sa.ColumnElement[bool]],
     group_id: str | None,
 ) -> int:
-    """How many of the volumes met the conditions and are now in the group."""
+    """Put those volumes that meet the conditions into the group; gives how many they are."""
     statement = sa.update(VOLUME).where(VOLUME.id.in_(volume_ids), *conditions)
     changed = session.execute(
         statement.values(group_id=group_id), execution_options={"synchronize_session": False}

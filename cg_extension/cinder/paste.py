@@ -22,9 +22,9 @@ def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Filter:
     Stands last in a pipeline, before Cinder's own application (and before ``v2_factory``'s
     filter where there is one).
 
-    :param local_conf: ``service`` is the entry point name under ``cg_extension.services`` of what
-        carries out the calls: ``cinder``, or another package's that takes its place.
-    :raises UnsupportedRelease: the installed Cinder is none that this was tried with.
+    :param local_conf: ``service`` is the entry point name under ``cg_extension.services`` of the
+        service that carries out the calls: ``cinder``, or one of another package.
+    :raises UnsupportedRelease: this was not tried with the installed Cinder.
     """
     release.check()
     service = plugins.load(plugins.SERVICES, local_conf.get("service", "cinder"))
@@ -38,7 +38,7 @@ def v2_factory(global_conf: dict[str, str], **local_conf: str) -> Filter:
 
 
 def root_app_factory(loader: Any, global_conf: dict[str, str], **local_conf: str) -> Any:
-    """Cinder's root composite, which would leave out ``/v2``, with it.
+    """Cinder's root composite, with the ``/v2`` that it would leave out.
 
     :param loader: paste's, which knows the other sections of the file.
     """

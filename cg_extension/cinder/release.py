@@ -9,11 +9,11 @@ already be an import that fails.
 from importlib import metadata
 
 TRIED = (28, 29)
-"""Major versions of the ``cinder`` package that tests ran with; which, says docs/cinder.md."""
+"""Major versions of the ``cinder`` package that were tested; docs/cinder.md says how."""
 
 
 class UnsupportedRelease(RuntimeError):
-    """The installed Cinder is none that the plugin was tried with."""
+    """The plugin was not tried with the installed Cinder."""
 
 
 def check() -> None:

@@ -39,7 +39,7 @@ def _raises_ours(method: Method) -> Method:
 
 
 def _need_project(context: Context) -> None:
-    """:raises Forbidden: the caller's token has no project, so that nothing new can be in it."""
+    """:raises Forbidden: the caller's token has no project that something new could be in."""
     if not context.project_id:
         raise exceptions.Forbidden(action="a request without a project")
 
@@ -133,8 +133,8 @@ class CinderService(interface.GroupService):
 
     @_raises_ours
     def reset_group_status(self, context: Context, group_id: str, *, status: str) -> None:
-        # Whatever it is now: nothing here tells a status of work under way from one that work
-        # left behind when its process died.
+        # Whatever the status is now: that of work under way looks the same as one that was left
+        # behind when a process died.
         self._api.reset_status(of_cinder(context), self._group(context, group_id), status)
 
     @_raises_ours
@@ -253,8 +253,8 @@ class CinderService(interface.GroupService):
     def _check_marker(
         context: Context, marker: str, get: Callable[..., Any], project_id: str | None
     ) -> None:
-        """:param project_id: of all rows of the list; None: it has those of every project.
-        :raises InvalidInput: the marker is no row that the list could hold.
+        """:param project_id: the project of the list's rows; None: they may be of any.
+        :raises InvalidInput: the marker is not a row that the list could hold.
         """
         try:
             row = get(of_cinder(context), marker)

@@ -47,7 +47,7 @@ class Source:
         return sum(member.size for member in self.members)
 
     def volume_type_ids(self) -> list[str]:
-        """What the group allows, and what its members had when they were added."""
+        """The types that the group allows, and those that its members have."""
         return sorted(
             {volume_type.id for volume_type in self.group.volume_types}
             | {member.volume.volume_type_id for member in self.members}

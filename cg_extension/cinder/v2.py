@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Version 2 of the API, spoken by Cinder's application for version 3.
+"""Version 2 of the API, answered by Cinder's application for version 3.
 
 Version 3.0 is version 2 under another path, so a request goes through as 3.0, and links in the
-answer lead back to where the request came from. Consistency groups are not seen here: their
-filter stands before this one and speaks v2 itself.
+answer are turned back into links below ``/v2``. Requests about consistency groups don't get here:
+their filter stands before this one and answers ``/v2`` itself.
 """
 
 from typing import Any
@@ -52,7 +52,7 @@ def _with_links_to(here: str, there: str, body: bytes) -> bytes:
 
 
 def _version_document(here: str) -> webob.Response:
-    """What version discovery of today's clients takes."""
+    """A version document that today's clients accept in version discovery."""
     version = {
         "id": "v2.0",
         "status": "SUPPORTED",

@@ -17,7 +17,7 @@ from cg_extension.conf import lvm as lvm_conf
 from cg_extension.drivers.lvm import engine as lvm_engine
 from cg_extension.drivers.lvm import settings
 
-# What Cinder's own driver does not have; its other options mean the same for both.
+# Options that Cinder's own driver does not have; those that it has mean the same in both.
 ENGINE_OPTIONS = (
     "lvm_freeze_deadline",
     "lvm_pool_data_limit",
@@ -38,7 +38,7 @@ class ConsistentLVMVolumeDriver(
 ):
     """Takes the snapshots of a group at one instant, whatever the group's type.
 
-    :raises UnsupportedRelease: the installed Cinder is none that this was tried with.
+    :raises UnsupportedRelease: this was not tried with the installed Cinder.
     """
 
     VERSION = "1.0.0"
@@ -53,7 +53,7 @@ class ConsistentLVMVolumeDriver(
         return [*super().get_driver_options(), *engine_opts()]
 
     def do_setup(self, context: cinder_context.RequestContext) -> None:
-        """Let go and remove what a crash in the middle of a group call left."""
+        """Resume and remove what a crash in the middle of a group call left."""
         super().do_setup(context)
         with errors.to_cinder():
             made = lvm_engine.Engine(self._settings())
@@ -63,7 +63,7 @@ class ConsistentLVMVolumeDriver(
     def engine(self) -> lvm_engine.Engine:
         """The engine, made and checked when the first group needs it.
 
-        Only then Cinder's driver has settled whether volumes are thin, and has made the pool.
+        Only then has Cinder's driver settled whether volumes are thin, and made the pool.
         """
         made = lvm_engine.Engine(self._settings())
         made.check()
