@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Console entry points, a few lines each; the other modules are what they share."""
+"""Console entry points, a few lines each; the other modules hold what they share."""
 
 import os
 import sys
@@ -8,8 +8,8 @@ import warnings
 # oslo.service and futurist import eventlet where it is installed. Nothing here uses it.
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
-# The exit status of a start that failed. gunicorn, which names itself to its workers, ends, too,
-# when one ends with 3 (WORKER_BOOT_ERROR); after any other status it starts the next, for ever.
+# The exit status of a start that failed. gunicorn, which names itself to its workers, gives up when
+# a worker ends with 3 (WORKER_BOOT_ERROR); after any other status it starts another, for ever.
 FAILED = 3 if os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/") else 1
 
 # prometheus_client opens files there when it is imported.

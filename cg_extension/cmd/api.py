@@ -26,7 +26,7 @@ def build_application(conf: cfg.ConfigOpts) -> "WSGIApplication":
     database = databases.open_migrated_database(conf)
     managers = manager_client.MessagingManagerClient(conf)
     application = pipeline.load(conf, services.make(conf, database, managers))
-    check.check(conf)  # Those of the libraries that are set up now, too.
+    check.check(conf)  # Now with the options of libraries that were not set up before.
     return application
 
 

@@ -18,7 +18,7 @@ from cg_extension.reference.db import engine
 
 PROJECT = "cg_extension"
 
-# The first line that they can't format would be a traceback, and so would all others.
+# If one of these is malformed, every line of the log is a traceback.
 _LOG_FORMATS = (
     "logging_context_format_string",
     "logging_debug_format_suffix",
@@ -50,20 +50,20 @@ def read(
 
     :param arguments: without the program's name; None: those of this process.
     :param description: of the program, for ``--help``.
-    :raises errors.StartError: an option can't have the value that it has.
+    :raises errors.StartError: a value can't work, or a file can't be read.
     """
     try:
         with errors.blaming("Configuration files"):
             conf(arguments, project=PROJECT, prog=prog, description=description)
     except errors.StartError as error:
-        if isinstance(error.__cause__, UnicodeDecodeError):  # Which does not say where.
+        if isinstance(error.__cause__, UnicodeDecodeError):  # Its text does not name the file.
             given = sys.argv[1:] if arguments is None else arguments
             where = ", ".join(_undecodable(given, conf.default_config_files or ()))
             raise errors.StartError(f"{where}: It is not in UTF-8: {error.__cause__}") from error
         raise
     check.check(conf)
     if not (conf.log_file or conf.log_dir):
-        # Standard output is for what a command says.
+        # Standard output is for the result of a command.
         conf.set_default("use_stderr", True)
     for level in conf.default_log_levels:
         _logger, _, name = level.partition("=")
@@ -82,7 +82,7 @@ def read(
 
 
 def _undecodable(arguments: Sequence[str], defaults: Sequence[str]) -> Iterator[str]:
-    """Those of the configuration files, given or found, that hold something else than UTF-8."""
+    """Those of the configuration files, given or found, that are not in UTF-8."""
     named = [pathlib.Path(each.rpartition("=")[2]) for each in (*arguments, *defaults)]
     inside = [file for path in named if path.is_dir() for file in path.glob("*.conf")]
     for path in (*named, *inside):

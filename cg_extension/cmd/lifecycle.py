@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How every command begins and ends: what was begun is undone, and a failure is one line.
 
-An error that whoever runs the service can mend is told in one line, on standard error and in the
-log; a traceback is shown for faults of ours only. The exit status is the same.
+An error that the operator can mend is told in one line, on standard error and in the log; only a
+bug of ours shows a traceback. The exit status is the same.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ from cg_extension.conf import errors
 
 LOG = logging.getLogger(__name__)
 
-# Libraries' errors that are about something outside of the program, wherever they come up, and
-# where it is configured. An OSError or a StartError names it by itself.
+# Errors about something outside of the program, wherever they are raised, and the option that
+# names it; no option where the error's own text names it.
 _OUTSIDE: dict[type[Exception], str] = {
     errors.StartError: "",
     cfg.Error: "",
@@ -37,7 +37,7 @@ _PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s/@]+@")
 class Begun(contextlib.ExitStack):
     """What a command has begun, and how to undo it, in reverse order.
 
-    ``is_stuck``: something does not end. The process then ends without waiting for its threads.
+    ``is_stuck``: something did not end. The process then ends without waiting for its threads.
     """
 
     is_stuck = False
@@ -57,7 +57,7 @@ def command(prog: str) -> Iterator[Begun]:
     except Exception as error:
         failure = error
     status = 0
-    if failure is not None:  # Not in the handler, where oslo.log would say it twice.
+    if failure is not None:  # Outside of the handler, in which oslo.log would log it twice.
         status = FAILED
         _tell(prog, failure)
     if begun.is_stuck:
@@ -69,7 +69,7 @@ def command(prog: str) -> Iterator[Begun]:
 
 
 def explain(error: Exception) -> str | None:
-    """An error in a line for whoever runs the service; None: it is a fault of ours."""
+    """An error in a line for the operator; None: it is a bug of ours."""
     for kind, prefix in _OUTSIDE.items():
         if isinstance(error, kind):
             return _PASSWORD.sub(r"\1:***@", f"{prefix}{errors.describe(error)}")
@@ -79,7 +79,7 @@ def explain(error: Exception) -> str | None:
 def _tell(prog: str, error: Exception) -> None:
     line = explain(error)
     if line is None:
-        LOG.critical("%s can't go on: this is a fault of its own", prog, exc_info=error)
+        LOG.critical("%s can't go on, because of a bug in it", prog, exc_info=error)
         line = f"{type(error).__name__}: {errors.describe(error)}"
     else:
         LOG.debug("Why %s can't start", prog, exc_info=error)

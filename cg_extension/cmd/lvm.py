@@ -23,11 +23,12 @@ _SNAPSHOT = "cg-lvm.snapshot="
 _CLONE = "cg-lvm.clone="
 _SOURCE = "cg-lvm.source="
 _MEMBERS = "cg-lvm.members="
-# Of clones, which are copies to the last block.
+# For those who make clones, which are copies to the last block.
 _IDENTIFIERS = (
-    "A clone has its original's UUIDs and labels, of file systems, swap, LUKS, partitions and what "
-    "else is in it: /dev/disk/by-uuid may point to either. Mount by /dev/mapper path, or give it "
-    "others before anything uses it; never mount a btrfs beside its original. See docs/clones.md."
+    "A clone has the UUIDs and labels of its original: of file systems, swap, LUKS, partitions and "
+    "whatever else is in it. /dev/disk/by-uuid may point to either. Mount it by its /dev/mapper "
+    "path, or change its UUIDs and labels before anything uses it; never mount a btrfs beside its "
+    "original. See docs/clones.md."
 )
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*")
 
@@ -91,13 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     clone = actions.add_parser(
         "clone",
         parents=[common, making],
-        help="make new volumes of volumes, of one instant, or of a group snapshot",
+        help="make new volumes from volumes, at one instant, or from a group snapshot",
         epilog=_IDENTIFIERS,
     )
     clone.add_argument(
         "members", nargs="+", metavar="VG/LV", help="volumes; with --from just the VG"
     )
-    clone.add_argument("--from", dest="snapshot", help="the group snapshot to make them of")
+    clone.add_argument("--from", dest="snapshot", help="the group snapshot to make them from")
     clone.set_defaults(function=_clone)
 
     listing = actions.add_parser("list", parents=[common], help="list snapshots and clones")
@@ -195,7 +196,7 @@ def _engine(
     group: str, member: str, options: argparse.Namespace
 ) -> tuple[engine.Engine, dict[str, commands.LogicalVolume]]:
     """An engine for the kind of volume that ``member`` is, and the group's volumes."""
-    volumes = commands.VolumeGroup(group).volumes(hidden=True)  # those the engine refuses
+    volumes = commands.VolumeGroup(group).volumes(hidden=True)  # to be refused by the engine
     if member not in volumes:
         raise UsageError(f"there is no volume {member} in volume group {group}")
     settings = engine.Settings(
@@ -205,7 +206,7 @@ def _engine(
         cow_percent=getattr(options, "cow_percent", 100),
     )
     eng = engine.Engine(settings)
-    # What a crash left may take hours to wipe: after what was asked for.
+    # What a crash left may take hours to wipe, so it is wiped last.
     options.left.append((eng, eng.recover()))
     return eng, eng.volumes()
 
@@ -216,7 +217,7 @@ def _copies(
     name: str,
     prefix: str,
 ) -> list[engine.Copy]:
-    """What to make; ``pairs`` are the volume to name it after and what it is made of."""
+    """What to make; ``pairs`` are the volume that a copy is named after and its source."""
     if not _NAME.fullmatch(name):
         raise UsageError(f"not a name for LVM: {name!r}; letters, digits and + _ . - make one")
     copies = [
@@ -227,7 +228,7 @@ def _copies(
         )
         for origin, source in pairs
     ]
-    # The engine would take what an earlier run made for its own, to be kept or made anew.
+    # The engine would take them for an earlier run's, and keep them or make them anew.
     if there := [copy.target for copy in copies if copy.target in volumes]:
         raise UsageError(f"there already: {', '.join(there)}")
     return copies

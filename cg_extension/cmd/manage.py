@@ -27,9 +27,11 @@ def _add_commands(subparsers: Any) -> None:
     db = subparsers.add_parser("db", help="the database's schema").add_subparsers(
         dest="action", required=True
     )
-    sync = db.add_parser("sync", help="bring it to this release's version, create the default type")
+    sync = db.add_parser(
+        "sync", help="bring it to this release's version, and create the default type"
+    )
     sync.set_defaults(command=_db_sync)
-    version = db.add_parser("version", help="show the version that it is at")
+    version = db.add_parser("version", help="show its version")
     version.set_defaults(command=_db_version)
 
 

@@ -22,6 +22,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         stop = work.StopSignal()
         database = databases.open_migrated_database(conf)
         manager = process.Manager(conf, database)
-        check.check(conf)  # The options of the drivers, and of libraries that are set up now, too.
+        check.check(conf)  # Now with the options of drivers, and of libraries not set up before.
         begun.callback(metrics.serve(conf, operation_metrics.OperationCollector(database)))
         work.work(conf, begun, stop, manager=manager)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells who started the service when it is ready for work: the log's readers, and systemd.
+"""Tells readers of the log, and systemd, when the service is ready for work.
 
-The words to systemd are those of sd_notify(3); without ``NOTIFY_SOCKET`` nobody listens.
+Messages to systemd are those of sd_notify(3); without ``NOTIFY_SOCKET`` nobody listens.
 """
 
 import contextlib
@@ -14,13 +14,14 @@ LOG = logging.getLogger(__name__)
 
 
 def ready(detail: str = "") -> None:
-    """All that was asked of the start is done; ``detail`` is what, in a few words."""
-    LOG.info("Ready for work%s", detail and f": {detail}")
-    notify(f"READY=1\nSTATUS=Ready for work{detail and f': {detail}'}")
+    """The start is complete; ``detail`` says what was started, in a few words."""
+    text = f"Ready for work: {detail}" if detail else "Ready for work"
+    LOG.info("%s", text)
+    notify(f"READY=1\nSTATUS={text}")
 
 
 def waiting(detail: str) -> None:
-    """Not yet: ``detail`` says what for."""
+    """The start is not complete; ``detail`` says what it waits for."""
     notify(f"STATUS={detail}")
 
 
@@ -30,11 +31,11 @@ def stopping() -> None:
 
 
 def notify(state: str) -> None:
-    """Send systemd a message, lines of ``NAME=value``, if it asked for such."""
+    """Send systemd a message, lines of ``NAME=value``, if it asked for messages."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
-    if address.startswith("@"):  # An abstract one.
+    if address.startswith("@"):  # An abstract socket.
         address = "\0" + address[1:]
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifier:
         notifier.sendto(state.encode(), address)

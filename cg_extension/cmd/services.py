@@ -11,7 +11,7 @@ from cg_extension.reference.service import ReferenceService, manager_client
 def make(
     conf: cfg.ConfigOpts, database: engine.Database, managers: manager_client.ManagerClient
 ) -> ReferenceService:
-    """What ``group_service`` names, which has the calls of ours.
+    """The service that ``group_service`` names; it must have the calls of ``ReferenceService``.
 
     :raises errors.StartError: there is none of that name, or it can't be made.
     """

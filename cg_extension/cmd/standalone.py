@@ -18,7 +18,7 @@ PROG = "cg-standalone"
 _BACKEND = "file"
 _DESCRIPTION = (
     "Serve volumes and consistency groups from one process: API, manager, SQLite database and a "
-    "backend of plain files. Options of the configuration files hold here, too."
+    "backend of plain files. It reads the same configuration files as the other commands."
 )
 # Arguments, the options that they stand for, and what they are.
 _ARGUMENTS = {
@@ -34,13 +34,13 @@ _ARGUMENTS = {
 def _register_arguments(conf: cfg.ConfigOpts) -> None:
     """The short arguments of the command line; oslo.config and oslo.log bring their own."""
     for name, (option, text) in _ARGUMENTS.items():
-        # As text: what is wrong with it, the option that it stands for says in better words.
+        # As text: the option that it stands for has better words for what is wrong.
         dest, metavar = f"argument_for_{option}", name.rpartition("-")[2].upper()
         conf.register_cli_opt(cfg.StrOpt(name, dest=dest, metavar=metavar, help=text))
 
 
 def _configure(arguments: Sequence[str] | None) -> cfg.ConfigOpts:
-    """Defaults that suit one process, under the configuration files, under the command line."""
+    """Defaults that suit one process; configuration files and the command line override them."""
     conf = config.new_conf()
     conf.set_default("state_path", config.default_state_path())
     conf.set_default("transport_url", "fake:/")
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             else manager_client.MessagingManagerClient(conf)
         )
         application = pipeline.load(conf, services.make(conf, database, managers))
-        check.check(conf)  # The options of the drivers, and of libraries that are set up now, too.
+        check.check(conf)  # Now with the options of drivers, and of libraries not set up before.
         http = server.Server(conf, application)
         begun.callback(metrics.serve(conf, operation_metrics.OperationCollector(database)))
         work.work(conf, begun, stop, manager=manager, http=http)

@@ -15,7 +15,7 @@ PROG = "cg-status"
 
 
 class Checks(upgradecheck.UpgradeCommands):
-    """One method a check; each says what to do about what it found."""
+    """One method per check; each says what to do about what it found."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
@@ -38,7 +38,7 @@ class Checks(upgradecheck.UpgradeCommands):
 
     @staticmethod
     def _try(step: Callable[[], object]) -> upgradecheck.Result:
-        """A step of a start; what would stop that is what to mend."""
+        """Try a step of a start; an error that would stop the start is what to mend."""
         try:
             step()
         except Exception as error:

@@ -16,7 +16,7 @@ from cg_extension.reference.wsgi import server
 
 LOG = logging.getLogger(__name__)
 
-# Seconds between two looks at backends that are still coming up, and seconds after which the API
+# Seconds between two checks of backends that are still coming up, and seconds after which the API
 # answers without them.
 _LOOK_INTERVAL = 0.1
 _SETUP_PATIENCE = 60.0
@@ -30,7 +30,7 @@ def work(
     manager: process.Manager | None = None,
     http: server.Server | None = None,
 ) -> None:
-    """Start what is given, and return when ``stop`` came; ``begun`` ends it cleanly then.
+    """Start what is given and return on ``stop``, after which ``begun`` ends it cleanly.
 
     The manager comes first, and the API does not answer until its backends have come up, or have
     failed to: its first requests need them. The log says when all is ready for work.
@@ -72,9 +72,9 @@ class StopSignal:
             signal.signal(number, lambda _number, _frame: None)
 
     def wait(self, timeout: float | None = None, until: Callable[[], bool] | None = None) -> bool:
-        """Wait for one, at most ``timeout`` seconds or until a condition holds.
+        """Wait for a signal, at most ``timeout`` seconds or until a condition holds.
 
-        Gives whether there was one.
+        Tells whether one came.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._came and not (until and until()):

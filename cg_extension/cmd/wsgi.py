@@ -2,7 +2,7 @@
 """The API for another WSGI server: ``gunicorn cg_extension.cmd.wsgi:application``.
 
 The configuration is found as ``cg-api`` finds it; ``OS_CG_EXTENSION_CONFIG_FILE`` names another
-file. Which address it listens on is the server's to say.
+file. The server decides which address it listens on.
 """
 
 import os

@@ -21,5 +21,5 @@ class IdentifiersTest(base.BaseTestCase):
     def test_a_new_clone_is_told_with_them_and_a_snapshot_without(self) -> None:
         volumes = [{"volume": "v.x", "path": "/dev/mapper/vg-v.x"}]
         cloned = lvm._text({"clone": "x", "volumes": volumes})
-        self.assertIn("path=/dev/mapper/vg-v.x\nA clone has its original's UUIDs", cloned)
+        self.assertIn("path=/dev/mapper/vg-v.x\nA clone has the UUIDs", cloned)
         self.assertNotIn("UUID", lvm._text({"snapshot": "x", "volumes": volumes}))
