@@ -47,7 +47,7 @@ def draw() -> Iterator[str]:
 
 
 def _state(status: str) -> str:
-    """Its name in Mermaid, where no name has a hyphen."""
+    """A status's name in Mermaid, where no name has a hyphen."""
     return "[*]" if status == statuses.Status.DELETED else status.replace("-", "_")
 
 

@@ -62,7 +62,7 @@ with socket.socket() as probe:
 # Runs an openstack command and shows it with its answer; $answer keeps that.
 openstack() {
     printf "\n$ openstack%s\n" "$(printf " %q" "$@")"
-    answer=$(quiet "$@") || die "that command"
+    answer=$(quiet "$@") || die "the command above"
     [ -z "$answer" ] || printf '%s\n' "$answer"
 }
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes constraints.txt anew: the newest release of every package that the tests install.
 
-The file is what tox, guests and quickstart.sh install with, so that a test that fails today passed
-yesterday with the same packages. Run this by .venv/tox/bin/python, which run_tests.sh makes, then
-the tests; ``cinder28`` is not held to it. One line a package, whatever its Python, by uv.
+tox, guests and quickstart.sh install with this file, so that tests have the same packages today as
+yesterday. Run this by .venv/tox/bin/python, which run_tests.sh makes, then the tests; ``cinder28``
+does not install with it. uv makes one list for all versions of Python.
 """
 
 import configparser
@@ -15,7 +15,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FILE = ROOT / "constraints.txt"
 HEADER = "# Written by tools/renew_constraints.py.\n"
-# What each of them installs beside the extra ``test`` of the project.
+# Environments whose dependencies are wanted besides the project's extra ``test``.
 ENVIRONMENTS = ("testenv:linters", "testenv:cinder")
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the tests in Cinder on a tree of Debian: ``run_cinder_tests.py [--release RELEASE]``.
 
-Those of the driver on real LVM in User-Mode Linux, and all others in a chroot with the release's
+Tests of the driver on real LVM run in User-Mode Linux, all others in a chroot with the release's
 own Python, MariaDB and RabbitMQ. The last line is ``N passed, N failed, N skipped``.
 """
 

@@ -5,8 +5,8 @@
 ``run_lvm_tests.py [--release RELEASE…] [WORD…]``: tests whose id has one of the words, or all. With
 releases of Debian the guests are on their trees, each with its own LVM and Python, in User-Mode
 Linux or QEMU; else here, or in User-Mode Linux on this machine's own root. ``--smoke`` runs the
-least that must hold on a platform, in QEMU with the own lvm.conf of the guest. In QEMU there are
-the tests of ``tests/machine`` as well.
+least that must hold on a platform, in QEMU with the guest's own lvm.conf. In QEMU the tests of
+``tests/machine`` are run as well.
 The last line is ``N passed, N failed, N skipped``; ``--counts FILE`` gets the numbers, too. Guests
 share the tests, as those of User-Mode Linux have one processor each; one that hangs or panics
 counts as a failed test.
@@ -26,7 +26,7 @@ from guest import qemu, tree, uml
 
 Counts = tuple[int, int, int]
 SMOKE = "lvm.test_smoke."
-# What writes its first argument to the guest's own configuration, and runs the others.
+# Adds its first argument to the guest's own configuration, and runs the others.
 _CONFIGURED = 'printf "%s\\n" "$1" >>/etc/lvm/lvmlocal.conf && shift && exec "$@"'
 
 

@@ -19,8 +19,8 @@ import time
 from collections.abc import Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-# Seconds; the first run of an environment includes its installation. All of them together, which is
-# twice as long as it should take, are what CI waits at most.
+# Seconds; the first run of an environment includes its installation. Their sum, three times what a
+# run takes, is the longest that CI can wait.
 TIME_LIMITS = {
     "linters": 300,
     "unit": 300,
@@ -34,7 +34,7 @@ TIME_LIMITS = {
 # A long run's tests take longer.
 LONG = 4 if os.environ.get("CG_TEST_LONG") else 1
 GRACE = 10
-# How much is repeated at the end of why a test failed; the whole is further up.
+# How much of a failed test's traceback is repeated at the end; all of it is further up.
 CAUSE_LINES = 30
 CAUSE_WIDTH = 300
 _COUNTED = re.compile(r"Ran \d+ tests? in |FAILED \(")
@@ -73,7 +73,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Leave nothing running that the environment started.
 
     An interrupt lets test processes stop what they started themselves, and tell where they were.
-    One that does not react is aborted; faulthandler, which tox.ini switches on, then tells.
+    One that does not react is aborted; faulthandler, which tox.ini switches on, then tells it.
     """
     for number in (signal.SIGINT, signal.SIGABRT, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
@@ -154,8 +154,8 @@ def run(environment: str, directory: pathlib.Path) -> Counts:
 def causes(lines: Sequence[str]) -> list[str]:
     """The names of failed tests, each with the end of its traceback.
 
-    :param lines: of ``stestr failing``: of each test a rule, its name, what it logged, the
-        traceback; then what it counted.
+    :param lines: the output of ``stestr failing``: for each test a rule, its name, what it logged
+        and the traceback; then the counts.
     """
     blocks: list[list[str]] = []
     for number, line in enumerate(lines):

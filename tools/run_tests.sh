@@ -19,15 +19,15 @@ fi
 venv=$PWD/.venv/tox
 make_venv "$venv"
 "$venv/bin/pip" install -q 'bindep>=2.11' 'tox>=4.30' 'tox-uv>=1.37' || die "could not install tox"
-# uv fills an environment in a tenth of pip's time. It does not know pip's settings, though: where
-# packages come by those alone, pip has to do it.
+# uv fills an environment in a tenth of pip's time. It does not read pip's settings, though: where
+# packages can't be reached without them, pip has to do it.
 "$venv/bin/uv" pip install -q --dry-run --reinstall --python "$venv/bin/python" pip ||
     export TOX_DEFAULT_RUNNER=virtualenv
 
 # It prints the packages that are missing, and then exits with 1.
 missing=$("$venv/bin/bindep" --brief "${environments[@]}" || true)
 if [ -n "$missing" ]; then
-    # shellcheck disable=SC2086 # one word a package
+    # shellcheck disable=SC2086 # one word per package
     apt_install $missing
 fi
 

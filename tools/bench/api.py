@@ -150,7 +150,7 @@ def _cinder_api(directory: str) -> int:
 
 @dataclasses.dataclass
 class Sample:
-    """One turn of one side: answers a second, and processor milliseconds an answer."""
+    """One turn of one side: answers per second, and processor milliseconds per answer."""
 
     rate: float
     cost: float
@@ -215,14 +215,14 @@ def spin() -> float:
 
 
 def measure(api_processes: int, rounds: int, seconds: float, driver: str) -> None:
-    """Run everything with so many API processes a side, and print a table."""
+    """Run everything with so many API processes per side, and print a table."""
     with servers.MariaDB() as database, servers.RabbitMQ() as broker:
         url = sa.make_url(database.new_database()).set(drivername=f"mysql+{driver}")
         with ours(api_processes, url.render_as_string(hide_password=False), broker.url) as us:
             with cinders(api_processes, database, broker.url) as them:
                 us.prepare()
                 them.prepare()
-                print(f"\n{api_processes} API process(es) a side, {rounds} turns\n")
+                print(f"\n{api_processes} API process(es) per side, {rounds} turns\n")
                 print("| | ours/s | Cinder/s | times | ours ms | Cinder ms | times |")
                 print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
                 noise = [spin()]

@@ -9,9 +9,9 @@ import tarfile
 
 from guest import tree
 
-# Where git, by whose tags versions go, is not asked.
+# Versions come from git's tags, which nothing in a guest reads.
 VERSION = "0"
-# In the guest, whose tree is its own or an image's copy: as ``pip install --editable`` does it.
+# Run in the guest, which has a tree or an image to itself: what ``pip install --editable`` does.
 _INSTALL = """\
 cd {environment}/lib/python3*/site-packages
 echo {root} >cg_extension.pth
@@ -59,7 +59,7 @@ def install(directory: pathlib.Path) -> str:
 def copy(archive: pathlib.Path) -> str:
     """Write the checkout to an archive that a guest sees under the same path.
 
-    For guests to which each file that they open on this machine costs time.
+    For guests that take long to open a file of this machine.
 
     :return: the shell commands that unpack it under the checkout's own path.
     """
@@ -72,13 +72,13 @@ def copy(archive: pathlib.Path) -> str:
 
 
 def environment() -> dict[str, str]:
-    """Variables for a command in a guest: a tree's own, and of this process what tests read."""
+    """Variables for a command in a guest: a tree's own, and those of this process for tests."""
     passed_on = {
         key: value
         for key, value in os.environ.items()
         if key.startswith(("CG_", "OS_TEST_")) or key in ("PYTHONFAULTHANDLER", "PYTHONWARNINGS")
     }
     path = f"{pathlib.PurePath(tree.PYTHON).parent}:/usr/sbin:/usr/bin:/sbin:/bin"
-    # Half of what a command's start costs, for names that no guest looks up.
+    # Halves the time of a command's start; no guest looks up names.
     spared = {"EVENTLET_NO_GREENDNS": "yes"}
     return {"HOME": "/root", "LANG": "C.UTF-8", "PATH": path, **spared, **passed_on}

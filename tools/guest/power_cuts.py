@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cuts a guest's power while it makes, copies and removes group snapshots, again and again.
 
-``power_cuts.py [--kind uml|qemu] [--release R] [--thick] [--rounds N] [--seed S]``: a line for each
-round, and exit status 1 with the guest's output at the first after which not all is as it must be
-(``cg_extension/tests/power_cuts``). With ``--service`` it is ``cg-standalone`` that makes them, for
-a client (``power_cuts/service``). In QEMU what has reached the virtual disk survives a cut; in
-User-Mode Linux, whose disk is a loop device on a file of this machine, what was not flushed may be
-lost as well (but for the gigabytes of the service's thick volumes).
+``power_cuts.py [--kind uml|qemu] [--release R] [--thick] [--rounds N] [--seed S]``: prints a line
+for each round. After the first one that does not leave all as it must be
+(``cg_extension/tests/power_cuts``), it ends with status 1 and the guest's output. With
+``--service`` it is ``cg-standalone`` that makes the group snapshots, for a client
+(``power_cuts/service``). In QEMU what has reached the virtual disk survives a cut; in User-Mode
+Linux, whose disk is a loop device on a file, what was not flushed may be lost as well (except with
+the service's thick volumes, whose disk is the file itself).
 """
 
 import argparse
@@ -46,7 +47,7 @@ def main() -> int:
     parser.add_argument("--thick", action="store_true")
     parser.add_argument("--service", action="store_true")
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--longest", type=float, metavar="SECONDS", help="of work before a cut")
+    parser.add_argument("--longest", type=float, metavar="SECONDS", help="at work before a cut")
     parser.add_argument("--seed", default=str(int(time.time())))
     options = parser.parse_args()
     package, size, longest_of = _SERVICE if options.service else _COMMAND
@@ -65,7 +66,7 @@ def main() -> int:
 
 
 class _Boot:
-    """One boot: the hand on the switch, and what the guest printed."""
+    """One boot: the timer of its power cut, and what the guest printed."""
 
     def __init__(self, seconds: float) -> None:
         """``seconds`` of work, and then the power goes."""
@@ -75,7 +76,7 @@ class _Boot:
         self._timer: threading.Timer | None = None
 
     def heard(self, text: str, cut: Callable[[], object]) -> None:
-        """Take more of the output, and the way to cut."""
+        """Take more of the output, and a function that cuts the power."""
         self.output += text
         if _AT_WORK in self.output and self._timer is None:
             self._timer = threading.Timer(self._seconds, self._switch_off, [cut])
@@ -96,7 +97,7 @@ def _cut(
     longest: float,
     size: int = _SIZE,
 ) -> str:
-    """Cut the power so many times; what was found after one of them, or nothing."""
+    """Cut the power ``rounds`` times; gives what was wrong after one of them, or nothing."""
     chance = random.Random(seed)
     disk, journal = directory / "disk", directory / "journal"
     with open(disk, "wb") as file:

@@ -27,13 +27,13 @@ from guest import agent, checkout, quick_boot, tree
 GUEST_FAILED = 98
 # Seconds from the start of QEMU to the guest's agent, on a busy machine.
 BOOT_LIMIT = 600
-# How often to boot one that panics before anything was run in it.
+# How often to try to boot a guest that panics before anything was run in it.
 _BOOTS = 3
 # Bytes of an image beyond its tree.
 _SPARE = 2 << 30
 _SHARED = "/run/guest"
-# A timer that comes late, on a busy machine, is no reason to panic at boot; what guards against
-# attacks costs time.
+# On a busy machine a timer may be late, which is no reason to panic at boot. Mitigations of attacks
+# cost time.
 _FOR_TRANSLATION = "no_timer_check mitigations=off nowatchdog"
 _NINE_P = "trans=virtio,version=9p2000.L,msize=262144,cache=none"
 
@@ -136,7 +136,7 @@ class Guest:
         :param output: is called with each piece of what it prints as it comes.
         :param environment: variables beside the usual ones.
         :return: its exit status, and what it printed.
-        :raises GuestDied: the guest ended, or the time was over.
+        :raises GuestDied: the guest ended, or the time ran out.
         """
         with self._changed:
             self._last_id += 1
@@ -150,7 +150,7 @@ class Guest:
             "directory": str(directory),
             "environment": {**checkout.environment(), **(environment or {})},
         }
-        with contextlib.suppress(OSError):  # what reads finds it dead
+        with contextlib.suppress(OSError):  # then ``_listen`` finds it dead
             self._socket.sendall(json.dumps(request).encode() + b"\n")
         limit = time.monotonic() + timeout
         with open(file, errors="replace") as lines:
@@ -285,7 +285,7 @@ class Guest:
 
 @functools.cache
 def _accelerator(kernel: pathlib.Path) -> str:
-    """KVM if a kernel gets as far as to miss its root in it; the device alone tells nothing."""
+    """KVM if a kernel boots in it until it misses its root; that the device exists says nothing."""
     command = [
         *("qemu-system-x86_64", "-accel", "kvm", "-cpu", "max", "-m", "512M", "-no-reboot"),
         *("-display", "none", "-monitor", "none", "-nic", "none", "-serial", "stdio"),

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A guest's boot without udev and systemd: an initrd with no more than what mounts the root.
 
-The kernel's modules and the programs are those of the guest's tree, klibc's with hardly a library.
-An initrd of initramfs-tools takes QEMU's translation longer to unpack than this one to boot.
+The kernel's modules and the programs (klibc's, which need hardly a library) are those of the
+guest's tree. Under QEMU's translation an initrd of initramfs-tools takes longer to unpack than this
+one to boot.
 """
 
 import lzma
 import pathlib
 from collections.abc import Iterator
 
-# Those that the kernel has built in are not there as files.
+# A module that is built into the kernel has no file.
 _MODULES = ("virtio_pci", "virtio_blk", "crc32c_generic", "ext4")
 _PROGRAMS = ("sh", "mount", "insmod", "run-init")
 # ``/bin/sh -c`` in the guest's own root.

@@ -195,7 +195,7 @@ def record(directory: pathlib.Path, state: str) -> None:
 
 
 def main() -> int:
-    """Record all; a state that this kernel or LVM can't make is named, and left out."""
+    """Record all; a state that this kernel or LVM can't make is named, and recorded as it is."""
     version = run("lvm", "version")
     number = re.search(r"LVM version: +([0-9.]+)", version)
     assert number

@@ -28,7 +28,7 @@ def main() -> int:
         action="append",
         default=[],
         metavar="DIRECTORY",
-        help="one that the guest sees, too, beside the checkout",
+        help="another one that the guest sees, besides the checkout",
     )
     parser.add_argument(
         *("--disk", "-d"),

@@ -65,7 +65,7 @@ Restart=no
 [Install]
 WantedBy=multi-user.target
 """
-# Background work that a short-lived guest needs not.
+# Background work that a short-lived guest does not need.
 _MASKED = (
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
@@ -80,7 +80,7 @@ class Layer:
 
     ``files``: by path what to write before the packages are installed. ``extras``: those of
     setup.cfg, installed in the virtual environment with the project's own requirements.
-    ``environment``: of tox.ini, what it needs besides is installed there, too.
+    ``environment``: one of tox.ini, whose own dependencies are installed there, too.
     """
 
     below: str | None
@@ -164,7 +164,7 @@ def _key(release: str, layer: str) -> str:
 
 
 def requirements(extras: tuple[str, ...]) -> list[str]:
-    """What setup.cfg requires for these extras, and for the project itself; nothing for none."""
+    """What setup.cfg requires for these extras and the project itself; nothing without extras."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     found = []
@@ -204,7 +204,7 @@ def _required(layer: Layer) -> list[str]:
 @contextlib.contextmanager
 def locked(path: pathlib.Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:  # and it tells when the tree was last asked for
+    with open(path, "w") as file:  # its time tells when the tree was last asked for
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -292,7 +292,7 @@ def _chroot(path: pathlib.Path, *command: str, **environment: str) -> None:
 
 
 def run(*command: str) -> str:
-    """Run a command; what it prints comes back, or is shown when it fails.
+    """Run a command; gives back what it prints, or shows it when the command fails.
 
     :raises subprocess.CalledProcessError: it failed.
     """

@@ -30,11 +30,11 @@ from guest import checkout, tree
 
 HERE = pathlib.Path(__file__).resolve().parent
 MODULES = pathlib.Path("/usr/lib/uml/modules")
-# Others are loaded by who needs them, or when a device-mapper table names their target.
+# Others are loaded by what needs them, or when a device-mapper table names their target.
 _WANTED_MODULES = "dm-mod dm-snapshot dm-thin-pool dm-delay dm-flakey dm-zero loop"
 GUEST_FAILED = 98
 
-# The guest's own, without half a thousand that each command of LVM would look at.
+# The guest's own devices, without five hundred terminals that each LVM command would look at.
 _DEVICES = "mount -t devtmpfs devtmpfs /dev && rm -f /dev/pty?? /dev/tty??"
 
 # The first process on a tree, which stays as it is: all that is written goes to memory.
@@ -150,8 +150,8 @@ def _processor() -> Iterator[list[str]]:
     """A processor for a guest alone, if one is left; gives what goes before its command.
 
     Kernel and processes of a guest, of which one at a time runs, are processes here, and wake each
-    other for each system call and page fault. On one processor that takes half of the time. Any
-    of them: of a machine's many, a container's guests must not all take the first.
+    other for each system call and page fault. On one processor that takes half the time. It is
+    chosen at random, else guests of different containers would all take a machine's first.
     """
     tree.CACHE.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as files:
