@@ -18,11 +18,11 @@ def drop(environ: dict[str, Any]) -> None:
     """Take keys whose value is null out of such a request's body; leave all others alone."""
     if environ["REQUEST_METHOD"] != "POST" or not _PATH.fullmatch(environ["PATH_INFO"]):
         return
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    if not length:  # none, or in chunks
+    length = environ.get("CONTENT_LENGTH") or ""
+    if not length.isdecimal():  # none, in chunks, or what Cinder will refuse itself
         return
     # sizelimit, which stands before us in the pipeline, bounds it.
-    raw = environ["wsgi.input"].read(length)
+    raw = environ["wsgi.input"].read(int(length))
     try:
         document = json.loads(raw)
         values = document[_ACTION]

@@ -165,8 +165,8 @@ class LVMDriver(base.Driver):
         (tag,) = _volume_tags(group.id)
         there = self.engine.volumes()
         self.engine.retag([_volume(v) for v in add_volumes], tag)
-        gone_or_removed = [name for name in map(_volume, remove_volumes) if name in there]
-        self.engine.retag(gone_or_removed, tag, remove=True)
+        still_there = [name for name in map(_volume, remove_volumes) if name in there]
+        self.engine.retag(still_there, tag, remove=True)
         return base.MembershipUpdate({}, [{} for _ in add_volumes], [{} for _ in remove_volumes])
 
     def create_consistencygroup_from_src(
