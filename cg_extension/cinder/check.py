@@ -52,8 +52,11 @@ def check_release(conf: cfg.ConfigOpts) -> Iterator[Finding]:
         release.check()
     except release.UnsupportedRelease as error:
         yield Finding(Level.FAILURE, "Cinder", str(error))
-    else:
+        return
+    if release.is_tried():
         yield Finding(Level.OK, "Cinder", "this release was tried")
+    else:
+        yield Finding(Level.WARNING, "Cinder", "this release was not tried, and is allowed")
 
 
 def check_paste(conf: cfg.ConfigOpts) -> Iterator[Finding]:

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """``cg-cinder-status`` and the refusal of an untried release, on real configurations."""
 
+import os
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 from importlib import metadata
-from unittest import mock
 
 from oslotest import base
 
@@ -87,13 +89,95 @@ class StatusCommandTest(base.BaseTestCase):
         self.assertIn("FAILURE  group type: the database does not answer", lines)
 
 
-class ReleaseTest(base.BaseTestCase):
-    """What is loaded into an untried release refuses with a clear error."""
+# Loads the API as its WSGI server does, and asks it.
+_ASK = """
+import sys, webob
+from cinder import objects, rpc, service
+from cinder.common import config
+from oslo_config import cfg
+from oslo_log import log
+from oslo_service import wsgi
+log.register_options(cfg.CONF)
+wsgi.register_opts(cfg.CONF)
+cfg.CONF(["--config-file", sys.argv[1]], project="cinder")
+log.setup(cfg.CONF, "cinder")
+objects.register_all()
+rpc.init(cfg.CONF)
+api = wsgi.Loader(cfg.CONF).load_app("osapi_volume")
+for path in sys.argv[3:]:
+    request = webob.Request.blank(path, headers={"X-Auth-Token": sys.argv[2]})
+    print("status", request.get_response(api).status_int)
+"""
 
-    def test_an_untried_release_is_refused_and_named(self) -> None:
-        with mock.patch.object(metadata, "version", return_value="30.1.0"):
-            error = self.assertRaises(release.UnsupportedRelease, release.check)
-        self.assertIn("Cinder 30.1.0 is installed", str(error))
+_LOAD = """
+from cinder import objects
+objects.register_all()
+from cg_extension.cinder import volume_driver
+volume_driver.ConsistentLVMVolumeDriver()
+"""
+
+
+class ReleaseTest(base.BaseTestCase):
+    """What becomes of the plugin in a release of Cinder that it was not tried with."""
+
+    def setUp(self) -> None:
+        self.running = shared.cinder()
+        super().setUp()
+        self.directory = pathlib.Path(self.create_tempfiles([("cinder.conf", "")])[0]).parent
+        self.conf = self.directory / "cinder.conf"
+        self.conf.write_text(self.running.conf_file.read_text())
+        self.project = shared.new_project()
+        self._pretend("30.1.0")
+
+    def _pretend(self, version: str) -> None:
+        """In what is started from here on, this release of Cinder is installed."""
+        real = next(
+            pathlib.Path(str(file.locate()))
+            for file in metadata.files("cinder") or ()
+            if file.name == "METADATA"
+        )
+        fake = self.directory / f"cinder-{version}.dist-info"
+        shutil.copytree(real.parent, fake)
+        text = (fake / "METADATA").read_text()
+        installed = metadata.version("cinder")
+        changed = text.replace(f"\nVersion: {installed}\n", f"\nVersion: {version}\n")
+        (fake / "METADATA").write_text(changed)
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", *arguments],
+            env={**os.environ, "PYTHONPATH": str(self.directory)},
+            capture_output=True,
+            text=True,
+        )
+
+    def _ask(self, *paths: str) -> tuple[list[int], str]:
+        """The statuses of the answers, and the log."""
+        token = shared.token(self.project, "member", "reader")
+        done = self._run("-c", _ASK, str(self.conf), token, *paths)
+        self.assertEqual(0, done.returncode, done.stderr)
+        statuses = re.findall(r"^status (\d+)$", done.stdout, re.MULTILINE)
+        return list(map(int, statuses)), done.stdout + done.stderr
+
+    def test_the_api_leaves_all_paths_to_an_untried_one_and_says_so(self) -> None:
+        mine = f"/v3/{self.project}"
+        statuses, log = self._ask(f"{mine}/volumes", f"{mine}/consistencygroups/x", "/v2/")
+        self.assertEqual([200, 404, 404], statuses)
+        self.assertIn("All paths are left to Cinder itself: cg_extension was tried with", log)
+        self.assertIn("Cinder 30.1.0 is installed", log)
+
+    def test_the_driver_refuses_to_be_loaded_into_an_untried_one(self) -> None:
+        done = self._run("-c", _LOAD)
+        self.assertIn("UnsupportedRelease: cg_extension was tried with", done.stderr)
+
+    def test_a_deployer_may_allow_it(self) -> None:
+        with self.conf.open("a") as conf:
+            conf.write("\n[cg_extension]\nallow_untried_release = true\n")
+        statuses, log = self._ask(f"/v2/{self.project}/consistencygroups")
+        self.assertEqual([200], statuses)
+        self.assertNotIn("left to Cinder", log)
+        done = self._run("-m", "cg_extension.cinder.check", "--config-file", str(self.conf))
+        self.assertIn("WARNING  Cinder: this release was not tried, and is allowed", done.stdout)
 
     def test_the_installed_release_was_tried(self) -> None:
         release.check()
