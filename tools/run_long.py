@@ -5,7 +5,8 @@
 ``run_long.py [PART…]`` runs those parts, or all, each within its time limit, and writes what came
 of them to docs/tested.md; rows of parts that were not run stay. A part is a command. It succeeds
 with status 0, and its output tells the rest: a line ``platform: SYSTEM; LVM …; Linux …; Python …``
-where it runs in a guest, and at last ``N passed, N failed, N skipped``, if it counts.
+where it does not run on this machine's own root, and at last ``N passed, N failed, N skipped``, or
+the totals of stestr, if it counts.
 """
 
 import dataclasses
@@ -35,6 +36,7 @@ part does is in the table of `tools/run_long.py`.
 |---|---|---|---|---|---|---|---|---|
 """
 _COUNTED = re.compile(r"^\d+ passed, \d+ failed.*$", re.MULTILINE)
+_TOTALS = re.compile(r"^ - (Passed|Failed|Skipped): (\d+)$", re.MULTILINE)
 _PLATFORM = re.compile(r"^platform: (.*)$", re.MULTILINE)
 
 
@@ -67,6 +69,12 @@ _IN_UML = (sys.executable, "tools/guest/uml.py", "--release", "trixie")
 _IN_QEMU = ("--kind", "qemu", "--timeout", "5000")
 # An environment that has what the tests need, for a script of ours.
 _PYTHON = ("exec", "-e", "functional", "--", "python", "-W", "ignore")
+_ON_TRIXIE = (sys.executable, "tools/guest/chroot.py", "--release", "trixie", "--")
+_STESTR = (
+    "python -c 'from cg_extension.tests.lvm import run; print(run.platform_line())' && "
+    "stestr --repo-url /run init && "
+    "stestr --repo-url /run --test-path cg_extension/tests/{} run"
+)
 # Where a benchmark is to write what nobody will read.
 _BRIEF = "/tmp/brief"
 _DEVICES_FILE = "devices { use_devicesfile=1 }"
@@ -142,6 +150,11 @@ PARTS = (
         )
         for release, python in (("bookworm", "3.11"), ("trixie", "3.13"))
     ),
+    Part(
+        "unit tests on Python 3.13, of trixie",
+        [*_ON_TRIXIE, "sh", "-c", _STESTR.format("unit")],
+        3600,
+    ),
     Part("Cinder 28 on Python 3.11", _tests("cinder28"), 5400),
     Part("functional tests, at every death", _tests("functional"), 5400),
     Part(
@@ -205,13 +218,19 @@ def row(part: Part, succeeded: bool, output: str, seconds: float, commit: str) -
     system, _, programs = (_PLATFORM.findall(output) or [_here()])[-1].partition(";")
     versions = dict(each.split(maxsplit=1) for each in programs.split(";") if each)
     counted = _COUNTED.findall(output)
-    result = counted[-1] if counted else ""
+    result = counted[-1] if counted else _totals(output)
     if not succeeded:
         result = f"**failed** {result}"
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
     where = [system, *(versions.get(name, "") for name in ("LVM", "Linux", "Python"))]
     cells = [part.name, *where, commit, date, f"{seconds / 60:.0f} min"]
     return f"| {' | '.join([*cells, (result or 'passed').strip()])} |"
+
+
+def _totals(output: str) -> str:
+    """What stestr has counted, in the words of all others; empty if it was not there."""
+    totals = {name.lower(): number for name, number in _TOTALS.findall(output)}
+    return ", ".join(f"{totals[name]} {name}" for name in ("passed", "failed", "skipped") if totals)
 
 
 def _here() -> str:

@@ -35,6 +35,8 @@ class LongRunTest(ToolsTestCase):
         for patched in (
             mock.patch.object(self.long, "REPORT", self.report),
             mock.patch.object(self.long, "PARTS", self.parts),
+            # A guest has no git.
+            mock.patch.object(self.long, "_commit", return_value="1234567"),
         ):
             self.enterContext(patched)
 
@@ -55,6 +57,11 @@ class LongRunTest(ToolsTestCase):
         status, rows = self._run()
         self.assertEqual(0, status)
         self.assertEqual(["Debian 13, systemd", "2.03.31(2)", "6.12", "3.13.5"], rows["one"][:4])
+        self.assertEqual("3 passed, 0 failed, 1 skipped", rows["one"][-1])
+
+    def test_what_stestr_counts_is_told_in_the_same_words(self) -> None:
+        self._part("one", "printf ' - Passed: 3\\n - Skipped: 1\\n - Failed: 0\\n'")
+        _status, rows = self._run()
         self.assertEqual("3 passed, 0 failed, 1 skipped", rows["one"][-1])
 
     def test_a_part_that_fails_or_takes_too_long_fails_the_run(self) -> None:
