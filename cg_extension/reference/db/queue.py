@@ -211,8 +211,9 @@ def renew(
 def finish(conn: sa.Connection, operation_id: str, owner: str) -> bool:
     """Remove an operation that ``owner`` holds; its results belong in the same transaction.
 
-    False: the lease was lost, and the caller must write nothing. Call it before the writes: it
-    locks the row, so that nobody can claim it until the end of the transaction.
+    False: the lease was lost, and the caller must write nothing, and roll back. Call it before the
+    writes, after the project's lock: it locks the row, so that nobody can claim it until the end of
+    the transaction.
     """
     result = conn.execute(_FINISH, {"operation_id": operation_id, "held_by": owner})
     return result.rowcount == 1

@@ -198,16 +198,22 @@ snapshot_metadata = _table(
     sa.Column("value", Text255, nullable=False),
 )
 
-# A project's own limits; what is not here is the configured default. -1 is unlimited.
-quotas = _table(
-    "quotas",
+# One row a project, written first by every transaction that accepts work for it (db.quotas): what
+# it has, in rows and in GiB, and its own limits: NULL is the configured default, -1 unlimited.
+project_quotas = _table(
+    "project_quotas",
     sa.Column("project_id", Text255, primary_key=True),
-    sa.Column("resource", _string(64), primary_key=True),
-    sa.Column("hard_limit", sa.Integer(), nullable=False),
+    sa.Column("groups", sa.BigInteger(), nullable=False, default=0),
+    sa.Column("volumes", sa.BigInteger(), nullable=False, default=0),
+    sa.Column("volume_gigabytes", sa.BigInteger(), nullable=False, default=0),
+    sa.Column("snapshots", sa.BigInteger(), nullable=False, default=0),
+    sa.Column("snapshot_gigabytes", sa.BigInteger(), nullable=False, default=0),
+    sa.Column("groups_limit", sa.Integer()),
+    sa.Column("volumes_limit", sa.Integer()),
+    sa.Column("snapshots_limit", sa.Integer()),
+    sa.Column("gigabytes_limit", sa.Integer()),
+    sa.Column("serial", sa.BigInteger(), nullable=False, default=0),
 )
-
-# One row a project, locked first by every transaction that accepts work for it (db.quotas).
-quota_locks = _table("quota_locks", sa.Column("project_id", Text255, primary_key=True))
 
 # One row for each manager's backend; ``host`` is ``host@backend``. ``stats`` is the JSON of
 # ``drivers.base.VolumeStats`` at the last heartbeat.

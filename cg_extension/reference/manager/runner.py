@@ -109,7 +109,7 @@ class Runner:
             self._handle_error(work, context, error)
             return
         steps.checkpoint("carried_out")
-        status = self._end(operation, lambda conn: work.succeed(conn, result))
+        status = self._end(operation, lambda conn: work.succeed(conn, result), work.give_back)
         LOG.info("%s of %s is done", operation.kind, operation.resource_id)
         self._notifier.end(operation.kind, context, work.resource, status)
         steps.checkpoint("ended")
@@ -164,13 +164,20 @@ class Runner:
         self._notifier.error(operation.kind, context, work.resource, status, reason)
         steps.checkpoint("ended")
 
-    def _end(self, operation: queue.Operation, write: Callable[[sa.Connection], str]) -> str:
+    def _end(
+        self,
+        operation: queue.Operation,
+        write: Callable[[sa.Connection], str],
+        begin: Callable[[sa.Connection], None] = lambda conn: None,
+    ) -> str:
         """Remove the operation and write its results, in one transaction or not at all.
 
+        :param begin: what comes before the removal, for the order of locks.
         :raises OperationLost: it is not ours any more; nothing was written.
         """
 
         def end(conn: sa.Connection) -> str:
+            begin(conn)
             if not queue.finish(conn, operation.id, self._owner):
                 raise steps.OperationLost(operation.id)
             status = write(conn)

@@ -39,7 +39,7 @@ class Attachments(base.Part):
 
         def work(transaction: base.Transaction) -> None:
             conn = transaction.conn
-            volume, _limits = base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
+            volume = base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
             statuses.VOLUME.check(volume_id, volume.status, _ATTACH.sources)
             ids = [volume_id]
             if snapshots.volumes_with_snapshots(
@@ -71,7 +71,7 @@ class Attachments(base.Part):
 
         def work(transaction: base.Transaction) -> None:
             conn = transaction.conn
-            volume, _limits = base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
+            volume = base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
             attached = [item.id for item in volumes.attachments(conn, [volume_id])[volume_id]]
             if not attached:
                 raise members.refuse(volume_id, "is not attached")

@@ -40,12 +40,10 @@ class Transaction:
         self.now: datetime.datetime = timeutils.utcnow()
         self.hosts_to_wake: set[str] = set()
 
-    def lock(self, *project_ids: str) -> dict[str, dict[str, int]]:
-        """Lock projects until the commit; gives each one's own quota limits."""
-        return {
-            project_id: quotas.lock(self.conn, project_id)
-            for project_id in sorted(set(project_ids))
-        }
+    def lock(self, *project_ids: str) -> None:
+        """Lock projects until the commit."""
+        for project_id in sorted(set(project_ids)):
+            quotas.lock(self.conn, project_id)
 
     def new_row(
         self, context: Context, machine: statuses.Machine, *, project_id: str, **values: Any
@@ -214,8 +212,8 @@ def get_locked(
     table: sa.Table,
     row_id: str,
     not_found: type[exceptions.NotFound],
-) -> tuple[rows.Row, dict[str, int]]:
-    """The row under the lock of its project, and that project's own quota limits.
+) -> rows.Row:
+    """The row under the lock of its project.
 
     :raises NotFound: of the kind ``not_found``.
     """
@@ -224,8 +222,8 @@ def get_locked(
         project_id = get_visible(transaction.conn, context, table, row_id, not_found).project_id
     if not project_id:
         raise not_found(id=row_id)
-    limits = transaction.lock(project_id)[project_id]
-    return get_visible(transaction.conn, context, table, row_id, not_found), limits
+    transaction.lock(project_id)
+    return get_visible(transaction.conn, context, table, row_id, not_found)
 
 
 def reset_status(
@@ -242,7 +240,7 @@ def reset_status(
     :raises NotFound: of the kind ``not_found``.
     :raises InvalidState: an operation on it is under way.
     """
-    row, _limits = get_locked(transaction, context, table, row_id, not_found)
+    row = get_locked(transaction, context, table, row_id, not_found)
     if queue.is_under_way(transaction.conn, row_id):
         raise _under_way(row_id)
     transaction.change_status(table, [row_id], machine.reset(row.status, status))

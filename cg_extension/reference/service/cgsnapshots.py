@@ -8,6 +8,7 @@ the group sees and pays for what its volumes hold.
 from cg_extension.contract import exceptions, records, statuses
 from cg_extension.contract.operations import OperationKind
 from cg_extension.reference.db import cgsnapshots, consistencygroups, rows, snapshots, volumes
+from cg_extension.reference.db import quotas as db_quotas
 from cg_extension.reference.service import base, groups, members, quotas, scheduler
 
 TABLE = cgsnapshots.TABLE
@@ -50,9 +51,7 @@ class CGSnapshots(base.Part):
     ) -> records.CGSnapshot:
         def work(transaction: base.Transaction) -> records.CGSnapshot:
             conn = transaction.conn
-            group, limits = base.get_locked(
-                transaction, context, groups.TABLE, group_id, groups.NOT_FOUND
-            )
+            group = base.get_locked(transaction, context, groups.TABLE, group_id, groups.NOT_FOUND)
             groups.MACHINE.check(group_id, group.status, statuses.USABLE)
             found = volumes.of_group(conn, group_id)
             if not found:
@@ -62,13 +61,8 @@ class CGSnapshots(base.Part):
             members.check_snapshottable(found)
             scheduler.check_not_frozen(conn, group.host)
             sizes = [volume.size for volume in found.values()]
-            quotas.check(
-                transaction,
-                self.conf,
-                group.project_id,
-                limits,
-                quotas.for_snapshots(self.conf, sizes),
-            )
+            amounts = db_quotas.of_snapshots(sizes)
+            quotas.accept(transaction, self.conf, group.project_id, amounts)
             common = {
                 "project_id": group.project_id,
                 "name": name,
@@ -102,9 +96,7 @@ class CGSnapshots(base.Part):
     def delete_cgsnapshot(self, context: base.Context, cgsnapshot_id: str) -> None:
         def work(transaction: base.Transaction) -> None:
             conn = transaction.conn
-            cgsnapshot, _limits = base.get_locked(
-                transaction, context, TABLE, cgsnapshot_id, NOT_FOUND
-            )
+            cgsnapshot = base.get_locked(transaction, context, TABLE, cgsnapshot_id, NOT_FOUND)
             group = rows.get(conn, groups.TABLE, cgsnapshot.consistencygroup_id)
             assert group is not None  # noqa: S101 (a foreign key holds it)
             scheduler.check_not_frozen(conn, group.host)

@@ -14,6 +14,7 @@ from cg_extension.reference.db import (
     snapshots,
     volumes,
 )
+from cg_extension.reference.db import quotas as db_quotas
 from cg_extension.reference.service import base, groups, members, quotas, scheduler
 
 
@@ -40,7 +41,7 @@ class GroupCreation(base.Part):
             source_id = str(cgsnapshot_id or source_cgid)
             # An administrator's source may be another project's: both are locked, in order.
             source = base.get_visible(conn, context, table, source_id, not_found)
-            limits = transaction.lock(project_id, source.project_id)[project_id]
+            transaction.lock(project_id, source.project_id)
             source = base.get_visible(conn, context, table, source_id, not_found)
             if cgsnapshot_id is not None:
                 copies = _from_snapshots(transaction, source)
@@ -51,17 +52,8 @@ class GroupCreation(base.Part):
             origin = consistencygroups.get(conn, group_id)
             assert origin is not None  # noqa: S101 (a foreign key and the lock hold it)
             size = sum(copy["size"] for copy in copies)
-            quotas.check(
-                transaction,
-                self.conf,
-                project_id,
-                limits,
-                {
-                    "groups": 1,
-                    "volumes": len(copies),
-                    "gigabytes": size,
-                },
-            )
+            amounts = {"groups": 1, **db_quotas.of_volumes([copy["size"] for copy in copies])}
+            quotas.accept(transaction, self.conf, project_id, amounts)
             scheduler.check_not_frozen(conn, origin["host"])
             scheduler.require(scheduler.list_services(conn, self.conf), origin["host"], size)
             values = transaction.new_row(

@@ -69,8 +69,7 @@ class Groups(base.Part):
             zone = scheduler.checked_zone(services, self.conf, availability_zone)
             host = scheduler.choose(services, zone, [item.extra_specs for item in allowed])
             # From here on others of the project wait, so the checks that need no lock come first.
-            limits = transaction.lock(project_id)[project_id]
-            quotas.check(transaction, self.conf, project_id, limits, {"groups": 1})
+            quotas.accept(transaction, self.conf, project_id, {"groups": 1})
             values = transaction.new_row(
                 context,
                 MACHINE,
@@ -102,7 +101,7 @@ class Groups(base.Part):
         changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
 
         def work(transaction: base.Transaction) -> None:
-            group, _limits = base.get_locked(transaction, context, TABLE, group_id, NOT_FOUND)
+            group = base.get_locked(transaction, context, TABLE, group_id, NOT_FOUND)
             if not add_volumes and not remove_volumes:
                 MACHINE.check(group_id, group.status, statuses.RENAMABLE_GROUP)
                 transaction.change(TABLE, [group_id], changes, statuses=statuses.RENAMABLE_GROUP)
@@ -135,7 +134,7 @@ class Groups(base.Part):
 
     def delete_group(self, context: base.Context, group_id: str, *, force: bool = False) -> None:
         def work(transaction: base.Transaction) -> None:
-            group, _limits = base.get_locked(transaction, context, TABLE, group_id, NOT_FOUND)
+            group = base.get_locked(transaction, context, TABLE, group_id, NOT_FOUND)
             scheduler.check_not_frozen(transaction.conn, group.host)
             begin = MACHINE.work["delete"].begin
             MACHINE.check(group_id, group.status, begin.sources)

@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quotas: limits of projects, their usage, and the check that every acceptance makes.
+"""Quotas: limits of projects, their usage, and the addition to it that every acceptance makes.
 
-Usage is counted from the rows under the project's lock, so that nothing drifts and two requests
-never share the last free unit.
+A project's row holds both. It is written in the transaction that inserts or deletes the rows that
+count, so that nothing drifts and two requests never share the last free unit.
 """
 
 from collections.abc import Mapping
 
-import sqlalchemy as sa
 from oslo_config import cfg
 
 from cg_extension.contract import exceptions, records
-from cg_extension.reference.db import quotas
+from cg_extension.reference.db import quotas, rows
 from cg_extension.reference.service import base
 
-RESOURCES = ("volumes", "snapshots", "gigabytes", "groups")
+RESOURCES = ("groups", "volumes", "snapshots", "gigabytes")
 UNLIMITED = -1
 # The largest limit that every database's integer holds.
 MAX_LIMIT = 2**31 - 1
@@ -25,44 +24,59 @@ def defaults(conf: cfg.ConfigOpts) -> dict[str, int]:
     return {resource: conf[f"quota_{resource}"] for resource in RESOURCES}
 
 
-def check(
-    transaction: base.Transaction,
-    conf: cfg.ConfigOpts,
-    project_id: str,
-    own_limits: Mapping[str, int],
-    requested: Mapping[str, int],
+def accept(
+    transaction: base.Transaction, conf: cfg.ConfigOpts, project_id: str, amounts: quotas.Amounts
 ) -> None:
-    """Under the project's lock: is there room for ``requested`` (resource → amount)?
+    """Add ``amounts`` (by counter of ``db.quotas``) to the usage, if all limits allow it.
 
-    :param own_limits: what the lock gave.
-    :raises QuotaExceeded: on the first resource that has none.
+    Locks the project as ``Transaction.lock`` does.
+
+    :raises QuotaExceeded: on the first of ``RESOURCES`` that has no room.
     """
-    limits = {**defaults(conf), **own_limits}
-    counted = [name for name, amount in requested.items() if amount and limits[name] >= 0]
-    usage = _usage(transaction.conn, conf, project_id, counted)
-    for resource in counted:
-        if usage[resource] + requested[resource] > limits[resource]:
+    conn = transaction.conn
+    counters = _counters(conf)
+    if quotas.accept(conn, project_id, amounts, defaults(conf), counters):
+        return
+    transaction.lock(project_id)
+    for resource, found in _usage(conf, quotas.get(conn, project_id)).items():
+        requested = sum(amounts.get(name, 0) for name in counters[resource])
+        if requested and 0 <= found.limit < found.in_use + requested:
             raise exceptions.QuotaExceeded(
                 resource=resource,
-                requested=requested[resource],
-                used=usage[resource],
-                allowed=limits[resource],
+                requested=requested,
+                used=found.in_use,
+                allowed=found.limit,
             )
+    # The project had no row, or there is room since just now.
+    quotas.add(conn, project_id, amounts)
 
 
-def for_snapshots(conf: cfg.ConfigOpts, sizes: list[int]) -> dict[str, int]:
-    """What snapshots of these sizes (GiB) take."""
-    gigabytes = 0 if conf.no_snapshot_gb_quota else sum(sizes)
-    return {"snapshots": len(sizes), "gigabytes": gigabytes}
+def _counters(conf: cfg.ConfigOpts) -> dict[str, tuple[str, ...]]:
+    """What counts against the limit of each resource."""
+    gigabytes: tuple[str, ...] = ("volume_gigabytes", "snapshot_gigabytes")
+    if conf.no_snapshot_gb_quota:
+        gigabytes = ("volume_gigabytes",)
+    counters = {resource: (resource,) for resource in RESOURCES}
+    return {**counters, "gigabytes": gigabytes}
 
 
-def _usage(
-    conn: sa.Connection, conf: cfg.ConfigOpts, project_id: str, resources: list[str]
-) -> dict[str, int]:
-    gigabytes = "volume_gigabytes" if conf.no_snapshot_gb_quota else "gigabytes"
-    counters = {name: gigabytes if name == "gigabytes" else name for name in resources}
-    counted = quotas.usage(conn, project_id, counters.values())
-    return {name: counted[counter] for name, counter in counters.items()}
+def _limits(conf: cfg.ConfigOpts, row: rows.Row | None) -> dict[str, int]:
+    limits = defaults(conf)
+    if row is not None:
+        own = {resource: row._mapping[f"{resource}_limit"] for resource in RESOURCES}
+        limits |= {resource: limit for resource, limit in own.items() if limit is not None}
+    return limits
+
+
+def _usage(conf: cfg.ConfigOpts, row: rows.Row | None) -> dict[str, records.QuotaUsage]:
+    used = {} if row is None else row._mapping
+    limits, counters = _limits(conf, row), _counters(conf)
+    return {
+        resource: records.QuotaUsage(
+            limit=limits[resource], in_use=sum(used.get(name, 0) for name in counters[resource])
+        )
+        for resource in RESOURCES
+    }
 
 
 class Quotas(base.Part):
@@ -75,18 +89,14 @@ class Quotas(base.Part):
     def get_quotas(self, context: base.Context, project_id: str) -> dict[str, int]:
         """A project's limits by resource."""
         with self.read(context) as conn:
-            return {**defaults(self.conf), **quotas.limits(conn, project_id)}
+            return _limits(self.conf, quotas.get(conn, project_id))
 
     def get_quota_usage(
         self, context: base.Context, project_id: str
     ) -> dict[str, records.QuotaUsage]:
         """A project's limits and usage by resource."""
         with self.read(context) as conn:
-            limits = {**defaults(self.conf), **quotas.limits(conn, project_id)}
-            usage = _usage(conn, self.conf, project_id, list(RESOURCES))
-        return {
-            name: records.QuotaUsage(limit=limits[name], in_use=usage[name]) for name in RESOURCES
-        }
+            return _usage(self.conf, quotas.get(conn, project_id))
 
     def update_quotas(
         self, context: base.Context, project_id: str, limits: Mapping[str, int]
@@ -95,19 +105,16 @@ class Quotas(base.Part):
 
         :param limits: by resource, ``UNLIMITED`` to ``MAX_LIMIT``.
         """
-
-        def work(transaction: base.Transaction) -> dict[str, int]:
-            own = transaction.lock(project_id)[project_id]
-            quotas.set_limits(transaction.conn, project_id, limits)
-            return {**defaults(self.conf), **own, **limits}
-
-        return self.write(work)
+        return self._set(project_id, limits)
 
     def delete_quotas(self, context: base.Context, project_id: str) -> None:
         """Give a project the default limits again."""
+        self._set(project_id, dict.fromkeys(RESOURCES))
 
-        def work(transaction: base.Transaction) -> None:
+    def _set(self, project_id: str, limits: Mapping[str, int | None]) -> dict[str, int]:
+        def work(transaction: base.Transaction) -> dict[str, int]:
             transaction.lock(project_id)
-            quotas.delete_limits(transaction.conn, project_id)
+            quotas.set_limits(transaction.conn, project_id, limits)
+            return _limits(self.conf, quotas.get(transaction.conn, project_id))
 
-        self.write(work)
+        return self.write(work)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from cg_extension.contract import exceptions, records, statuses
 from cg_extension.contract.operations import OperationKind
 from cg_extension.reference.db import pairs, rows, snapshots, volumes
+from cg_extension.reference.db import quotas as db_quotas
 from cg_extension.reference.service import base, from_rows, members, quotas, scheduler
 
 TABLE = snapshots.TABLE
@@ -55,15 +56,15 @@ class Snapshots(base.Part):
 
         def work(transaction: base.Transaction) -> records.Snapshot:
             conn = transaction.conn
-            volume, limits = base.get_locked(
+            volume = base.get_locked(
                 transaction, context, volumes.TABLE, volume_id, exceptions.VolumeNotFound
             )
             if volume.status == statuses.Status.IN_USE and not force:
                 raise members.refuse(volume_id, "is in-use; give force to take it all the same")
             members.check_snapshottable({volume_id: volume})
             scheduler.check_not_frozen(conn, volume.host)
-            requested = quotas.for_snapshots(self.conf, [volume.size])
-            quotas.check(transaction, self.conf, volume.project_id, limits, requested)
+            amounts = db_quotas.of_snapshots([volume.size])
+            quotas.accept(transaction, self.conf, volume.project_id, amounts)
             values = transaction.new_row(
                 context,
                 MACHINE,
@@ -112,7 +113,7 @@ class Snapshots(base.Part):
 
         def work(transaction: base.Transaction) -> None:
             conn = transaction.conn
-            snapshot, _limits = base.get_locked(transaction, context, TABLE, snapshot_id, NOT_FOUND)
+            snapshot = base.get_locked(transaction, context, TABLE, snapshot_id, NOT_FOUND)
             volume = rows.get(conn, volumes.TABLE, snapshot.volume_id)
             assert volume is not None  # noqa: S101 (a foreign key holds it)
             scheduler.check_not_frozen(conn, volume.host)
@@ -140,7 +141,7 @@ class Snapshots(base.Part):
         """
 
         def work(transaction: base.Transaction) -> None:
-            snapshot, _limits = base.get_locked(transaction, context, TABLE, snapshot_id, NOT_FOUND)
+            snapshot = base.get_locked(transaction, context, TABLE, snapshot_id, NOT_FOUND)
             if snapshot.status in MACHINE.under_way:
                 raise _refuse(snapshot_id, f"is {snapshot.status}; wait for the end of it")
             change = MACHINE.reset(snapshot.status, status)

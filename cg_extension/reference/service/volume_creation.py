@@ -16,6 +16,7 @@ from cg_extension.reference.db import (
     volume_types,
     volumes,
 )
+from cg_extension.reference.db import quotas as db_quotas
 from cg_extension.reference.service import base, groups, members, quotas, scheduler
 from cg_extension.reference.service import volume_types as types
 from cg_extension.reference.service.volumes import NOT_FOUND, TABLE
@@ -56,19 +57,15 @@ class VolumeCreation(base.Part):
             conn = transaction.conn
             origin = _origin(conn, context, snapshot_id, source_volid)
             origins_project = origin.project_id if origin else project_id
-            limits = transaction.lock(project_id, origins_project)[project_id]
-            # Under the lock its state can't change before the commit.
-            origin = _origin(conn, context, snapshot_id, source_volid)
+            if origin or consistencygroup_id:
+                # Under the lock their states can't change before the commit.
+                transaction.lock(project_id, origins_project)
+                origin = _origin(conn, context, snapshot_id, source_volid)
             volume_size = _checked_size(size, origin)
             chosen_type = self._type(conn, context, volume_type, origin)
             group = _group(conn, context, consistencygroup_id, project_id, chosen_type)
-            quotas.check(
-                transaction,
-                self.conf,
-                project_id,
-                limits,
-                {"volumes": 1, "gigabytes": volume_size},
-            )
+            amounts = db_quotas.of_volumes([volume_size])
+            quotas.accept(transaction, self.conf, project_id, amounts)
             place = self._place(conn, availability_zone, origin or group, chosen_type, volume_size)
             if group is not None and group.host != place["host"]:
                 raise exceptions.InvalidInput(

@@ -85,7 +85,7 @@ class Volumes(base.Part):
         """
 
         def work(transaction: base.Transaction) -> None:
-            volume, _limits = base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
+            volume = base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
             scheduler.check_not_frozen(transaction.conn, volume.host)
             if volume.consistencygroup_id is not None:
                 raise members.refuse(
@@ -123,7 +123,7 @@ class Volumes(base.Part):
 
         def work(transaction: base.Transaction) -> None:
             conn = transaction.conn
-            volume, _limits = base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
+            volume = base.get_locked(transaction, context, TABLE, volume_id, NOT_FOUND)
             if volume.status in MACHINE.under_way:
                 raise members.refuse(volume_id, f"is {volume.status}; wait for the end of it")
             attached = [item.id for item in volumes.attachments(conn, [volume_id])[volume_id]]

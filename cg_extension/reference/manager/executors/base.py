@@ -12,7 +12,7 @@ from cg_extension.contract import context as cg_context
 from cg_extension.contract import records, statuses
 from cg_extension.drivers import base as driver_base
 from cg_extension.reference import metrics
-from cg_extension.reference.db import queue, rows, tables
+from cg_extension.reference.db import queue, quotas, rows, tables
 
 Context = cg_context.RequestContext
 Driver = driver_base.Driver
@@ -36,7 +36,8 @@ class Executor(abc.ABC):
 
     The runner calls ``load``, then ``run``, then either ``succeed`` or, when the attempts are used
     up, ``clean_up`` and ``fail``. ``load``, ``run`` and ``clean_up`` may be called again by another
-    process after a crash. ``succeed`` and ``fail`` share the transaction that ends the operation.
+    process after a crash. ``succeed`` and ``fail`` share the transaction that ends the operation,
+    which ``give_back`` begins before ``succeed``.
     """
 
     operation: queue.Operation
@@ -68,6 +69,19 @@ class Executor(abc.ABC):
         :raises DriverError: it did not work.
         """
 
+    def give_back(self, conn: sa.Connection) -> None:
+        """Take what ``succeed`` will delete off its project's usage.
+
+        That locks the project, which comes before all other rows, the operation's included: so does
+        who accepts work.
+        """
+        freed: dict[str, int] = {}
+        for table, work, resources in self.subjects:
+            if work.succeed.target == statuses.Status.DELETED:
+                freed |= {name: -amount for name, amount in _usage(table, resources).items()}
+        if freed:
+            quotas.add(conn, self.resource.project_id, freed)
+
     def succeed(self, conn: sa.Connection, result: Any) -> str:
         """Write that it is done; gives the resource's status from now on."""
         return self._end(conn, lambda work: work.succeed)
@@ -86,16 +100,28 @@ class Executor(abc.ABC):
         reason: str | None = None,
     ) -> str:
         status = self.resource.status
+        is_as_loaded = True
         for table, work, resources in self.subjects:
             transition = choose(work)
             status = transition.target
             row_ids = [each.id for each in resources]
             if status == statuses.Status.DELETED:
                 # Whatever its status says: there is nothing behind the row any more.
-                rows.delete(conn, table, row_ids)
+                is_as_loaded &= rows.delete(conn, table, row_ids) == len(row_ids)
             else:
                 rows.change_status(conn, table, row_ids, transition, reason=reason)
+        if not is_as_loaded:  # More was given back than was there.
+            quotas.recount(conn, self.resource.project_id)
         return status
+
+
+def _usage(table: sa.Table, resources: Sequence[Any]) -> Mapping[str, int]:
+    """What the rows of some resources count for."""
+    if table is VOLUMES:
+        return quotas.of_volumes([each.size for each in resources])
+    if table is SNAPSHOTS:
+        return quotas.of_snapshots([each.volume_size for each in resources])
+    return {"groups": len(resources)} if table is GROUPS else {}
 
 
 def apply_update(

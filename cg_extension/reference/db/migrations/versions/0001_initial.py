@@ -1,40 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The first schema."""
 
-from typing import Any
-
 import sqlalchemy as sa
-from alembic import op
-from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.dialects import mysql
 
-from cg_extension.reference.db.migrations.indexes import create_index
+from cg_extension.reference.db.migrations.schema import create_index, create_table, string
 
 revision = "0001"
 down_revision = None
 
 TIMESTAMP = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 LONG_TEXT = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
-
-
-def string(length: int) -> sa.types.TypeEngine[str]:
-    return sa.String(length).with_variant(postgresql.VARCHAR(length, collation="C"), "postgresql")
-
-
-def create_table(name: str, *items: sa.schema.SchemaItem) -> None:
-    """Create a table, unless a run that was killed did.
-
-    On MySQL and MariaDB with text that differs when its code points do: their ``utf8mb4_bin`` takes
-    no note of blanks at the end.
-    """
-    dialect = op.get_bind().dialect
-    options = {}
-    if dialect.name in ("mysql", "mariadb"):
-        no_pad = (
-            "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
-        )
-        options = {"engine": "InnoDB", "charset": "utf8mb4", "collate": no_pad}
-    prefixed: dict[str, Any] = {f"{dialect.name}_{key}": value for key, value in options.items()}
-    op.create_table(name, *items, if_not_exists=True, **prefixed)
 
 
 def upgrade() -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Indexes for lists of one project that are filtered, in the default order."""
 
-from cg_extension.reference.db.migrations.indexes import create_index
+from cg_extension.reference.db.migrations.schema import create_index
 
 revision = "0002"
 down_revision = "0001"

@@ -19,7 +19,7 @@ from cg_extension.conf import errors
 from cg_extension.reference.db import engine, tables
 from cg_extension.tests import databases
 
-_LOCKS = tables.quota_locks
+_LOCKS = tables.project_quotas
 _FAILED = 'connection to server at "h" (192.0.2.1), port 1 failed:'
 
 

@@ -14,7 +14,7 @@ from cg_extension.drivers import base as driver_base
 from cg_extension.reference.db import services, tables, volume_types
 from cg_extension.reference.manager import leases, notifications, runner
 from cg_extension.reference.service import ReferenceService, manager_client
-from cg_extension.tests import databases
+from cg_extension.tests import databases, usage
 
 BACKEND = "one"
 OWNER = "test/owner"
@@ -139,10 +139,15 @@ class FakeManagerClient(manager_client.ManagerClient):
 
 
 class ManagerTestCase(base.BaseTestCase):
+    """However a test ends, usage is what the rows are."""
+
+    dialect = "sqlite"
+
     def setUp(self) -> None:
         super().setUp()
-        fixture = self.useFixture(databases.Database("sqlite"))
+        fixture = self.useFixture(databases.Database(self.dialect))
         self.conf, self.database = fixture.conf, fixture.database
+        self.addCleanup(self.check_usage)
         self.state_path = self.useFixture(fixtures.TempDir()).path
         for name, value in (
             ("host", f"host-{self.id()}"[-60:]),
@@ -181,7 +186,12 @@ class ManagerTestCase(base.BaseTestCase):
                 self.runner.run(operation, lease)
                 self.keeper.drop(lease)
             if not claimed and not self.queue():
-                return
+                break
+        self.check_usage()
+
+    def check_usage(self) -> None:
+        with self.database.reader() as conn:
+            self.assertEqual([], usage.findings(conn))
 
     def queue(self) -> Sequence[Any]:
         """The rows of operations that did not end."""

@@ -11,7 +11,7 @@ from oslo_db import exception as db_exception
 from cg_extension.drivers import exceptions as driver_exceptions
 from cg_extension.drivers import steps
 from cg_extension.reference.db import engine, migration, tables
-from cg_extension.tests import databases
+from cg_extension.tests import databases, usage
 from cg_extension.tests.unit.reference.manager import base
 
 
@@ -188,6 +188,7 @@ class RunnerTest(base.ManagerTestCase):
         )
         with self.database.writer() as conn:
             conn.execute(sa.delete(tables.volumes).where(tables.volumes.c.id == source))
+            usage.recount(conn)
         self.run_queue()
         row = self.row(tables.consistencygroups, made.id)
         self.assertEqual("error", row.status)
@@ -200,6 +201,7 @@ class RunnerTest(base.ManagerTestCase):
         volume = self.create_volume()
         with self.database.writer() as conn:
             conn.execute(sa.delete(tables.volumes).where(tables.volumes.c.id == volume))
+            usage.recount(conn)
         self.run_queue()
         self.assertEqual([], self.queue())
 

@@ -16,7 +16,7 @@ from cg_extension.contract import context as cg_context
 from cg_extension.contract import records
 from cg_extension.reference.db import rows, services, tables, volume_types
 from cg_extension.reference.service import ReferenceService, manager_client
-from cg_extension.tests import databases
+from cg_extension.tests import databases, usage
 
 HOST = "host@one"
 MISSING = "00000000-0000-4000-8000-000000000000"
@@ -77,6 +77,7 @@ class ServiceTestCase(testscenarios.WithScenarios, base.BaseTestCase):
     def settle(self) -> None:
         """What was being made is available, what was being deleted is gone."""
         with self.database.writer() as conn:
+            self.assertEqual([], usage.findings(conn))
             for table in reversed(tables.metadata.sorted_tables):
                 if "status" in table.c:
                     conn.execute(sa.delete(table).where(table.c.status == "deleting"))
@@ -86,6 +87,7 @@ class ServiceTestCase(testscenarios.WithScenarios, base.BaseTestCase):
                         .values(status="available")
                     )
             conn.execute(sa.delete(tables.operations))
+            usage.recount(conn)
 
     def set_columns(self, table: sa.Table, row_id: str, **values: Any) -> None:
         with self.database.writer() as conn:

@@ -66,10 +66,23 @@ class QueryCountTest(base.ServiceTestCase):
             volume_types=[self.default_type.id],
             availability_zone=None,
         )
-        # Types, backends, lock; group, its types, operation.
+        # Types, backends, project; group, its types, operation.
         self.assertEqual(6, self._counted(create))
         self.conf.set_override("quota_groups", 100)
+        self.assertEqual(6, self._counted(create))
+
+    def test_creating_a_volume_takes_few(self) -> None:
+        group, source = self.group(), self.volume()
+        self.conf.set_override("quota_volumes", 100)
+        create = lambda **values: self.service.create_volume(  # noqa: E731
+            self.member, **self.volume_arguments(**values)
+        )
+        # Default type: name, row, extra specs; project, backends; volume, operation.
         self.assertEqual(7, self._counted(create))
+        # Its lock; the group and its types.
+        self.assertEqual(10, self._counted(lambda: create(consistencygroup_id=group.id)))
+        # Its lock; the source, before and under it; no default type's name.
+        self.assertEqual(9, self._counted(lambda: create(source_volid=source.id)))
 
     def test_group_work_takes_as_many_for_many_members_as_for_one(self) -> None:
         counts = set()

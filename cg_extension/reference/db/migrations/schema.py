@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes tables and indexes that are not there: on MariaDB a run that was killed leaves some."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from oslo_db.sqlalchemy import utils
+from sqlalchemy.dialects import postgresql
+
+
+def string(length: int) -> sa.types.TypeEngine[str]:
+    """Text that is compared and sorted by code point, in a table that ``create_table`` makes."""
+    return sa.String(length).with_variant(postgresql.VARCHAR(length, collation="C"), "postgresql")
+
+
+def create_table(name: str, *items: sa.schema.SchemaItem) -> None:
+    """Create a table unless it is there.
+
+    On MySQL and MariaDB with text that differs when its code points do: their ``utf8mb4_bin`` takes
+    no note of blanks at the end.
+    """
+    dialect = op.get_bind().dialect
+    options = {}
+    if dialect.name in ("mysql", "mariadb"):
+        no_pad = (
+            "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
+        )
+        options = {"engine": "InnoDB", "charset": "utf8mb4", "collate": no_pad}
+    prefixed: dict[str, Any] = {f"{dialect.name}_{key}": value for key, value in options.items()}
+    op.create_table(name, *items, if_not_exists=True, **prefixed)
+
+
+def create_index(name: str, table: str, columns: list[str]) -> None:
+    """Create an index unless it is there."""
+    # MySQL has no IF NOT EXISTS for it.
+    if not utils.index_exists(op.get_bind(), table, name):
+        op.create_index(name, table, columns)
