@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """``cg-standalone`` as its user meets it: starts, stops, errors, logs and notifications."""
 
+import contextlib
 import os
 import pathlib
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -218,11 +220,11 @@ class ReadinessTest(base.FunctionalTest):
 class ManageTest(base.FunctionalTest):
     def setUp(self) -> None:
         super().setUp()
-        root = self.useFixture(fixtures.TempDir()).path
-        self.config = os.path.join(root, "cg.conf")
+        self.root = self.useFixture(fixtures.TempDir()).path
+        self.config = os.path.join(self.root, "cg.conf")
         with open(self.config, "w") as file:
             file.write(
-                f"[DEFAULT]\nstate_path = {root}/state\nenabled_backends = one\n"
+                f"[DEFAULT]\nstate_path = {self.root}/state\nenabled_backends = one\n"
                 "[one]\nvolume_driver = file\n"
             )
 
@@ -242,6 +244,31 @@ class ManageTest(base.FunctionalTest):
         ended = self.run_command("manager")
         self.assertEqual(1, ended.returncode, ended.stderr)
         self.assertIn("cg-manage db sync", ended.stderr.strip().splitlines()[-1])
+
+    def test_usage_is_compared_with_the_rows_and_mended(self) -> None:
+        check = ("manage", "quota", "check")
+        ended = self.run_command(*check)
+        self.assertEqual(1, ended.returncode)
+        self.assertIn("cg-manage db sync", ended.stderr.strip().splitlines()[-1])
+        self.run_command("manage", "db", "sync")
+        right = self.run_command(*check)
+        self.assertEqual((0, "projects: 0, differences: 0\n"), (right.returncode, right.stdout))
+        with contextlib.closing(sqlite3.connect(f"{self.root}/state/cg_extension.sqlite")) as conn:
+            conn.execute(
+                "INSERT INTO consistencygroups (id, project_id, status, created_at, "
+                "availability_zone) VALUES ('g', 'p', 'available', '2026-01-01', 'nova')"
+            )
+            conn.commit()
+        told = "project p: groups: 0 in use, 1 counted\n"
+        for arguments, status, output in (
+            ((), 1, f"{told}projects: 1, differences: 1\n"),
+            (("--project", "q"), 0, "projects: 0, differences: 0\n"),
+            (("--project", "p"), 1, f"{told}projects: 1, differences: 1\n"),
+            (("--fix",), 0, f"{told}project p: counted anew\nprojects: 1, differences: 1\n"),
+            ((), 0, "projects: 1, differences: 0\n"),
+        ):
+            ended = self.run_command(*check, *arguments)
+            self.assertEqual((status, output), (ended.returncode, ended.stdout), ended.stderr)
 
     def test_the_upgrade_check_tells_what_to_do_and_then_succeeds(self) -> None:
         self.run_command("manage", "db", "version")

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of db.migration on every database."""
 
+import contextlib
+import datetime
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import alembic.autogenerate
@@ -12,7 +15,7 @@ import testscenarios
 from oslotest import base
 
 from cg_extension.reference.db import engine, migration, tables
-from cg_extension.tests import databases
+from cg_extension.tests import databases, usage
 
 SYNC = """
 from cg_extension.cmd import databases as cmd_databases
@@ -29,6 +32,25 @@ cmd_databases.sync(conf, database)
 
 class Killed(BaseException):
     pass
+
+
+@contextlib.contextmanager
+def killed_at(database: engine.Database, statement: int) -> Iterator[None]:
+    """Within the block whoever writes dies before that statement, counted from 1."""
+    writer, _reader = database.engines
+    left = statement
+
+    def kill(*_arguments: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+
+    sa.event.listen(writer, "before_cursor_execute", kill)
+    try:
+        yield
+    finally:
+        sa.event.remove(writer, "before_cursor_execute", kill)
 
 
 class MigrationTest(testscenarios.WithScenarios, base.BaseTestCase):
@@ -80,20 +102,9 @@ class MigrationTest(testscenarios.WithScenarios, base.BaseTestCase):
     def test_a_sync_that_was_killed_is_gone_on_with(self) -> None:
         database = engine.Database(databases.configuration(databases.new(self.dialect)))
         self.addCleanup(database.dispose)
-        writer, _reader = database.engines
-        left = 0
-
-        def kill(*_arguments: Any) -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                raise Killed
-
         for statements in (5, 20, 40):
-            left = statements
-            sa.event.listen(writer, "before_cursor_execute", kill)
-            self.assertRaises(Killed, migration.sync, database)
-            sa.event.remove(writer, "before_cursor_execute", kill)
+            with killed_at(database, statements):
+                self.assertRaises(Killed, migration.sync, database)
         migration.sync(database)
         self.assertEqual(migration.newest_version(), migration.version(database))
 
@@ -119,3 +130,89 @@ class MigrationTest(testscenarios.WithScenarios, base.BaseTestCase):
         for process in syncs:
             _output, errors = process.communicate(timeout=120)
             self.assertEqual(0, process.returncode, errors)
+
+
+class ProjectQuotasTest(testscenarios.WithScenarios, base.BaseTestCase):
+    """From 0002 to 0003: more projects than are counted at once."""
+
+    scenarios = databases.SCENARIOS
+    dialect: str
+
+    PROJECTS = 1_100
+    OLD = sa.table("quotas", *map(sa.column, ("project_id", "resource", "hard_limit")))
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.database = engine.Database(databases.configuration(databases.new(self.dialect)))
+        self.addCleanup(self.database.dispose)
+        migration.sync(self.database, "0002")
+        self._insert(tables.consistencygroups, *[f"p{n}" for n in range(self.PROJECTS)])
+        self._insert(tables.volumes, "p1", "p1", "v", "A", "a ", "\u00e4", size=7)
+        parent = {"volume_id": "volumes-1", "volume_size": 5}
+        self._insert(tables.snapshots, "p1", "s", "p1", **parent)
+        self.limits = {
+            ("p1", "volumes"): 3,
+            ("p1", "gigabytes"): -1,
+            ("only a limit", "groups"): 0,
+            ("v", "snapshots"): 2**31 - 1,
+        }
+        with self.database.writer() as conn:
+            for (project_id, resource), hard_limit in self.limits.items():
+                values = {"project_id": project_id, "resource": resource, "hard_limit": hard_limit}
+                conn.execute(sa.insert(self.OLD), values)
+
+    def _insert(self, table: sa.Table, *projects: str, **values: Any) -> None:
+        """A row for each of the projects."""
+        now = datetime.datetime(2026, 1, 1)
+        common = {"status": "available", "created_at": now, **values}
+        if "availability_zone" in table.c:
+            common["availability_zone"] = "nova"
+        with self.database.writer() as conn:
+            count = conn.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+            rows = [
+                {"id": f"{table.name}-{count + n}", "project_id": project, **common}
+                for n, project in enumerate(projects)
+            ]
+            conn.execute(sa.insert(table), rows)
+
+    def _check(self) -> None:
+        self.assertEqual(migration.newest_version(), migration.version(self.database))
+        with self.database.reader() as conn:
+            self.assertEqual([], usage.findings(conn))
+            own = {
+                (row.project_id, resource): limit
+                for row in conn.execute(sa.select(tables.project_quotas))
+                for resource in ("groups", "volumes", "snapshots", "gigabytes")
+                if (limit := row._mapping[f"{resource}_limit"]) is not None
+            }
+            left = {"quotas", "quota_locks"} & set(sa.inspect(conn).get_table_names())
+        self.assertEqual(self.limits, own)
+        self.assertEqual(set(), left)
+
+    def test_usage_is_counted_from_the_rows_and_limits_are_kept(self) -> None:
+        migration.sync(self.database)
+        self._check()
+
+    def test_wherever_it_is_killed_it_is_gone_on_with_and_counts_what_came_since(self) -> None:
+        for statement in range(1, 200, 3):
+            try:
+                with killed_at(self.database, statement):
+                    migration.sync(self.database)
+                break
+            except Killed:
+                self.assertEqual("0002", migration.version(self.database))
+                # Of a service of the old release, started once more.
+                self._insert(tables.consistencygroups, "p2", f"new{statement}")
+        self.assertGreater(statement, 20)
+        self._check()
+
+    def test_a_limit_that_was_changed_after_a_kill_counts(self) -> None:
+        with killed_at(self.database, 20):
+            self.assertRaises(Killed, migration.sync, self.database)
+        self.limits = {("p1", "volumes"): 4}
+        with self.database.writer() as conn:
+            conn.execute(sa.delete(self.OLD).where(self.OLD.c.project_id != "p1"))
+            conn.execute(sa.delete(self.OLD).where(self.OLD.c.resource != "volumes"))
+            conn.execute(sa.update(self.OLD).values(hard_limit=4))
+        migration.sync(self.database)
+        self._check()
