@@ -197,6 +197,40 @@ class RunnerTest(base.ManagerTestCase):
             query = sa.select(tables.volumes.c.status)
             self.assertEqual(["error"], conn.execute(query).scalars().all())
 
+    def test_what_somebody_else_has_given_back_is_not_given_back_again(self) -> None:
+        volumes = [self.create_volume(), self.create_volume()]
+        self.run_queue()
+        group = self.create_group(volumes)
+
+        def remove_one() -> None:
+            with self.database.writer() as conn:
+                conn.execute(sa.delete(tables.volumes).where(tables.volumes.c.id == volumes[0]))
+                usage.recount(conn)
+
+        self.driver.behaviour["delete_consistencygroup"] = remove_one
+        self.service.delete_group(self.context, group, force=True)
+        self.run_queue()
+        self.assertEqual([], self.queue())
+
+    def test_a_deletion_locks_the_project_before_all_else_as_requests_do(self) -> None:
+        volume = self.create_volume()
+        self.run_queue()
+        self.service.delete_volume(self.context, volume)
+        ((operation, lease),) = self.keeper.claim(self.driver.host, 1)
+        written: list[str] = []
+
+        def note(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            written.append(statement)
+
+        writer, _reader = self.database.engines
+        sa.event.listen(writer, "before_cursor_execute", note)
+        self.runner.run(operation, lease)
+        sa.event.remove(writer, "before_cursor_execute", note)
+        order = ("BEGIN", "UPDATE project_quotas", "DELETE FROM operations", "DELETE FROM volumes")
+        self.assertEqual(len(order), len(written), written)
+        for beginning, statement in zip(order, written, strict=True):
+            self.assertEqual(beginning, statement[: len(beginning)])
+
     def test_an_operation_whose_resource_is_gone_is_dropped(self) -> None:
         volume = self.create_volume()
         with self.database.writer() as conn:

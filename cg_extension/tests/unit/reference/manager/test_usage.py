@@ -2,7 +2,8 @@
 """Usage is what the rows are, after each step of any sequence of requests, failures and ends."""
 
 import contextlib
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
@@ -58,10 +59,28 @@ _VOLUME_ARGUMENTS = (
 # Which of the rows that there are, from the oldest on; which of the projects.
 _ONE = st.integers(0, 7)
 _WHO = st.sampled_from(("p", "q"))
+# What the manager makes of the oldest work that waits after a request; steps are the runner's.
+_STEPS = ("claimed", "carried_out", "cleaned_up", "written", "ended")
+_FAILURES = ("none", "failed", "refused", "lost", "deadlocked", *_STEPS)
+_ENDS = st.just("done") | st.sampled_from(_FAILURES)
 
 
 class _Died(BaseException):
     """The process ends here."""
+
+
+def _request(**choices: Any) -> Callable[[Callable[..., None]], Any]:
+    """A rule that makes a request, after which the manager does something."""
+
+    def decorate(request: Callable[..., None]) -> Any:
+        @functools.wraps(request)
+        def both(self: "Sequence", end: str, **chosen: Any) -> None:
+            request(self, **chosen)
+            self.manage(end)
+
+        return stateful.rule(end=_ENDS, **choices)(both)
+
+    return decorate
 
 
 class Sequence(stateful.RuleBasedStateMachine):
@@ -80,6 +99,16 @@ class Sequence(stateful.RuleBasedStateMachine):
                 if table not in _KEPT:
                     conn.execute(sa.delete(table))
 
+    @stateful.initialize()
+    def have_something(self) -> None:
+        """A group with two members and a group snapshot, and a volume with a snapshot."""
+        self.create_group(who="p", end="done")
+        for _ in range(2):
+            self.create_volume_in_group(who="p", one=0, end="done")
+        self.create_cgsnapshot(who="p", one=0, end="done")
+        self.create_volume(who="q", size=2, end="done")
+        self.create_snapshot(who="q", one=2, end="done")
+
     def _on(self, table: sa.Table, number: int, call: Callable[[str], object]) -> None:
         """Call with the id of one of the rows, if there are any."""
         with self.test.database.reader() as conn:
@@ -93,7 +122,7 @@ class Sequence(stateful.RuleBasedStateMachine):
         values: dict[str, Any] = dict.fromkeys(_VOLUME_ARGUMENTS)
         self.service.create_volume(self.contexts[who], size=size, **{**values, **source})
 
-    @stateful.rule(who=_WHO)
+    @_request(who=_WHO)
     def create_group(self, who: str) -> None:
         with contextlib.suppress(*_REFUSALS):
             self.service.create_group(
@@ -104,24 +133,24 @@ class Sequence(stateful.RuleBasedStateMachine):
                 availability_zone=None,
             )
 
-    @stateful.rule(who=_WHO, size=st.integers(1, 3))
+    @_request(who=_WHO, size=st.integers(1, 3))
     def create_volume(self, who: str, size: int) -> None:
         with contextlib.suppress(*_REFUSALS):
             self._volume(who, size)
 
-    @stateful.rule(who=_WHO, one=_ONE)
+    @_request(who=_WHO, one=_ONE)
     def create_volume_in_group(self, who: str, one: int) -> None:
         self._on(_GROUPS, one, lambda group: self._volume(who, 2, consistencygroup_id=group))
 
-    @stateful.rule(who=_WHO, one=_ONE)
+    @_request(who=_WHO, one=_ONE)
     def clone_volume(self, who: str, one: int) -> None:
         self._on(_VOLUMES, one, lambda volume: self._volume(who, None, source_volid=volume))
 
-    @stateful.rule(who=_WHO, one=_ONE)
+    @_request(who=_WHO, one=_ONE)
     def create_volume_from_snapshot(self, who: str, one: int) -> None:
         self._on(_SNAPSHOTS, one, lambda snapshot: self._volume(who, 3, snapshot_id=snapshot))
 
-    @stateful.rule(who=_WHO, one=_ONE)
+    @_request(who=_WHO, one=_ONE)
     def create_snapshot(self, who: str, one: int) -> None:
         create = self.service.create_snapshot
         values: dict[str, Any] = {"name": None, "description": None, "metadata": None}
@@ -131,7 +160,7 @@ class Sequence(stateful.RuleBasedStateMachine):
             lambda volume: create(self.contexts[who], volume_id=volume, force=True, **values),
         )
 
-    @stateful.rule(who=_WHO, one=_ONE)
+    @_request(who=_WHO, one=_ONE)
     def create_cgsnapshot(self, who: str, one: int) -> None:
         create = self.service.create_cgsnapshot
         self._on(
@@ -140,7 +169,7 @@ class Sequence(stateful.RuleBasedStateMachine):
             lambda group: create(self.contexts[who], group_id=group, name=None, description=None),
         )
 
-    @stateful.rule(who=_WHO, one=_ONE, kind=st.sampled_from(("source_cgid", "cgsnapshot_id")))
+    @_request(who=_WHO, one=_ONE, kind=st.sampled_from(("source_cgid", "cgsnapshot_id")))
     def create_group_from_src(self, who: str, one: int, kind: str) -> None:
         create = self.service.create_group_from_src
         self._on(
@@ -151,7 +180,7 @@ class Sequence(stateful.RuleBasedStateMachine):
             ),
         )
 
-    @stateful.rule(one=_ONE, other=_ONE, change=st.sampled_from(("add_volumes", "remove_volumes")))
+    @_request(one=_ONE, other=_ONE, change=st.sampled_from(("add_volumes", "remove_volumes")))
     def update_group(self, one: int, other: int, change: str) -> None:
         update = self.service.update_group
         self._on(
@@ -164,7 +193,7 @@ class Sequence(stateful.RuleBasedStateMachine):
             ),
         )
 
-    @stateful.rule(who=_WHO, one=_ONE, table=st.sampled_from((_GROUPS, _CGSNAPSHOTS)))
+    @_request(who=_WHO, one=_ONE, table=st.sampled_from((_GROUPS, _CGSNAPSHOTS)))
     def delete_whole(self, who: str, one: int, table: sa.Table) -> None:
         context = self.contexts[who]
         if table is _GROUPS:
@@ -172,13 +201,13 @@ class Sequence(stateful.RuleBasedStateMachine):
         else:
             self._on(_CGSNAPSHOTS, one, lambda s: self.service.delete_cgsnapshot(context, s))
 
-    @stateful.rule(who=_WHO, one=_ONE, table=st.sampled_from((_VOLUMES, _SNAPSHOTS)))
+    @_request(who=_WHO, one=_ONE, table=st.sampled_from((_VOLUMES, _SNAPSHOTS)))
     def delete_single(self, who: str, one: int, table: sa.Table) -> None:
         service = self.service
         delete = service.delete_volume if table is _VOLUMES else service.delete_snapshot
         self._on(table, one, lambda each: delete(self.contexts[who], each))
 
-    @stateful.rule(
+    @_request(
         one=_ONE,
         table=st.sampled_from((_GROUPS, _CGSNAPSHOTS, _VOLUMES, _SNAPSHOTS)),
         status=st.sampled_from(("available", "error", "error_deleting")),
@@ -192,11 +221,11 @@ class Sequence(stateful.RuleBasedStateMachine):
         }[table]
         self._on(table, one, lambda each: reset(self.contexts["p"], each, status=status))
 
-    @stateful.rule(
+    @_request(
         who=_WHO,
         limits=st.dictionaries(
             st.sampled_from(("groups", "volumes", "snapshots", "gigabytes")),
-            st.sampled_from((-1, 0, 2, 6)),
+            st.sampled_from((-1, 12, 6, 3)),
             max_size=2,
         ),
         counts_snapshots=st.booleans(),
@@ -208,57 +237,41 @@ class Sequence(stateful.RuleBasedStateMachine):
         else:
             self.service.delete_quotas(self.contexts["p"], who)
 
-    @stateful.rule()
-    def work(self) -> None:
-        """All that was accepted is done."""
-        while self._attempt():
-            pass
+    def manage(self, end: str) -> None:
+        """One attempt at the oldest work that waits, or, if it is to be "done", at all of it."""
+        if end == "done":
+            while self._attempt():
+                pass
+        elif end == "failed":
+            self._attempt(driver_exceptions.DriverError("busy"))
+        elif end == "refused":
+            self._attempt(driver_exceptions.DriverRefusal("no"))
+        elif end == "lost":
+            self._attempt("another")
+            self._give_to(None)
+        elif end == "deadlocked":
+            with _raising("written", db_exception.DBDeadlock):
+                self._attempt()
+        elif end in _STEPS:
+            failure = driver_exceptions.DriverRefusal("no") if end == "cleaned_up" else None
+            with _raising(end, _Died), contextlib.suppress(_Died):
+                self._attempt(failure)
+            with self.test.database.writer() as conn:  # What the next process does at its start.
+                queue.release_all(conn, base.OWNER)
 
-    @stateful.rule(
-        failure=st.sampled_from(
-            (driver_exceptions.DriverError("busy"), driver_exceptions.DriverRefusal("no"))
-        )
-    )
-    def fail(self, failure: Exception) -> None:
-        """The driver fails, once more."""
+    def _attempt(self, event: Exception | str | None = None) -> bool:
+        """One attempt at the oldest operation; False: there is none.
 
-        def behave() -> None:
-            raise failure
-
-        self._attempt(behave)
-
-    @stateful.rule()
-    def lose_the_lease(self) -> None:
-        """Another manager takes over while the driver works, and gives up."""
-
-        def behave() -> None:
-            self._give_to("another")
-
-        self._attempt(behave)
-        self._give_to(None)
-
-    @stateful.rule(
-        step=st.sampled_from(("claimed", "carried_out", "written", "ended")),
-        ending=st.sampled_from((_Died, db_exception.DBDeadlock)),
-    )
-    def interrupt(self, step: str, ending: type[BaseException]) -> None:
-        """The process dies at a step, or the database makes it begin the transaction again."""
-        left = [step] if ending is _Died or step == "written" else []
-
-        def checkpoint(name: str) -> None:
-            if name in left:
-                left.remove(name)
-                raise ending
-
-        with mock.patch.object(steps, "checkpoint", checkpoint), contextlib.suppress(_Died):
-            self._attempt()
-        with self.test.database.writer() as conn:
-            queue.release_all(conn, base.OWNER)
-
-    def _attempt(self, behave: Callable[[], None] | None = None) -> bool:
-        """One attempt at the oldest operation; False: there is none."""
+        :param event: while the driver works: its error, or the manager that takes over.
+        """
         test = self.test
-        test.driver.behaviour = dict.fromkeys(_DRIVER_CALLS, behave) if behave else {}
+
+        def behave() -> None:
+            if isinstance(event, Exception):
+                raise event
+            self._give_to(event)
+
+        test.driver.behaviour = {} if event is None else dict.fromkeys(_DRIVER_CALLS, behave)
         claimed = test.keeper.claim(test.driver.host, 1)
         for operation, lease in claimed:
             try:
@@ -280,6 +293,20 @@ class Sequence(stateful.RuleBasedStateMachine):
             each for _, batch in quota_check.differences(self.test.database) for each in batch
         ]
         assert not differences, differences
+
+
+@contextlib.contextmanager
+def _raising(step: str, error: type[BaseException]) -> Iterator[None]:
+    """The runner gets an error when it first comes to a step."""
+    left = [step]
+
+    def checkpoint(name: str) -> None:
+        if name in left:
+            left.remove(name)
+            raise error
+
+    with mock.patch.object(steps, "checkpoint", checkpoint):
+        yield
 
 
 class UsageTest(testscenarios.WithScenarios, base.ManagerTestCase):
