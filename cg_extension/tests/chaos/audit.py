@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from oslo_utils import units
 
 from cg_extension.reference.db import tables
+from cg_extension.tests import usage
 from cg_extension.tests.chaos import journal
 from cg_extension.tests.deployment import deployment
 
@@ -44,6 +45,7 @@ class Audit:
                 collection: {row.id: row for row in conn.execute(sa.select(table))}
                 for collection, table in _TABLES.items()
             }
+            self._usage = usage.findings(conn)
 
     def findings(self) -> list[str]:
         """What is wrong, a sentence each; empty: nothing."""
@@ -132,6 +134,7 @@ class Audit:
                     yield f"{collection} {row.id} is in error and was not cleaned"
 
     def _quotas(self) -> Iterator[str]:
+        yield from self._usage
         for project_id in {row.project_id for rows in self._rows.values() for row in rows.values()}:
             admin = self._running.connect(project_id)
             told_usage = admin.get(f"/os-quota-sets/{project_id}?usage=True")["quota_set"]

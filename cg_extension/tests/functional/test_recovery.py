@@ -15,7 +15,7 @@ import testscenarios
 from testtools import content
 
 from cg_extension.drivers import steps
-from cg_extension.tests import long
+from cg_extension.tests import long, usage
 from cg_extension.tests.functional import base
 
 RUNNER = ("claimed", "carried_out", "written", "ended")
@@ -118,29 +118,25 @@ class World:
 
         :raises AssertionError: with all that is wrong.
         """
-        with contextlib.closing(
-            sqlite3.connect(self.service.state_path / "cg_extension.sqlite")
-        ) as database:
+        path = self.service.state_path / "cg_extension.sqlite"
+        with contextlib.closing(sqlite3.connect(path)) as database:
             rows = {
-                table: database.execute(f"SELECT id, status, {size} FROM {table}").fetchall()
-                for table, size in (("volumes", "size"), ("snapshots", "volume_size"))
+                table: database.execute(f"SELECT id, status FROM {table}").fetchall()
+                for table in ("volumes", "snapshots")
             }
             left = database.execute("SELECT kind, attempts FROM operations").fetchall()
         expected = {
             f"{table[:-1]}-{row_id}"
             for table, found in rows.items()
-            for row_id, status, _size in found
+            for row_id, status in found
             if status in ("available", "in-use")
         }
         found = {path.name for path in self.path("").iterdir()}
-        quota = self.client.get(f"/os-quota-sets/{self.client.project}?usage=True")["quota_set"]
-        usage = {name: quota[name]["in_use"] for name in ("volumes", "snapshots", "gigabytes")}
-        counted = {table: len(found) for table, found in rows.items()}
-        counted["gigabytes"] = sum(size for found in rows.values() for _id, _status, size in found)
-        if left or expected != found or usage != counted:
+        drifted = usage.findings_at(f"sqlite:///{path}")
+        if left or expected != found or drifted:
             raise AssertionError(
                 f"operations left: {left}; files missing: {expected - found}; orphans: "
-                f"{found - expected}; usage {usage}, counted {counted}"
+                f"{found - expected}; usage: {drifted}"
             )
 
 

@@ -2,7 +2,8 @@
 """What must hold after a power cut, once the service is ready and has nothing under way.
 
 The requests that were accepted, the rows of the database and the volumes of LVM must agree, each
-with the next, in both directions; what was taken of several volumes must be of one instant.
+with the next, in both directions, and usage with the rows; what was taken of several volumes must
+be of one instant.
 """
 
 import json
@@ -11,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from cg_extension.tests import waiting
+from cg_extension.tests import usage, waiting
 from cg_extension.tests.lvm import writer
 from cg_extension.tests.lvm.base import run
 from cg_extension.tests.power_cuts import audit as volume_audit
@@ -53,6 +54,7 @@ def findings(point: pathlib.Path, ledger: ledgers.Ledger, work: works.Work) -> I
     _wait_for_the_end(point)
     with machine.database(point) as database:
         rows = {kind: _rows(database, kind) for kind in ledgers.KINDS}
+    yield from usage.findings_at(f"sqlite:///{machine.database_path(point)}")
     yield from _statuses(rows)
     yield from reconcile(ledger, rows)
     yield from _rows_and_volumes(rows)

@@ -65,11 +65,15 @@ def booted() -> Iterator[pathlib.Path]:
         yield point
 
 
+def database_path(point: pathlib.Path) -> pathlib.Path:
+    """The file of the service's database."""
+    return point / "state" / "cg_extension.sqlite"
+
+
 @contextlib.contextmanager
 def database(point: pathlib.Path) -> Iterator[sqlite3.Connection]:
     """The service's database, for a look at its rows."""
-    path = point / "state" / "cg_extension.sqlite"
-    with contextlib.closing(sqlite3.connect(path, timeout=60)) as connection:
+    with contextlib.closing(sqlite3.connect(database_path(point), timeout=60)) as connection:
         connection.row_factory = sqlite3.Row
         yield connection
 
