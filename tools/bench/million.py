@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Times pages of a list among a thousand and among a million groups of one project.
+"""Times pages of a list, and creations, among few and among a million rows of one project.
 
-For each list order, with a marker at the beginning, in the middle and near the end, and for each
-filter; on each database. Beside the times stands what the database's EXPLAIN says of the page in
-the middle, since a plan that sorts or reads the whole list would show there first.
+Pages: for each list order, with a marker at the beginning, in the middle and near the end, and for
+each filter; on each database. Beside the times stands what the database's EXPLAIN says of the page
+in the middle, since a plan that sorts or reads the whole list would show there first.
+
+Creations: a group and a volume are accepted, with finite quotas, by the service call: one in each
+of the databases in turn, so that whatever else the machine does touches all of them.
 """
 
 import argparse
 import itertools
 import re
+import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -17,14 +21,26 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cg_extension.reference.db import engine, migration, paging, tables
+from cg_extension.contract import context as cg_context
+from cg_extension.reference.db import (
+    engine,
+    migration,
+    paging,
+    quota_check,
+    services,
+    tables,
+    volume_types,
+)
+from cg_extension.reference.service import ReferenceService, quotas
 from cg_extension.tests import databases
 from cg_extension.tests.deployment import processes
+from cg_extension.tests.unit.reference.service import base
 
 TABLE = tables.consistencygroups
 PROJECT = "bench"
 PAGE = 20
 REPEATS = 15
+ROUNDS = 300
 KEYS = ("created_at", "name", "status", "availability_zone", "id")
 # Each takes every tenth row or less; ``name`` one row only.
 FILTERS: dict[str, str] = {"status": "error", "availability_zone": "zone3", "name": "group 500"}
@@ -58,6 +74,42 @@ _DULL = ("Index Cond", "Limit", "InitPlan", "Result")
 _ANALYZE = {"sqlite": "ANALYZE", "postgresql": "VACUUM ANALYZE", "mysql": "ANALYZE TABLE {table}"}
 
 
+def fill(
+    database: engine.Database, dialect: str, table: sa.Table, count: int, **columns: str
+) -> None:
+    """Insert so many rows of one project.
+
+    :param columns: SQL expressions for those that not all tables have.
+    """
+    name, zone, created_at = _TEXT[dialect]
+    with database.writer() as conn:
+        # Building them at the end takes a fraction of the time. Foreign keys need theirs.
+        indexes = [
+            index for index in table.indexes if not any(each.foreign_keys for each in index.columns)
+        ]
+        for index in indexes:
+            index.drop(conn)
+        names, values = (
+            "".join(f", {each}" for each in columns),
+            "".join(f", {each}" for each in columns.values()),
+        )
+        conn.exec_driver_sql(
+            f"INSERT INTO {table.name} (id, project_id, user_id, name, status, host,"
+            f" availability_zone, created_at{names})"
+            f" SELECT {_HASH[dialect]}, '{PROJECT}', 'user', {name},"
+            " CASE WHEN n % 20 = 0 THEN 'error' ELSE 'available' END, 'host@backend',"
+            f" {zone}, {created_at}{values}"
+            f" FROM {_NUMBERS[dialect].format(count=count)}".replace(
+                "%", "%%" if dialect != "sqlite" else "%"
+            )
+        )
+        for index in indexes:
+            index.create(conn)
+    with database.engines[0].connect() as conn:
+        conn = conn.execution_options(isolation_level="AUTOCOMMIT")
+        conn.exec_driver_sql(_ANALYZE[dialect].format(table=table.name))
+
+
 class Groups:
     """One database with so many groups of one project."""
 
@@ -65,25 +117,7 @@ class Groups:
         self.dialect = dialect
         self._database = engine.Database(databases.configuration(databases.new(dialect)))
         migration.sync(self._database)
-        name, zone, created_at = _TEXT[dialect]
-        with self._database.writer() as conn:
-            # Building them at the end takes a fraction of the time.
-            for index in TABLE.indexes:
-                index.drop(conn)
-            conn.exec_driver_sql(
-                f"INSERT INTO {TABLE.name} (id, project_id, user_id, name, status, host,"
-                " availability_zone, created_at)"
-                f" SELECT {_HASH[dialect]}, '{PROJECT}', 'user', {name},"
-                " CASE WHEN n % 20 = 0 THEN 'error' ELSE 'available' END, 'host@backend',"
-                f" {zone}, {created_at} FROM {_NUMBERS[dialect].format(count=count)}".replace(
-                    "%", "%%" if dialect != "sqlite" else "%"
-                )
-            )
-            for index in TABLE.indexes:
-                index.create(conn)
-        with self._database.engines[0].connect() as conn:
-            conn = conn.execution_options(isolation_level="AUTOCOMMIT")
-            conn.exec_driver_sql(_ANALYZE[dialect].format(table=TABLE.name))
+        fill(self._database, dialect, TABLE, count)
         self._statements: list[tuple[str, Any]] = []
         sa.event.listen(self._database.engines[1], "before_cursor_execute", self._note)
 
@@ -131,6 +165,88 @@ class Groups:
         self._database.dispose()
 
 
+class Creations:
+    """One database where the project has so many groups and volumes, or none."""
+
+    def __init__(self, dialect: str, count: int) -> None:
+        conf = databases.configuration(databases.new(dialect))
+        for resource in quotas.RESOURCES:
+            conf.set_override(f"quota_{resource}", quotas.MAX_LIMIT)
+        self._database = engine.Database(conf)
+        migration.sync(self._database)
+        with self._database.writer() as conn:
+            volume_types.ensure(conn, conf.default_volume_type)
+        if count:
+            fill(self._database, dialect, TABLE, count)
+            fill(self._database, dialect, tables.volumes, count, size="1")
+        started = time.perf_counter()
+        quota_check.mend(self._database, PROJECT)
+        # Seconds that counting its usage anew takes.
+        self.counting = time.perf_counter() - started
+        self._service = ReferenceService(conf, self._database, base.FakeManagerClient())
+        self._context = cg_context.RequestContext(user_id="u", project_id=PROJECT)
+        self._type = conf.default_volume_type
+
+    def report(self) -> None:
+        """A heartbeat of the backend, which is up from now on."""
+        with self._database.writer() as conn:
+            services.report(
+                conn, host=base.HOST, availability_zone="nova", state_ok=True, stats=base.STATS
+            )
+
+    def group(self) -> None:
+        """Accept a group."""
+        self._service.create_group(
+            self._context,
+            name=None,
+            description=None,
+            volume_types=[self._type],
+            availability_zone=None,
+        )
+
+    def volume(self) -> None:
+        """Accept a volume on its own."""
+        rest: dict[str, Any] = dict.fromkeys(
+            ("name", "description", "volume_type", "availability_zone", "metadata")
+        )
+        origin = dict.fromkeys(("consistencygroup_id", "snapshot_id", "source_volid"))
+        self._service.create_volume(self._context, size=1, **rest, **origin)
+
+    def close(self) -> None:
+        self._database.dispose()
+
+
+def creations(dialect: str, counts: Sequence[int]) -> None:
+    """Print a table of what creations cost beside so many rows."""
+    projects = [Creations(dialect, count) for count in counts]
+    head = " | ".join(f"{count:,}" for count in counts)
+    print(f"\n{dialect}: milliseconds of a creation, median of {ROUNDS}\n")
+    print(f"| | {head} | times | spread in one column |")
+    print("| --- | " + "---: | " * (len(counts) + 2), flush=True)
+    for what in ("group", "volume"):
+        times: list[list[float]] = [[] for _ in counts]
+        for project in projects:
+            project.report()
+        for _ in range(ROUNDS):
+            for found, project in zip(times, projects, strict=True):
+                started = time.perf_counter()
+                getattr(project, what)()
+                found.append((time.perf_counter() - started) * 1000)
+        middles = [statistics.median(found) for found in times]
+        # How far apart two halves of one column are, which are of the same kind.
+        halves = [statistics.median(times[0][half::2]) for half in (0, 1)]
+        shown = " | ".join(f"{middle:.2f}" for middle in middles)
+        print(
+            f"| {what} | {shown} | {max(middles[1:]) / middles[0]:.2f} "
+            f"| {max(halves) / min(halves):.2f} |",
+            flush=True,
+        )
+    shown = " | ".join(f"{project.counting * 1000:.0f}" for project in projects)
+    print(f"| usage counted anew | {shown} | | |", flush=True)
+    for project in projects:
+        project.close()
+
+
 def _shorten(dialect: str, found: Sequence[Any]) -> str:
     if dialect == "sqlite":
         return "; ".join(row[-1] for row in found)
@@ -155,10 +271,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--counts", type=int, nargs=2, default=[1_000, 1_000_000])
     parser.add_argument("--database", choices=databases.DIALECTS, nargs="+")
+    parser.add_argument("--creations", action="store_true", help="time these instead of pages")
     arguments = parser.parse_args()
     processes.end_cleanly_on_sigterm()
     few, many = arguments.counts
     for dialect in arguments.database or databases.DIALECTS:
+        if arguments.creations:
+            creations(dialect, (0, few * 10, many))
+            continue
         small, large = Groups(dialect, few), Groups(dialect, many)
         print(f"\n{dialect}: milliseconds of a page of {PAGE}, the fastest of {REPEATS}\n")
         print(f"| order | filter | begins at | {few:,} | {many:,} | times | plan at {many:,} |")
