@@ -35,14 +35,17 @@ class Killed(BaseException):
 
 
 @contextlib.contextmanager
-def killed_at(database: engine.Database, statement: int) -> Iterator[None]:
-    """Within the block whoever writes dies before that statement, counted from 1."""
-    writer, _reader = database.engines
-    left = statement
+def killed_at(database: engine.Database, number: int, beginning: str = "") -> Iterator[None]:
+    """Within the block whoever writes dies before that statement, counted from 1.
 
-    def kill(*_arguments: Any) -> None:
+    :param beginning: of the statements that count.
+    """
+    writer, _reader = database.engines
+    left = number
+
+    def kill(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         nonlocal left
-        left -= 1
+        left -= statement.startswith(beginning)
         if left == 0:
             raise Killed
 
@@ -204,6 +207,13 @@ class ProjectQuotasTest(testscenarios.WithScenarios, base.BaseTestCase):
                 # Of a service of the old release, started once more.
                 self._insert(tables.consistencygroups, "p2", f"new{statement}")
         self.assertGreater(statement, 20)
+        self._check()
+
+    def test_killed_when_the_old_tables_are_gone_it_keeps_the_limits_and_counts_again(self) -> None:
+        with killed_at(self.database, 1, "UPDATE alembic_version"):
+            self.assertRaises(Killed, migration.sync, self.database)
+        self._insert(tables.consistencygroups, "p2", "new")
+        migration.sync(self.database)
         self._check()
 
     def test_a_limit_that_was_changed_after_a_kill_counts(self) -> None:
