@@ -6,7 +6,7 @@ import os
 from oslo_config import cfg
 
 from cg_extension.conf import errors
-from cg_extension.reference.db import engine, migration, volume_types
+from cg_extension.reference.db import engine, locks, migration, volume_types
 
 
 def open_database(conf: cfg.ConfigOpts) -> engine.Database:
@@ -37,7 +37,7 @@ def sync(conf: cfg.ConfigOpts, database: engine.Database) -> None:
 
     :raises errors.StartError: a newer release has been here.
     """
-    with database.exclusive("cg_extension.schema"):
+    with locks.hold(database, "cg_extension.schema"):
         migration.sync(database)
         with database.writer() as conn:
             volume_types.ensure(conn, conf.default_volume_type)

@@ -45,8 +45,9 @@ _ENGINE_OPTIONS = (
 # Seconds that a transaction may keep its locks without a statement: its process was stopped, or its
 # machine is gone and has closed no connection. Others must not wait for it.
 _IDLE_TRANSACTION = 30
-# Seconds for which one question for a lock of MariaDB's waits.
-_LOCK_PATIENCE = 60
+# What a Galera node waits for before the first statement of a transaction, be that SELECT (1),
+# UPDATE or DELETE (2), or INSERT (4): to have all that was committed on any node until then.
+_WSREP_SYNC_WAIT = 7
 # Milliseconds for which an SQLite connection waits for another process's write lock.
 _SQLITE_BUSY_TIMEOUT = 5_000
 
@@ -64,7 +65,6 @@ def _utcnow_sqlite(element: utcnow, _compiler: Any, **_kw: Any) -> str:
 
 
 @compiler.compiles(utcnow, "mysql")
-@compiler.compiles(utcnow, "mariadb")
 def _utcnow_mysql(element: utcnow, _compiler: Any, **_kw: Any) -> str:
     # Not SYSDATE(): the start of the statement is the same for all rows that it touches.
     return "utc_timestamp(6)"
@@ -111,13 +111,23 @@ _translates: Callable[..., Callable[[_Translation], _Translation]] = exc_filters
         r".*(too many clients|too many connections|remaining connection slots)",
     ),
 )
+@_translates("postgresql", sa.exc.InternalError, r".*in a read-only transaction")
 @_translates(
     "mysql",
     sa.exc.OperationalError,
-    r".*\((1040|1053|1203|1927), ",  # No connection to spare, shutdown, killed.
+    (
+        r".*\((1040|1053|1203|1927), ",  # No connection to spare, shutdown, killed.
+        # A Galera node that lost the others while it committed; a statement that was broken off.
+        r".*\((1180|1317), ",
+        r".*\((1290|1836), .*read.?only",
+    ),
 )
 def _connection_error(error: Exception, *_more: object) -> NoReturn:
-    """A server that is starting up, or has no connection left, counts as one that is away."""
+    """A server that is of no use now counts as one that is away.
+
+    It is starting up, has no connection left, or takes no writes, as the one that was the primary.
+    The pool's other connections to it are given up, too: a new one may find another server.
+    """
     raise db_exception.DBConnectionError(error)
 
 
@@ -127,9 +137,10 @@ def _address_error(error: Exception, *_more: object) -> NoReturn:
     raise db_exception.DBError(error)
 
 
+@_translates("mysql", sa.exc.OperationalError, r".*\((1205|1213), ")  # Whatever the words.
 @_translates("sqlite", sa.exc.OperationalError, r".*database is locked")
 def _busy_error(error: Exception, *_more: object) -> NoReturn:
-    """Another process held the lock too long: run the transaction again, as after a deadlock."""
+    """Others were in the way, on whichever node: run the transaction again."""
     raise db_exception.DBDeadlock(error)
 
 
@@ -176,7 +187,9 @@ class Database:
         if options.slave_connection and not options.synchronous_reader:
             url = options.slave_connection
             with errors.blaming(_subject("slave_connection", url)):
-                self._replica_engine = _create_engine(options, url, "REPEATABLE READ")
+                self._replica_engine = _create_engine(
+                    options, url, "REPEATABLE READ", is_causal=False
+                )
         self._writer_lock: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         if self.dialect == "sqlite":
             sa.event.listen(self._writer_engine, "begin", _begin_immediate)
@@ -187,8 +200,15 @@ class Database:
 
     @property
     def dialect(self) -> str:
-        """``sqlite``, ``postgresql``, ``mysql`` or ``mariadb``."""
+        """``sqlite``, ``postgresql`` or ``mysql``, which MariaDB is, too."""
         return self._writer_engine.dialect.name
+
+    def is_galera(self) -> bool:
+        """Whether the server is a node of a Galera cluster, where locks are each node's own."""
+        if self.dialect in ("sqlite", "postgresql"):
+            return False
+        with self.session() as conn:
+            return _is_galera(conn.connection.cursor())
 
     @property
     def engines(self) -> tuple[sa.Engine, sa.Engine]:
@@ -220,31 +240,10 @@ class Database:
             yield conn
 
     @contextlib.contextmanager
-    def exclusive(self, name: str) -> Iterator[None]:
-        """Let one process at a time inside, of all that use the database, with what they commit.
-
-        Costs a connection. On SQLite it does nothing: a writer is alone there.
-
-        :param name: what is guarded, at most 30 characters.
-        """
-        if self.dialect == "sqlite":
-            yield
-            return
-        if self.dialect == "postgresql":
-            key: sa.ColumnElement[Any] = sa.func.hashtext(name)
-            take, drop = sa.func.pg_advisory_lock(key), sa.func.pg_advisory_unlock(key)
-        else:
-            # Names are the server's, not the database's, and end at 64 characters.
-            key = sa.func.concat(name, sa.func.md5(sa.func.database()))
-            take, drop = sa.func.get_lock(key, _LOCK_PATIENCE), sa.func.release_lock(key)
+    def session(self) -> Iterator[sa.Connection]:
+        """A writer's connection by itself: whoever uses it ends its transactions."""
         with _connect(self._writer_engine) as conn:
-            while conn.execute(sa.select(take)).scalar_one() == 0:  # MariaDB's patience ended.
-                pass
-            conn.commit()  # The lock is the session's.
-            try:
-                yield
-            finally:
-                conn.execute(sa.select(drop))
+            yield conn
 
     def dispose(self) -> None:
         """Close all pooled connections; the next use opens new ones."""
@@ -269,11 +268,15 @@ def _connect(engine: sa.Engine) -> sa.Connection:
         raise db_exception.DBConnectionError(error) from error
 
 
-def _create_engine(options: Any, connection: str, isolation: str) -> sa.Engine:
+def _create_engine(
+    options: Any, connection: str, isolation: str, *, is_causal: bool = True
+) -> sa.Engine:
     url = sa.make_url(connection)
     if url.get_backend_name() == "sqlite":
         return _create_sqlite_engine(options, url)
-    if url.get_backend_name() in ("mysql", "mariadb") and "charset" not in url.query:
+    if url.get_backend_name() == "mariadb":  # oslo.db knows it by the other name only.
+        url = url.set(drivername=url.drivername.replace("mariadb", "mysql", 1))
+    if url.get_backend_name() == "mysql" and "charset" not in url.query:
         # oslo.db's default is "utf8", which ends at U+FFFF there.
         url = url.update_query_dict({"charset": "utf8mb4"})
     engine: sa.Engine = engines.create_engine(
@@ -285,20 +288,28 @@ def _create_engine(options: Any, connection: str, isolation: str) -> sa.Engine:
     def prepare(dbapi_connection: Any, _record: Any) -> None:
         dialect = engine.dialect
         dialect.set_isolation_level(dbapi_connection, isolation)  # type: ignore[arg-type]
-        limit = None  # MySQL has none.
+        settings = []
         if dialect.name == "postgresql":
-            limit = f"SET idle_in_transaction_session_timeout = '{_IDLE_TRANSACTION}s'"
-        elif getattr(dialect, "is_mariadb", False):
-            limit = f"SET SESSION idle_transaction_timeout = {_IDLE_TRANSACTION}"
-        if limit is not None:
-            with contextlib.closing(dbapi_connection.cursor()) as cursor:
-                cursor.execute(limit)
-            dbapi_connection.commit()
+            settings.append(f"idle_in_transaction_session_timeout = '{_IDLE_TRANSACTION}s'")
+        elif getattr(dialect, "is_mariadb", False):  # MySQL has none.
+            settings.append(f"SESSION idle_transaction_timeout = {_IDLE_TRANSACTION}")
+        with contextlib.closing(dbapi_connection.cursor()) as cursor:
+            wants_causality = is_causal and options.mysql_wsrep_sync_wait is None
+            if dialect.name == "mysql" and wants_causality and _is_galera(cursor):
+                settings.append(f"SESSION wsrep_sync_wait = {_WSREP_SYNC_WAIT}")
+            for setting in settings:
+                cursor.execute(f"SET {setting}")
+        dbapi_connection.commit()
 
     sa.event.listen(engine, "connect", prepare)
     # The connection that tested the server was made before the listener was there.
     engine.dispose()
     return engine
+
+
+def _is_galera(cursor: Any) -> bool:
+    cursor.execute("SHOW VARIABLES LIKE 'wsrep_on'")
+    return any(value == "ON" for _name, value in cursor.fetchall())
 
 
 def _create_sqlite_engine(options: Any, url: sa.URL) -> sa.Engine:

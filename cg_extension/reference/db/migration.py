@@ -25,7 +25,7 @@ def _config(conn: sa.Connection | None = None) -> alembic.config.Config:
 def sync(database: engine.Database, target: str = "head") -> None:
     """Apply the migrations that are missing up to ``target``; harmless when there are none.
 
-    One process at a time (``Database.exclusive``). After one that was killed it goes on: MariaDB
+    One process at a time (``db.locks``). After one that was killed it goes on: MariaDB
     has no transactions for changes of the schema.
 
     :raises WrongSchema: a newer release has been here, or another service is.

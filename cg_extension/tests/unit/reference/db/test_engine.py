@@ -227,6 +227,64 @@ class LockTest(testscenarios.WithScenarios, base.BaseTestCase):
         self.assertEqual(1, len(went_on))
 
 
+class UselessServerTest(testscenarios.WithScenarios, base.BaseTestCase):
+    """A server says in the middle of it that it is of no use now; its words are MariaDB's."""
+
+    scenarios = databases.on("mysql")
+    dialect: str
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.fixture = self.useFixture(databases.Database(self.dialect))
+
+    def fail(self, database: engine.Database, number: int, message: str) -> None:  # type: ignore[override]
+        """Let the server end a transaction with this error, and look for the next connection."""
+        with database.writer() as conn:
+            self.before = conn.exec_driver_sql("SELECT connection_id()").scalar()
+            conn.exec_driver_sql(
+                "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = %s, MESSAGE_TEXT = %s", (number, message)
+            )
+
+    def test_it_counts_as_one_that_is_away_and_its_connections_are_given_up(self) -> None:
+        for number, message in (
+            (1047, "WSREP has not yet prepared node for application use"),
+            (1180, "Error while appending (provider status: Not connected to Primary Component)"),
+            (1290, "The MariaDB server is running with the --read-only option so it cannot"),
+            (1317, "Query execution was interrupted"),
+            (1836, "Running in read-only mode"),
+            (1927, "Connection was killed"),
+        ):
+            database = self.fixture.database
+            self.assertRaises(db_exception.DBConnectionError, self.fail, database, number, message)
+            with database.writer() as conn:
+                after = conn.exec_driver_sql("SELECT connection_id()").scalar()
+            self.assertNotEqual(self.before, after)
+
+    def test_what_other_transactions_were_in_the_way_of_is_run_again(self) -> None:
+        connection = self.fixture.conf.database.connection
+        # oslo.db knows MariaDB by the name of MySQL only.
+        for url in (connection, connection.replace("mysql", "mariadb", 1)):
+            database = engine.Database(databases.configuration(url))
+            self.addCleanup(database.dispose)
+            for number, message in (
+                (1205, "Lock wait timeout exceeded; try restarting transaction"),
+                (1213, "Deadlock found when trying to get lock; try restarting transaction"),
+                (1213, "WSREP detected deadlock/conflict and aborted the transaction"),
+            ):
+                self.assertRaises(db_exception.DBDeadlock, self.fail, database, number, message)
+
+
+class ReadOnlyTest(testscenarios.WithScenarios, base.BaseTestCase):
+    scenarios = databases.on("postgresql")
+    dialect: str
+
+    def test_a_primary_that_became_a_standby_counts_as_one_that_is_away(self) -> None:
+        database = self.useFixture(databases.Database(self.dialect)).database
+        with self.assertRaises(db_exception.DBConnectionError), database.writer() as conn:
+            conn.exec_driver_sql("SET TRANSACTION READ ONLY")
+            conn.execute(_LOCKS.insert(), {"project_id": "a"})
+
+
 class RefusedConnectionTest(testscenarios.WithScenarios, base.BaseTestCase):
     scenarios = databases.on("postgresql")
     dialect: str
