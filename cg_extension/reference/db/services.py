@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from oslo_db import exception as db_exception
 
 from cg_extension.reference.db import engine, rows, tables
 
@@ -37,8 +38,8 @@ def report(
 
     Managers that share a backend share the row. Without ``stats`` the last ones stay.
 
-    :raises oslo_db.exception.DBDuplicateEntry: another one's first heartbeat came between; call
-        again in a new transaction.
+    :raises oslo_db.exception.RetryRequest: another one's first heartbeat came between; the whole
+        transaction is to be run again.
     """
     values: dict[str, Any] = {
         "availability_zone": availability_zone,
@@ -47,17 +48,13 @@ def report(
     }
     if stats is not None:
         values["stats"] = json.dumps(stats)
-    if not update(conn, host=host, binary=BINARY, values=values):
-        conn.execute(
-            sa.insert(TABLE).values(
-                host=host,
-                binary=BINARY,
-                disabled=False,
-                frozen=False,
-                created_at=engine.utcnow(),
-                **values,
-            )
-        )
+    if update(conn, host=host, binary=BINARY, values=values):
+        return
+    new = {"host": host, "binary": BINARY, "disabled": False, "frozen": False}
+    try:
+        conn.execute(sa.insert(TABLE).values(created_at=engine.utcnow(), **new, **values))
+    except db_exception.DBDuplicateEntry as error:
+        raise db_exception.RetryRequest(error) from error
 
 
 def update(conn: sa.Connection, *, host: str, binary: str, values: Mapping[str, Any]) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 import futurist
 import sqlalchemy as sa
 from oslo_config import cfg
-from oslo_db import exception as db_exception
 from oslo_log import log as logging
 
 from cg_extension.contract import context as cg_context
@@ -138,27 +137,21 @@ class Backend:
         except BaseException as error:
             LOG.warning("Could not look for lost snapshots of %s: %s", self.host, error)
 
+    @engine.retry
     def _write_report(self, stats: Mapping[str, Any] | None) -> None:
         options = self.driver.options
-        for is_last in (False, True):
-            try:
-                with self._database.writer() as conn:
-                    if stats is None and self._is_served_by_another(conn):
-                        return
-                    services.report(
-                        conn,
-                        host=self.host,
-                        availability_zone=options.backend_availability_zone
-                        or self._conf.storage_availability_zone,
-                        state_ok=stats is not None,
-                        stats=stats,
-                    )
-                self._is_reported_up = stats is not None
+        with self._database.writer() as conn:
+            if stats is None and self._is_served_by_another(conn):
                 return
-            except db_exception.DBDuplicateEntry:
-                # Another manager of this backend started at the same time.
-                if is_last:
-                    raise
+            services.report(
+                conn,
+                host=self.host,
+                availability_zone=options.backend_availability_zone
+                or self._conf.storage_availability_zone,
+                state_ok=stats is not None,
+                stats=stats,
+            )
+        self._is_reported_up = stats is not None
 
     def _is_served_by_another(self, conn: sa.Connection) -> bool:
         """Whether another manager of the backend, with which we share the row, has it up."""

@@ -140,6 +140,7 @@ class Manager:
             self._instance = None
         return True
 
+    @engine.retry
     def _take_over(self, predecessor: str | None) -> None:
         if predecessor is None:
             return

@@ -71,10 +71,14 @@ class Runner:
 
     def give_up(self, operation: queue.Operation) -> None:
         """Let anyone go on with it, later; where that fails, we do so at the next look."""
-        try:
+
+        @engine.retry
+        def postpone() -> None:
             with self._database.writer() as conn:
-                delay = self._delay(operation)
-                queue.postpone(conn, operation.id, self._owner, delay)
+                queue.postpone(conn, operation.id, self._owner, self._delay(operation))
+
+        try:
+            postpone()
         except Exception as error:
             LOG.warning("Could not give up the claim on %s: %s", operation.resource_id, error)
 
