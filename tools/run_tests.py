@@ -26,6 +26,7 @@ TIME_LIMITS = {
     "unit": 300,
     "database": 300,
     "functional": 900,
+    "galera": 400,
     "lvm": 2100,
     "smoke": 700,
     "cinder": 900,

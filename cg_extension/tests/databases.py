@@ -50,11 +50,13 @@ class Database(fixtures.Fixture):
     There is one of each dialect a process, emptied again for each test.
     """
 
-    def __init__(self, dialect: str = "sqlite") -> None:
+    def __init__(self, dialect: str = "sqlite", url: str | None = None) -> None:
+        """:param url: of a database with the newest schema to take instead."""
         self.dialect = dialect
+        self._given_url = url
 
     def _setUp(self) -> None:
-        self.conf = configuration(_migrated(self.dialect))
+        self.conf = configuration(self._given_url or _migrated(self.dialect))
         self.database = engine.Database(self.conf)
         self.addCleanup(self.database.dispose)
         with self.database.writer() as conn:
@@ -102,10 +104,15 @@ def new(dialect: str) -> str:
 @functools.cache
 def _migrated(dialect: str) -> str:
     url = create(dialect)
+    migrate(url)
+    return url
+
+
+def migrate(url: str) -> None:
+    """Give an empty database the newest schema."""
     database = engine.Database(configuration(url))
     migration.sync(database)
     database.dispose()
-    return url
 
 
 @functools.cache

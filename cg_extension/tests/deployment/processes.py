@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes that a test starts, stops, pauses and kills, each with the children it has."""
 
+import concurrent.futures
 import contextlib
+import functools
 import os
 import pathlib
 import random
@@ -126,6 +128,33 @@ class Process:
             self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
             self.kill()
+
+
+class BoundProcess(Process):
+    """A server that ends with this process, however that ends.
+
+    The kernel sees to it (PR_SET_PDEATHSIG), by the thread that started it: that is one that lasts.
+
+    :param user: whose it is, by root's leave; None: it stays our own.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], log: pathlib.Path, user: str | None = None
+    ) -> None:
+        # A change of the user ends what was asked of the kernel before.
+        identity = [f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
+        super().__init__(name, ["setpriv", *identity, "--pdeathsig=KILL", "--", *command], log)
+
+    def _launch(self, output: IO[bytes], directory: pathlib.Path) -> subprocess.Popen[bytes]:
+        launching = _starter().submit(super()._launch, output, directory)
+        launched = launching.result()
+        assert isinstance(launched, subprocess.Popen)
+        return launched
+
+
+@functools.cache
+def _starter() -> concurrent.futures.ThreadPoolExecutor:
+    return concurrent.futures.ThreadPoolExecutor(1, "starter")
 
 
 class PythonProcess(Process):

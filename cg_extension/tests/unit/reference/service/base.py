@@ -51,7 +51,7 @@ class ServiceTestCase(testscenarios.WithScenarios, base.BaseTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        fixture = self.useFixture(databases.Database(self.dialect))
+        fixture = self.open_database()
         self.conf, self.database = fixture.conf, fixture.database
         for resource in ("groups", "volumes", "snapshots", "gigabytes"):
             self.conf.set_override(f"quota_{resource}", -1)
@@ -64,6 +64,10 @@ class ServiceTestCase(testscenarios.WithScenarios, base.BaseTestCase):
         with self.database.writer() as conn:
             volume_types.ensure(conn, self.conf.default_volume_type)
         self.default_type = self.service.get_default_type(self.admin)
+
+    def open_database(self) -> databases.Database:
+        """An empty database of the scenario's dialect."""
+        return self.useFixture(databases.Database(self.dialect))
 
     def report(
         self, host: str = HOST, *, zone: str = "nova", stats: Mapping[str, Any] = STATS
