@@ -8,8 +8,10 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from cg_extension.tests.deployment import deployment, processes, servers
+from cg_extension.tests.galera import cluster
 
 
 class Faults:
@@ -22,7 +24,7 @@ class Faults:
         self,
         seed: int,
         running: deployment.Deployment,
-        database: servers.DatabaseServer,
+        database: servers.DatabaseServer | cluster.Cluster,
         broker: servers.RabbitMQ,
     ) -> None:
         self.history: list[tuple[float, str]] = []
@@ -30,7 +32,12 @@ class Faults:
         self._stopping = threading.Event()
         self._errors: list[BaseException] = []
         of_processes = _ProcessFaults(random.Random(f"{seed} processes"), running, self._pause)
-        of_servers = _ServerFaults(random.Random(f"{seed} servers"), database, broker, self._pause)
+        rng = random.Random(f"{seed} servers")
+        of_servers: _ServerFaults | _ClusterFaults
+        if isinstance(database, cluster.Cluster):
+            of_servers = _ClusterFaults(rng, database, broker, self._pause)
+        else:
+            of_servers = _ServerFaults(rng, database, broker, self._pause)
         self._threads = [
             threading.Thread(target=self._run, args=(faults, pauses), daemon=True)
             for faults, pauses in ((of_processes, (0.2, 2.0)), (of_servers, (2.0, 6.0)))
@@ -54,7 +61,7 @@ class Faults:
     def _pause(self, seconds: float) -> None:
         self._stopping.wait(seconds)
 
-    def _run(self, faults: "_ProcessFaults | _ServerFaults", pauses: tuple[float, float]) -> None:
+    def _run(self, faults: "_Chooser", pauses: tuple[float, float]) -> None:
         try:
             while True:
                 self._pause(faults.random.uniform(*pauses))
@@ -65,6 +72,12 @@ class Faults:
                 fault()
         except BaseException as error:
             self._errors.append(error)
+
+
+class _Chooser(Protocol):
+    random: random.Random
+
+    def choose(self) -> Callable[[], None]: ...
 
 
 class _ProcessFaults:
@@ -161,3 +174,55 @@ class _ServerFaults:
         server.crash()
         self._pause(self.random.uniform(0, 3))
         server.start()
+
+
+class _ClusterFaults:
+    """Nodes of a Galera cluster end, stand still or lose the others, and come back."""
+
+    # Seconds for which there is no quorum, to which those are added that the way back takes.
+    _WITHOUT_QUORUM = 20
+
+    def __init__(
+        self,
+        rng: random.Random,
+        database: cluster.Cluster,
+        broker: servers.RabbitMQ,
+        pause: Callable[[float], None],
+    ) -> None:
+        self.random = rng
+        self._cluster = database
+        self._broker = broker
+        self._pause = pause
+
+    def choose(self) -> Callable[[], None]:
+        weights = {
+            self.kill_node: 4,
+            self.cut_off_node: 4,
+            self.pause_node: 2,
+            self.end_quorum: 1,
+            self.cut_broker: 1,
+        }
+        return self.random.choices(list(weights), list(weights.values()))[0]
+
+    def kill_node(self) -> None:
+        self._break(cluster.Node.kill, 1, self.random.uniform(0, 8))
+
+    def cut_off_node(self) -> None:
+        """For less or for more than the others take to notice."""
+        self._break(cluster.Node.cut_off, 1, self.random.uniform(0, 8))
+
+    def pause_node(self) -> None:
+        self._break(cluster.Node.pause, 1, self.random.uniform(0, 8))
+
+    def end_quorum(self) -> None:
+        end = self.random.choice([cluster.Node.kill, cluster.Node.cut_off])
+        self._break(end, 2, self._WITHOUT_QUORUM)
+
+    def cut_broker(self) -> None:
+        self._broker.cut_connections()
+
+    def _break(self, end: Callable[[cluster.Node], None], count: int, seconds: float) -> None:
+        for node in self.random.sample(self._cluster.nodes, count):
+            end(node)
+        self._pause(seconds)
+        self._cluster.restore()

@@ -13,7 +13,7 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import sqlalchemy as sa
 
@@ -21,6 +21,7 @@ from cg_extension.reference.db import tables
 from cg_extension.tests import waiting
 from cg_extension.tests.chaos import audit, faults, journal, workload
 from cg_extension.tests.deployment import deployment, processes, servers
+from cg_extension.tests.galera import cluster
 
 PROJECTS = ("red", "blue")
 CLIENTS_PER_PROJECT = 2
@@ -51,17 +52,24 @@ class Report:
         return "\n".join(lines)
 
 
+Database = servers.DatabaseServer | cluster.Cluster
+DATABASES: Mapping[str, Callable[[], Database]] = {
+    **servers.DATABASE_SERVERS,
+    "galera": cluster.Cluster,
+}
+
+
 @contextlib.contextmanager
-def crashable_servers(dialect: str) -> Iterator[tuple[servers.DatabaseServer, servers.RabbitMQ]]:
-    """Private servers, to be used by one seed after another."""
-    with servers.DATABASE_SERVERS[dialect]() as database, servers.RabbitMQ() as broker:
+def crashable_servers(kind: str) -> Iterator[tuple[Database, servers.RabbitMQ]]:
+    """Private servers, to be used by one seed after another; ``kind`` is of ``DATABASES``."""
+    with DATABASES[kind]() as database, servers.RabbitMQ() as broker:
         yield database, broker
 
 
 def run_seed(
     seed: int,
     seconds: float,
-    database: servers.DatabaseServer,
+    database: Database,
     broker: servers.RabbitMQ,
     directory: pathlib.Path,
 ) -> Report:
@@ -134,7 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="chaos", description=__doc__)
     parser.add_argument("--seeds", type=_seeds, default="1-20", help="such as 7 or 1-20")
     parser.add_argument("--seconds", type=float, default=60, help="of chaos for each seed")
-    parser.add_argument("--database", choices=("postgresql", "mysql", "both"), default="both")
+    parser.add_argument("--database", choices=(*DATABASES, "both"), default="both")
     parser.add_argument("--directory", type=pathlib.Path, help="keep logs and volumes there")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")

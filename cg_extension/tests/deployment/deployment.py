@@ -70,7 +70,8 @@ class Deployment(fixtures.Fixture):
     ``endpoints`` are the API processes' addresses; ``apis`` and ``managers`` the processes by name.
 
     :param database: URL of an empty database, or the name of a dialect: a fresh one, wherever
-        ``tests.databases`` finds a server.
+        ``tests.databases`` finds a server. Of a cluster's database the URL at each node: the
+        processes have them in turn.
     :param broker: transport URL; None: wherever ``servers.Broker`` finds one.
     :param servers: kinds of the API processes, ``gunicorn`` or ``cg-api``.
     :param options: of ``[DEFAULT]``, over ``TEST_OPTIONS``.
@@ -80,7 +81,7 @@ class Deployment(fixtures.Fixture):
 
     def __init__(
         self,
-        database: str = "postgresql",
+        database: str | Sequence[str] = "postgresql",
         *,
         broker: str | None = None,
         managers: Sequence[ManagerSpec] = MANAGERS,
@@ -90,7 +91,7 @@ class Deployment(fixtures.Fixture):
         directory: pathlib.Path | None = None,
     ) -> None:
         super().__init__()
-        self._database = database
+        self._databases = [database] if isinstance(database, str) else list(database)
         self._broker = broker
         self._specs = managers
         self._servers = api_servers
@@ -104,9 +105,9 @@ class Deployment(fixtures.Fixture):
         self.directory = self._given_directory or pathlib.Path(
             self.useFixture(fixtures.TempDir(rootdir=tempfile.gettempdir())).path
         )
-        self.database_url = self._database
-        if self._database in databases.DIALECTS:
-            self.database_url = databases.new(self._database)
+        urls = [databases.new(u) if u in databases.DIALECTS else u for u in self._databases]
+        self.database_url = urls[0]
+        self._database_urls = itertools.cycle(urls)
         self.broker_url = self._broker or self.useFixture(servers.Broker()).url
         self.addCleanup(self._delete_queues)
         self.conf_file = self.directory / "cg_extension.conf"
@@ -196,6 +197,10 @@ class Deployment(fixtures.Fixture):
             "database": {"connection": self.database_url},
         }
 
+    def _own_database(self) -> dict[str, Mapping[str, Any]]:
+        """Where the next process finds the database."""
+        return {"database": {"connection": next(self._database_urls)}}
+
     def _make_manager(self, spec: ManagerSpec) -> processes.Process:
         conf_file = self.directory / f"{spec.name}.conf"
         state_path = self.directory / spec.name
@@ -207,6 +212,7 @@ class Deployment(fixtures.Fixture):
                 "volume_backend_name": _backend_name(spec),
                 "file_path": self.volumes_path(spec),
             },
+            **self._own_database(),
         }
         self._write_config(conf_file, options)
         command = ["cg_extension.cmd.manager:main", "--config-file", str(self.conf_file)]
@@ -217,17 +223,18 @@ class Deployment(fixtures.Fixture):
 
     def _make_api(self, name: str, kind: str) -> None:
         port = processes.free_port()
+        conf_file = self.directory / f"{name}.conf"
+        common = self._common_options()
+        default = {**common["DEFAULT"], "osapi_volume_listen_port": port}
+        self._write_config(conf_file, {**common, "DEFAULT": default, **self._own_database()})
         environment = self._environment
         if kind == "gunicorn":
             command = ["gunicorn.app.wsgiapp:run", "cg_extension.cmd.wsgi:application"]
             command += ["--workers=2", "--threads=8", f"--bind=127.0.0.1:{port}"]
             command += ["--no-control-socket"]
-            environment = environment | {"OS_CG_EXTENSION_CONFIG_FILE": str(self.conf_file)}
+            environment = environment | {"OS_CG_EXTENSION_CONFIG_FILE": str(conf_file)}
         else:
-            conf_file = self.directory / f"{name}.conf"
-            self._write_config(conf_file, {"DEFAULT": {"osapi_volume_listen_port": port}})
-            command = ["cg_extension.cmd.api:main", "--config-file", str(self.conf_file)]
-            command += ["--config-file", str(conf_file)]
+            command = ["cg_extension.cmd.api:main", "--config-file", str(conf_file)]
         self.apis[name] = processes.PythonProcess(
             name, command, self.directory / f"{name}.log", environment
         )
