@@ -24,6 +24,7 @@ class RacesTest(ServiceTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.conf.set_override("service_down_time", 3600)  # Nobody reports again.
         self.apis = [
             ReferenceService(self.conf, database, FakeManagerClient())
             for database in self.all_databases[:2]
