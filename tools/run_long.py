@@ -57,6 +57,10 @@ def _tox(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "tox", *arguments]
 
 
+def _chaos(*arguments: str) -> list[str]:
+    return _tox("run", "-e", "chaos", "--", *arguments)
+
+
 def _lvm(*arguments: str) -> list[str]:
     return [sys.executable, "tools/run_lvm_tests.py", *arguments]
 
@@ -78,6 +82,7 @@ _STESTR = (
 # Where a benchmark is to write what nobody will read.
 _BRIEF = "/tmp/brief"
 _DEVICES_FILE = "devices { use_devicesfile=1 }"
+
 PARTS = (
     *(
         Part(
@@ -159,7 +164,7 @@ PARTS = (
     Part("functional tests, at every death", _tests("functional"), 5400),
     Part(
         "chaos, 20 seeds, on PostgreSQL and MariaDB",
-        _tox("run", "-e", "chaos", "--", "--seeds", "1-20"),
+        _chaos("--seeds", "1-20"),
         7200,
     ),
     *(
@@ -176,6 +181,18 @@ PARTS = (
                     *("--members=2", "--rounds=1", _BRIEF),
                 ],
             ),
+        )
+    ),
+    Part("races over two nodes of Galera, 200 of each kind", _tests("galera"), 3600),
+    *(
+        Part(
+            f"20 minutes of chaos over {what}",
+            _chaos("--database", kind, "--seeds", "1-10", "--seconds", "120"),
+            5400,
+        )
+        for kind, what in (
+            ("galera", "three nodes of Galera"),
+            ("standby", "PostgreSQL with a standby that takes over"),
         )
     ),
 )

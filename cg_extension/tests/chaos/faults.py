@@ -14,6 +14,16 @@ from cg_extension.tests.deployment import deployment, processes, servers
 from cg_extension.tests.galera import cluster
 
 
+class Crashable(Protocol):
+    """A server that is there again after ``start``."""
+
+    def crash(self) -> None: ...
+
+    def start(self) -> None: ...
+
+    def cut_connections(self) -> None: ...
+
+
 class Faults:
     """Two threads, one for our processes and one for the servers that they depend on.
 
@@ -24,7 +34,7 @@ class Faults:
         self,
         seed: int,
         running: deployment.Deployment,
-        database: servers.DatabaseServer | cluster.Cluster,
+        database: Crashable | cluster.Cluster,
         broker: servers.RabbitMQ,
     ) -> None:
         self.history: list[tuple[float, str]] = []
@@ -145,7 +155,7 @@ class _ServerFaults:
     def __init__(
         self,
         rng: random.Random,
-        database: servers.DatabaseServer,
+        database: Crashable,
         broker: servers.RabbitMQ,
         pause: Callable[[float], None],
     ) -> None:
@@ -170,7 +180,7 @@ class _ServerFaults:
     def cut_broker(self) -> None:
         self._broker.cut_connections()
 
-    def _crash(self, server: servers.Server) -> None:
+    def _crash(self, server: Crashable) -> None:
         server.crash()
         self._pause(self.random.uniform(0, 3))
         server.start()
@@ -193,8 +203,12 @@ class _ClusterFaults:
         self._cluster = database
         self._broker = broker
         self._pause = pause
+        self._first = True
 
     def choose(self) -> Callable[[], None]:
+        if self._first:  # However short the run.
+            self._first = False
+            return self.end_quorum
         weights = {
             self.kill_node: 4,
             self.cut_off_node: 4,

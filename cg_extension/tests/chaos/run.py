@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from cg_extension.reference.db import tables
 from cg_extension.tests import waiting
 from cg_extension.tests.chaos import audit, faults, journal, workload
-from cg_extension.tests.deployment import deployment, processes, servers
+from cg_extension.tests.deployment import deployment, processes, servers, standby
 from cg_extension.tests.galera import cluster
 
 PROJECTS = ("red", "blue")
@@ -52,9 +52,10 @@ class Report:
         return "\n".join(lines)
 
 
-Database = servers.DatabaseServer | cluster.Cluster
+Database = servers.DatabaseServer | standby.PostgreSQLPair | cluster.Cluster
 DATABASES: Mapping[str, Callable[[], Database]] = {
     **servers.DATABASE_SERVERS,
+    "standby": standby.PostgreSQLPair,
     "galera": cluster.Cluster,
 }
 

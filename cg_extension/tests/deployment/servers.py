@@ -86,23 +86,24 @@ class DatabaseServer(Server):
     def new_database(self) -> str:
         """URL of a new empty database; it goes with the server."""
         name = f"cg_{uuid.uuid4().hex[:12]}"
-        self._execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name}")
         return self.url.set(database=name).render_as_string(hide_password=False)
 
     def cut_connections(self) -> None:
-        for (statement,) in self._execute(self._cut):
+        for (statement,) in self.execute(self._cut):
             if isinstance(statement, str):
                 with contextlib.suppress(sa.exc.DBAPIError):  # It ended by itself.
-                    self._execute(statement)
+                    self.execute(statement)
 
     def _answers(self) -> bool:
         try:
-            self._execute("SELECT 1")
+            self.execute("SELECT 1")
         except sa.exc.DBAPIError:
             return False
         return True
 
-    def _execute(self, statement: str) -> list[Any]:
+    def execute(self, statement: str) -> list[Any]:
+        """Run a statement by itself; gives its rows."""
         engine = sa.create_engine(
             self.url, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool
         )
@@ -123,15 +124,18 @@ class PostgreSQL(DatabaseServer):
         self.url = sa.make_url(f"postgresql+psycopg2://postgres@127.0.0.1:{self.port}/postgres")
         programs = subprocess.check_output(["pg_config", "--bindir"], text=True).strip()
         data = str(self.directory / "data")
-        user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        if user:
+        self._as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        if self._as_user:
             shutil.chown(self.directory, "postgres")
-        options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-sync"]
-        _run([*user, f"{programs}/initdb", *options, "-D", data])
+        self._make_data(programs, data)
         settings = [f"port={self.port}", "listen_addresses=127.0.0.1", "max_connections=300"]
         settings.append(f"unix_socket_directories={self.directory}")
         arguments = [argument for setting in settings for argument in ("-c", setting)]
-        return [*user, f"{programs}/postgres", "-D", data, *arguments]
+        return [*self._as_user, f"{programs}/postgres", "-D", data, *arguments]
+
+    def _make_data(self, programs: str, data: str) -> None:
+        options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-sync"]
+        run([*self._as_user, f"{programs}/initdb", *options, "-D", data])
 
 
 class MariaDB(DatabaseServer):
@@ -145,7 +149,7 @@ class MariaDB(DatabaseServer):
     def _prepare(self) -> list[str]:
         self.url = sa.make_url(f"mysql+pymysql://root@127.0.0.1:{self.port}/")
         user, data = getpass.getuser(), f"--datadir={self.directory / 'data'}"
-        _run(["mariadb-install-db", "--no-defaults", f"--user={user}", data, "--skip-test-db"])
+        run(["mariadb-install-db", "--no-defaults", f"--user={user}", data, "--skip-test-db"])
         return [
             "mariadbd",
             "--no-defaults",
@@ -185,7 +189,7 @@ class RabbitMQ(Server):
         }
 
     def cut_connections(self) -> None:
-        _run(
+        run(
             [_rabbitmq("rabbitmqctl"), "-n", self._node, "close_all_connections", "cut"],
             {**os.environ, **self._environment()},
         )
@@ -244,7 +248,11 @@ def _listens(address: tuple[str, int]) -> bool:
     return True
 
 
-def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
+def run(command: list[str], environment: dict[str, str] | None = None) -> None:
+    """Run a command that says nothing of interest.
+
+    :raises subprocess.CalledProcessError: it failed.
+    """
     subprocess.run(
         command,
         check=True,
