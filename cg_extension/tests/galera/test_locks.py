@@ -3,6 +3,7 @@
 
 import collections
 import configparser
+import datetime
 import pathlib
 import tempfile
 import threading
@@ -75,7 +76,7 @@ class QueueTest(base.GaleraTestCase):
                     return queue.finish(conn, identity, "a")
 
             @engine.retry
-            def take_over(overdue: dict[str, object] = overdue) -> bool:  # type: ignore[assignment]
+            def take_over(overdue: dict[str, datetime.datetime] = overdue) -> bool:
                 with self.databases[1].writer() as conn:
                     found = queue.claim(
                         conn,
@@ -83,7 +84,7 @@ class QueueTest(base.GaleraTestCase):
                         owner="b",
                         lease_seconds=30,
                         limit=1,
-                        overdue=overdue,  # type: ignore[arg-type]
+                        overdue=overdue,
                     )
                     return bool(found)
 

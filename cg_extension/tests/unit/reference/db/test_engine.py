@@ -237,7 +237,7 @@ class UselessServerTest(testscenarios.WithScenarios, base.BaseTestCase):
         super().setUp()
         self.fixture = self.useFixture(databases.Database(self.dialect))
 
-    def fail(self, database: engine.Database, number: int, message: str) -> None:  # type: ignore[override]
+    def _end_with(self, number: int, message: str, database: engine.Database) -> None:
         """Let the server end a transaction with this error, and look for the next connection."""
         with database.writer() as conn:
             self.before = conn.exec_driver_sql("SELECT connection_id()").scalar()
@@ -255,7 +255,9 @@ class UselessServerTest(testscenarios.WithScenarios, base.BaseTestCase):
             (1927, "Connection was killed"),
         ):
             database = self.fixture.database
-            self.assertRaises(db_exception.DBConnectionError, self.fail, database, number, message)
+            self.assertRaises(
+                db_exception.DBConnectionError, self._end_with, number, message, database
+            )
             with database.writer() as conn:
                 after = conn.exec_driver_sql("SELECT connection_id()").scalar()
             self.assertNotEqual(self.before, after)
@@ -271,7 +273,9 @@ class UselessServerTest(testscenarios.WithScenarios, base.BaseTestCase):
                 (1213, "Deadlock found when trying to get lock; try restarting transaction"),
                 (1213, "WSREP detected deadlock/conflict and aborted the transaction"),
             ):
-                self.assertRaises(db_exception.DBDeadlock, self.fail, database, number, message)
+                self.assertRaises(
+                    db_exception.DBDeadlock, self._end_with, number, message, database
+                )
 
 
 class ReadOnlyTest(testscenarios.WithScenarios, base.BaseTestCase):
