@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """HAProxy in front of the nodes, as ``etc/haproxy`` has it: others stand in for one of no use."""
 
+import contextlib
 import pathlib
 import re
 import tempfile
+import threading
 from collections.abc import Callable
 
 import fixtures
@@ -83,9 +85,23 @@ class BalancerTest(base.GaleraTestCase):
         while self._name() != self.nodes[2].name:
             self.database.dispose()
         end()
+        self.assertIn(self._next_name(), names - {self.nodes[2].name})
         self._wait_for(names - {self.nodes[2].name})
         self.cluster.restore()
         self._wait_for(names)
+
+    def _next_name(self) -> str:
+        """Of the node that carries out a request, after however many that it was not."""
+        carried_out: list[str] = []
+
+        def ask() -> None:
+            while not carried_out:
+                with contextlib.suppress(exceptions.ServiceUnavailable):
+                    carried_out.append(self._name())
+
+        threading.Thread(target=ask, daemon=True).start()
+        waiting.eventually(lambda: carried_out, "a request is carried out", 60, 0.2)
+        return carried_out[0]
 
     def _wait_for(self, names: set[str]) -> None:
         waiting.eventually(lambda: self._names() == names, f"{names} are used", 60, 0.2)
