@@ -1,0 +1,554 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Times our API beside the floor: the least that gives the same bytes with the same durable effect.
+
+The floor is a WSGI function over the database driver alone, without policy, validation, visibility
+or a choice of the backend. Both are called in this process, without a server, in turns; what
+counts is the processor time of the process, so the database server's own is no part of it. Before
+anything is timed, the run compares answers and, for a creation, the rows that it left in every
+table.
+
+A development install and servers suffice (``tests.databases`` finds or starts them); for MariaDB
+by its C driver ``mysqlclient``, too.
+"""
+
+import argparse
+import dataclasses
+import datetime
+import io
+import json
+import os
+import pathlib
+import platform
+import re
+import sqlite3
+import statistics
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from cg_extension.contract import operations
+from cg_extension.reference.db import engine, migration, services, tables, volume_types
+from cg_extension.reference.service import ReferenceService, manager_client
+from cg_extension.reference.wsgi import pipeline
+from cg_extension.tests import databases
+from cg_extension.tests.deployment import processes
+
+REPORT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "bench" / "floor.md"
+# What the script writes there comes after this line.
+MEASURED = "## Measured\n"
+
+TYPE = "bench"
+HOST = "host@backend"
+ZONE = "nova"
+SIZES = (20, 300)
+
+Answer = tuple[str, list[tuple[str, str]], bytes]
+Application = Callable[[dict[str, Any], Any], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A call, how often it is made in one turn, and how many times the floor it may cost."""
+
+    name: str
+    method: str
+    path: str
+    calls: int
+    target: float
+    body: bytes = b""
+
+
+def project(size: int) -> str:
+    """The project that has so many groups."""
+    return f"{size:032x}"
+
+
+def group_id(size: int, number: int) -> str:
+    return str(uuid.UUID(int=size << 64 | number, version=4))
+
+
+_CREATE = {
+    "consistencygroup": {
+        "name": "database",
+        "description": "Tables and log",
+        "volume_types": TYPE,
+        "availability_zone": ZONE,
+    }
+}
+CASES = (
+    Case("show", "GET", f"/v3/{project(20)}/consistencygroups/{group_id(20, 7)}", 100, 2.5),
+    Case("list of 20", "GET", f"/v3/{project(20)}/consistencygroups", 100, 2.5),
+    Case("detail of 20", "GET", f"/v3/{project(20)}/consistencygroups/detail", 60, 2.0),
+    Case("detail of 300", "GET", f"/v3/{project(300)}/consistencygroups/detail", 20, 1.5),
+    Case(
+        "create",
+        "POST",
+        f"/v3/{project(0)}/consistencygroups",
+        40,
+        2.0,
+        json.dumps(_CREATE).encode(),
+    ),
+)
+
+
+def environ(case: Case) -> dict[str, Any]:
+    """What a WSGI server would hand over."""
+    _, _, owner, _ = case.path.split("/", 3)
+    made = {
+        "REQUEST_METHOD": case.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": case.path,
+        "QUERY_STRING": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "8776",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": "localhost:8776",
+        "HTTP_ACCEPT": "application/json",
+        "HTTP_USER_AGENT": "floor",
+        "HTTP_X_AUTH_TOKEN": f"user:{owner}:member",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(case.body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    if case.body:
+        made |= {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(case.body))}
+    return made
+
+
+def call(application: Application, case: Case) -> Answer:
+    """The status line, the headers and the body of an answer."""
+    started: list[Any] = []
+    parts = application(environ(case), lambda *arguments: started.extend(arguments))
+    body = b"".join(parts)
+    if hasattr(parts, "close"):
+        parts.close()
+    return started[0], started[1], body
+
+
+_COLUMNS = "g.id, g.status, g.availability_zone, g.created_at, g.name, g.description"
+_OF_PROJECT = (
+    "SELECT {columns} FROM consistencygroups g WHERE g.project_id = %s"
+    " ORDER BY g.created_at DESC, g.id DESC LIMIT 1001"
+)
+_TYPES = "LEFT JOIN consistencygroup_volume_types t ON t.consistencygroup_id = g.id"
+SHOW = (
+    f"SELECT {_COLUMNS}, t.volume_type_id FROM consistencygroups g {_TYPES}"
+    " WHERE g.id = %s ORDER BY t.volume_type_id"
+)
+LIST = _OF_PROJECT.format(columns="g.id, g.name")
+DETAIL = (
+    f"SELECT {_COLUMNS}, t.volume_type_id FROM ({_OF_PROJECT.format(columns=_COLUMNS)}) g {_TYPES}"
+    " ORDER BY g.created_at DESC, g.id DESC, t.volume_type_id"
+)
+# The answer has the type's id, and a backend must be known; which of them fits is not asked.
+FIND = "SELECT t.id, s.host FROM volume_types t, services s WHERE t.name = %s"
+INSERT_GROUP = (
+    "INSERT INTO consistencygroups (id, project_id, user_id, name, description, status,"
+    " created_at, host, availability_zone) VALUES (%s, %s, %s, %s, %s, 'creating', %s, %s, %s)"
+)
+INSERT_TYPE = (
+    "INSERT INTO consistencygroup_volume_types (consistencygroup_id, volume_type_id)"
+    " VALUES (%s, %s)"
+)
+INSERT_OPERATION = (
+    "INSERT INTO operations (id, kind, resource_id, project_id, host, arguments, context, attempts,"
+    " run_after, created_at) VALUES (%s, %s, %s, %s, %s, %s, %s, 0, {now}, {now})"
+)
+_KIND = str(operations.OperationKind.GROUP_CREATE)
+_ARGUMENTS = json.dumps({"version": 1, "values": {}})
+
+
+class Floor:
+    """The WSGI function, over one connection in autocommit, written once for all drivers.
+
+    ``mark`` stands for a parameter, ``now`` for the server's clock.
+    """
+
+    mark = "%s"
+    now: str
+    begin = "BEGIN"
+
+    def __init__(self, url: sa.URL) -> None:
+        self.conn = self.connect(url)
+        self.cursor = self.conn.cursor()
+        self.show, self.list, self.detail, self.find = map(self._sql, (SHOW, LIST, DETAIL, FIND))
+        self.inserts = [
+            self._sql(statement.replace("{now}", self.now))
+            for statement in (INSERT_GROUP, INSERT_TYPE, INSERT_OPERATION)
+        ]
+
+    def connect(self, url: sa.URL) -> Any:
+        """A connection of the driver's own."""
+        raise NotImplementedError
+
+    def _sql(self, statement: str) -> str:
+        return statement.replace("%s", self.mark)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        request_id = f"req-{uuid.uuid4()}"
+        _, _, owner, _, *rest = environ["PATH_INFO"].split("/")
+        status = "200 OK"
+        document: dict[str, Any]
+        if environ["REQUEST_METHOD"] == "POST":
+            status = "202 Accepted"
+            length = int(environ["CONTENT_LENGTH"])
+            asked = json.loads(environ["wsgi.input"].read(length))["consistencygroup"]
+            document = {"consistencygroup": self._create(owner, request_id, asked)}
+        elif not rest:
+            self.cursor.execute(self.list, (owner,))
+            found = [{"id": row[0], "name": row[1]} for row in self.cursor.fetchall()]
+            document = {"consistencygroups": found}
+        elif rest == ["detail"]:
+            document = {"consistencygroups": self._groups(self.detail, owner)}
+        else:
+            [group] = self._groups(self.show, rest[0])
+            document = {"consistencygroup": group}
+        body = json.dumps(document).encode()
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("x-openstack-request-id", request_id),
+        ]
+        start_response(status, headers)
+        return [body]
+
+    def _groups(self, statement: str, parameter: str) -> list[dict[str, Any]]:
+        self.cursor.execute(statement, (parameter,))
+        groups: dict[str, dict[str, Any]] = {}
+        for id_, status, zone, created_at, name, description, type_id in self.cursor.fetchall():
+            if id_ in groups:
+                groups[id_]["volume_types"].append(type_id)
+            else:
+                groups[id_] = {
+                    "id": id_,
+                    "status": status,
+                    "availability_zone": zone,
+                    "created_at": self.shown(created_at),
+                    "name": name,
+                    "description": description,
+                    "volume_types": [] if type_id is None else [type_id],
+                }
+        return list(groups.values())
+
+    def shown(self, created_at: Any) -> str:
+        """A time as the API writes it."""
+        text: str = created_at.isoformat(timespec="microseconds")
+        return text
+
+    def stored(self, created_at: datetime.datetime) -> Any:
+        """A time as the driver takes it."""
+        return created_at
+
+    def _create(self, owner: str, request_id: str, asked: dict[str, Any]) -> dict[str, Any]:
+        id_, operation_id = str(uuid.uuid4()), str(uuid.uuid4())
+        created_at = _utcnow()
+        name, description = asked["name"], asked["description"]
+        zone = asked["availability_zone"]
+        execute = self.cursor.execute
+        execute(self.find, (asked["volume_types"],))
+        type_id, host = self.cursor.fetchone()
+        execute(self.begin)
+        insert_group, insert_type, insert_operation = self.inserts
+        stored = self.stored(created_at)
+        values = (id_, owner, "user", name, description, stored, host, zone)
+        execute(insert_group, values)
+        execute(insert_type, (id_, type_id))
+        context = json.dumps(_context(owner, request_id))
+        execute(insert_operation, (operation_id, _KIND, id_, owner, host, _ARGUMENTS, context))
+        execute("COMMIT")
+        return {
+            "id": id_,
+            "status": "creating",
+            "availability_zone": zone,
+            "created_at": created_at.isoformat(timespec="microseconds"),
+            "name": name,
+            "description": description,
+            "volume_types": [type_id],
+        }
+
+
+def _context(owner: str, request_id: str) -> dict[str, Any]:
+    """What a manager is to know of the caller."""
+    return {
+        "user": "user",
+        "project_id": owner,
+        "system_scope": None,
+        "project": owner,
+        "domain": None,
+        "user_domain": None,
+        "project_domain": None,
+        "is_admin": False,
+        "read_only": False,
+        "show_deleted": False,
+        "request_id": request_id,
+        "global_request_id": None,
+        "resource_uuid": None,
+        "roles": ["member"],
+        "user_identity": f"user {owner} - - -",
+        "is_admin_project": True,
+    }
+
+
+class SQLiteFloor(Floor):
+    """SQLite keeps times as text, and its clock is this machine's."""
+
+    mark = "?"
+    now = "cg_utcnow()"
+    begin = "BEGIN IMMEDIATE"
+
+    def connect(self, url: sa.URL) -> Any:
+        conn = sqlite3.connect(str(url.database), isolation_level=None)
+        conn.execute("PRAGMA journal_mode = WAL")
+        conn.execute("PRAGMA synchronous = FULL")
+        conn.execute("PRAGMA foreign_keys = ON")
+        conn.create_function("cg_utcnow", 0, lambda: self.stored(_utcnow()))
+        return conn
+
+    def shown(self, created_at: str) -> str:
+        return created_at.replace(" ", "T")
+
+    def stored(self, created_at: datetime.datetime) -> str:
+        return created_at.isoformat(" ", "microseconds")
+
+
+class PostgreSQLFloor(Floor):
+    now = "timezone('utc', statement_timestamp())"
+
+    def connect(self, url: sa.URL) -> Any:
+        conn = _connect(url)
+        conn.autocommit = True
+        return conn
+
+
+class MariaDBFloor(Floor):
+    now = "utc_timestamp(6)"
+
+    def connect(self, url: sa.URL) -> Any:
+        return _connect(url, charset="utf8mb4", autocommit=True)
+
+
+def _connect(url: sa.URL, **options: Any) -> Any:
+    """A connection of the driver that the URL names."""
+    dialect = url.get_dialect()
+    _, arguments = dialect().create_connect_args(url)
+    return dialect.import_dbapi().connect(**{**arguments, **options})  # type: ignore[attr-defined]
+
+
+def _utcnow() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Driver:
+    """A database by one of its drivers: its dialect for the tests' databases, and the floor's."""
+
+    title: str
+    dialect: str
+    drivername: str
+    floor: type[Floor]
+
+
+DRIVERS = {
+    "sqlite": Driver("SQLite", "sqlite", "sqlite", SQLiteFloor),
+    "psycopg2": Driver(
+        "PostgreSQL (psycopg2)", "postgresql", "postgresql+psycopg2", PostgreSQLFloor
+    ),
+    "pymysql": Driver("MariaDB (PyMySQL)", "mysql", "mysql+pymysql", MariaDBFloor),
+    "mysqldb": Driver("MariaDB (mysqlclient)", "mysql", "mysql+mysqldb", MariaDBFloor),
+}
+
+
+class _NoManagers(manager_client.ManagerClient):
+    """Nobody is woken: a message to the broker is no part of the comparison."""
+
+    def wake(self, host: str) -> None:
+        pass
+
+    def initialize_connection(self, host: str, context: Any, volume_id: str, connector: Any) -> Any:
+        raise NotImplementedError
+
+    def terminate_connection(self, host: str, context: Any, volume_id: str, connector: Any) -> None:
+        raise NotImplementedError
+
+
+class Sides:
+    """Ours and the floor over one database, with a type, a backend and a project for each size."""
+
+    def __init__(self, driver: Driver) -> None:
+        url = sa.make_url(databases.new(driver.dialect)).set(drivername=driver.drivername)
+        conf = databases.configuration(url.render_as_string(hide_password=False))
+        conf.set_override("quota_groups", -1)
+        conf.set_override("service_down_time", 24 * 60 * 60)
+        self.database = engine.Database(conf)
+        migration.sync(self.database)
+        with self.database.writer() as conn:
+            _fill(conn)
+        service = ReferenceService(conf, self.database, _NoManagers())
+        self.applications: dict[str, Application] = {
+            "ours": pipeline.load(conf, service),
+            "floor": driver.floor(url),
+        }
+
+    def compare(self, case: Case) -> None:
+        """See to it that both do the same.
+
+        :raises AssertionError: they don't.
+        """
+        seen = []
+        for application in self.applications.values():
+            before = self._rows()
+            answer = call(application, case)
+            left = [row for row in self._rows() if row not in before]
+            seen.append(_alike(answer, left))
+        ours, floor = seen
+        assert ours == floor, f"{case.name}: {ours}\nis not\n{floor}"
+
+    def measure(self, case: Case, rounds: int) -> dict[str, list[float]]:
+        """Processor milliseconds of a call, for each side and turn."""
+        costs: dict[str, list[float]] = {side: [] for side in self.applications}
+        for _ in range(rounds):
+            for side, application in self.applications.items():
+                started = time.process_time()
+                for _ in range(case.calls):
+                    call(application, case)
+                costs[side].append((time.process_time() - started) * 1000 / case.calls)
+        return costs
+
+    def _rows(self) -> list[tuple[str, str]]:
+        with self.database.reader() as conn:
+            return [
+                (table.name, str(dict(row)))
+                for table in tables.metadata.sorted_tables
+                for row in conn.execute(table.select()).mappings()
+            ]
+
+
+def _fill(conn: sa.Connection) -> None:
+    volume_types.ensure(conn, TYPE)
+    stats = {"total_capacity_gb": 1000.0, "free_capacity_gb": 900.0}
+    services.report(conn, host=HOST, availability_zone=ZONE, state_ok=True, stats=stats)
+    type_id = conn.execute(sa.select(tables.volume_types.c.id)).scalar_one()
+    began = datetime.datetime(2026, 1, 1, 12)
+    for size in SIZES:
+        groups = [
+            {
+                "id": group_id(size, number),
+                "project_id": project(size),
+                "user_id": "user",
+                "name": f"group {number}",
+                "description": f"Number {number} of {size}",
+                "status": "available",
+                "created_at": began + datetime.timedelta(seconds=1.5 * number),
+                "host": HOST,
+                "availability_zone": ZONE,
+            }
+            for number in range(size)
+        ]
+        conn.execute(tables.consistencygroups.insert(), groups)
+        conn.execute(
+            tables.consistencygroup_volume_types.insert(),
+            [{"consistencygroup_id": row["id"], "volume_type_id": type_id} for row in groups],
+        )
+
+
+# What no two calls have alike.
+_CHANGING = (
+    (re.compile(r"req-[0-9a-f-]{36}"), "REQUEST"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}"), "TIME"),
+    (re.compile(r"datetime\.datetime\([0-9, ]*\)"), "TIME"),
+    (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "ID"),
+)
+
+
+def _alike(answer: Answer, rows: list[tuple[str, str]]) -> str:
+    """An answer and the rows that a call left, as text that the other side's must be equal to.
+
+    With new rows, that is without what is new each time; what was read is compared as it is.
+    """
+    status, headers, body = answer
+    text = str((status, sorted(headers), body, sorted(rows)))
+    for pattern, name in _CHANGING if rows else _CHANGING[:1]:
+        text = pattern.sub(name, text)
+    return text
+
+
+def spin() -> float:
+    """Processor milliseconds of a fixed piece of work: how steady the machine is."""
+    started = time.process_time()
+    sum(number * number for number in range(1_000_000))
+    return (time.process_time() - started) * 1000
+
+
+def report(driver: Driver, rounds: int) -> Iterator[str]:
+    """The lines of a driver's table."""
+    sides = Sides(driver)
+    yield f"\n### {driver.title}\n"
+    yield "| | ours ms | floor ms | times, median | range | target |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    for case in CASES:
+        # The first call of a project may leave rows that the later ones find.
+        call(sides.applications["ours"], case)
+        for _ in range(3):
+            sides.compare(case)
+        sides.measure(case, 1)  # Caches fill.
+        costs = sides.measure(case, rounds)
+        ours, floor = (statistics.median(costs[side]) for side in ("ours", "floor"))
+        times = [mine / least for mine, least in zip(costs["ours"], costs["floor"], strict=True)]
+        yield (
+            f"| {case.name} | {ours:.3f} | {floor:.3f} | {statistics.median(times):.2f} "
+            f"| {min(times):.2f} to {max(times):.2f} | {case.target:g} |"
+        )
+    sides.database.dispose()
+
+
+def lines(drivers: list[str], rounds: int) -> Iterator[str]:
+    """The whole report."""
+    yield (
+        f"Python {platform.python_version()} on {os.cpu_count()} cores ({_processor()}); "
+        f"{rounds} turns of each side, a turn of 20 to 100 calls."
+    )
+    noise = [spin()]
+    for name in drivers:
+        yield from report(DRIVERS[name], rounds)
+        noise.append(spin())
+    yield (
+        f"\nNoise: a fixed piece of work took {min(noise):.0f} to {max(noise):.0f} ms of processor "
+        f"time; load average at the end {os.getloadavg()[0]:.1f}."
+    )
+
+
+def _processor() -> str:
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15, help="turns of each side (default: 15)")
+    parser.add_argument("--drivers", nargs="+", choices=DRIVERS, default=list(DRIVERS))
+    parser.add_argument("--write", action="store_true", help=f"into {REPORT.name}, too")
+    arguments = parser.parse_args()
+    processes.end_cleanly_on_sigterm()
+    written = []
+    for line in lines(arguments.drivers, arguments.rounds):
+        print(line, flush=True)
+        written.append(line)
+    if arguments.write:
+        text, _, _ = REPORT.read_text().partition(MEASURED)
+        REPORT.write_text(f"{text}{MEASURED}\n" + "\n".join(written) + "\n")
+
+
+if __name__ == "__main__":
+    main()
