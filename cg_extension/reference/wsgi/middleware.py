@@ -3,6 +3,9 @@
 
 Most are oslo.middleware's, made here because its own paste factories read the global configuration,
 and stricter where a client could gain by it; ours are the JSON faults and the log of requests.
+
+oslo's take every answer apart with WebOb, even if they leave it as it is. Here a request goes on as
+it came, and so does its answer, unless the filter has to change it.
 """
 
 import re
@@ -12,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import oslo_middleware
 import webob
+from oslo_context import context
 from oslo_log import log as logging
-from oslo_middleware import request_id
+from oslo_middleware import request_id, sizelimit
 
 from cg_extension.api import faults
 from cg_extension.contract import context as cg_context
@@ -49,15 +53,50 @@ def _from_oslo(middleware: Any) -> "Callable[..., Filter]":
     return factory
 
 
+class RequestId(oslo_middleware.RequestId):
+    """oslo's."""
+
+    application: "WSGIApplication"
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if "HTTP_X_OPENSTACK_REQUEST_ID" in environ:
+            self.set_global_req_id(webob.Request(environ))
+        header = request_id.HTTP_RESP_HEADER_REQUEST_ID
+        given = environ[request_id.ENV_REQUEST_ID] = context.generate_request_id()
+
+        def start(status: str, headers: list[tuple[str, str]], *arguments: Any) -> Any:
+            if all(name.lower() != header for name, _ in headers):
+                headers = [*headers, (header, given)]
+            return start_response(status, headers, *arguments)
+
+        return self.application(environ, start)
+
+
+class CORS(oslo_middleware.CORS):
+    """oslo's, for what browsers send."""
+
+    application: "WSGIApplication"
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if "HTTP_ORIGIN" in environ or environ["REQUEST_METHOD"] == "OPTIONS":
+            return super().__call__(environ, start_response)
+        return self.application(environ, start_response)
+
+
 class SizeLimit(oslo_middleware.RequestBodySizeLimiter):
     """oslo's, whose own message does not tell the limit."""
 
+    application: "WSGIApplication"
+
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         limit = self.oslo_conf.oslo_middleware.max_request_body_size
-        length = environ.get("CONTENT_LENGTH") or "0"
-        if length.isdigit() and int(length) > limit:
+        length = environ.get("CONTENT_LENGTH", "")
+        if not length.isdigit():
+            req = webob.Request(environ)
+            req.body_file = sizelimit.LimitingReader(req.body_file, limit)
+        elif int(length) > limit:
             raise exceptions.OverLimit(reason=f"The body must have at most {limit} bytes.")
-        return super().__call__(environ, start_response)
+        return self.application(environ, start_response)
 
 
 class ProxyHeaders(oslo_middleware.HTTPProxyToWSGI):
@@ -66,6 +105,12 @@ class ProxyHeaders(oslo_middleware.HTTPProxyToWSGI):
     ``Forwarded`` would win over them, and a proxy that sets those lets a client's own through. Of a
     list in one of them the last counts: the nearest proxy's own word, which others only lengthen.
     """
+
+    application: "WSGIApplication"
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        refusal = self.process_request(webob.Request(environ))
+        return (refusal or self.application)(environ, start_response)
 
     def process_request(self, req: webob.Request) -> Any:
         """Work the headers in; a fault if scheme, host or prefix are none."""
@@ -82,9 +127,9 @@ class ProxyHeaders(oslo_middleware.HTTPProxyToWSGI):
         return None
 
 
-request_id_factory = _from_oslo(oslo_middleware.RequestId)
+request_id_factory = _from_oslo(RequestId)
 http_proxy_to_wsgi_factory = _from_oslo(ProxyHeaders)
-cors_factory = _from_oslo(oslo_middleware.CORS)
+cors_factory = _from_oslo(CORS)
 sizelimit_factory = _from_oslo(SizeLimit)
 
 
@@ -99,10 +144,14 @@ class Faults:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         try:
-            response = webob.Request(environ).get_response(self._application)
+            status, headers, parts = webob.Request(environ).call_application(self._application)
         except Exception as error:
             return faults.from_exception(error, environ)(environ, start_response)
-        if response.status_int >= 400 and not _is_fault(response):
+        if int(status.split()[0]) < 400:
+            start_response(status, headers)
+            return parts
+        response = webob.Response(status=status, headerlist=list(headers), app_iter=parts)
+        if not _is_fault(response):
             return faults.from_response(response, environ)(environ, start_response)
         return response(environ, start_response)
 
