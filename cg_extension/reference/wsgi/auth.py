@@ -55,7 +55,7 @@ class ContextFilter:
         # The target is the caller, as in Cinder.
         target = context.to_policy_values()
         context.is_admin = bool(
-            self._deployment.enforcer.authorize("context_is_admin", target, context)
+            self._deployment.enforcer.authorize("context_is_admin", target, dict(target))
         )
         environ[cg_context.ENVIRON_KEY] = context
         return self._application(environ, start_response)

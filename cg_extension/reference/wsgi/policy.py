@@ -13,7 +13,7 @@ from oslo_policy import opts, policy
 from cg_extension import policies
 from cg_extension.conf import errors
 from cg_extension.contract import exceptions
-from cg_extension.reference.wsgi import policy_files, watched
+from cg_extension.reference.wsgi import policy_checks, policy_files, watched
 
 LOG = logging.getLogger(__name__)
 
@@ -66,6 +66,9 @@ class Enforcer(policy.Enforcer):
         fresh.register_defaults(list(self.registered_rules.values()))
         fresh.load_rules(force_reload=True)
         policy_files.check_references(fresh)
+        fresh.rules.update(
+            (name, policy_checks.prepared(each)) for name, each in fresh.rules.items()
+        )
         self._had_file = self.conf.find_file(self.policy_file) is not None
         return fresh
 
