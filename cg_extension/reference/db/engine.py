@@ -10,6 +10,7 @@ import datetime
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
@@ -19,6 +20,7 @@ from oslo_db import api as oslo_db_api
 from oslo_db import exception as db_exception
 from oslo_db import options as db_options
 from oslo_db.sqlalchemy import engines, exc_filters
+from sqlalchemy.dialects import plugins
 from sqlalchemy.ext import compiler
 from sqlalchemy.sql import functions
 
@@ -50,6 +52,15 @@ _IDLE_TRANSACTION = 30
 _WSREP_SYNC_WAIT = 7
 # Milliseconds for which an SQLite connection waits for another process's write lock.
 _SQLITE_BUSY_TIMEOUT = 5_000
+# Seconds since its last use for which a connection is taken to be alive, without asking.
+_ALIVE = 0.5
+
+# What begins a snapshot on a reader's connection, which is in autocommit.
+_BEGIN_SNAPSHOT = {
+    "sqlite": "BEGIN",
+    "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ",
+    "mysql": "START TRANSACTION",
+}
 
 
 class utcnow(functions.FunctionElement[datetime.datetime]):
@@ -182,19 +193,17 @@ class Database:
         url = options.connection or default_connection(conf)
         with errors.blaming(_subject("connection", url)):
             self._writer_engine = _create_engine(options, url, "READ COMMITTED")
-            self._reader_engine = _create_engine(options, url, "REPEATABLE READ")
+            self._reader_engine = _create_engine(options, url, "REPEATABLE READ", autocommit=True)
         self._replica_engine = self._reader_engine
         if options.slave_connection and not options.synchronous_reader:
             url = options.slave_connection
             with errors.blaming(_subject("slave_connection", url)):
                 self._replica_engine = _create_engine(
-                    options, url, "REPEATABLE READ", is_causal=False
+                    options, url, "REPEATABLE READ", autocommit=True, is_causal=False
                 )
         self._writer_lock: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         if self.dialect == "sqlite":
             sa.event.listen(self._writer_engine, "begin", _begin_immediate)
-            for reading in {self._reader_engine, self._replica_engine}:
-                sa.event.listen(reading, "begin", _begin)
             # SQLite's waiting writers poll and starve each other; threads can queue up instead.
             self._writer_lock = threading.Lock()
 
@@ -216,18 +225,22 @@ class Database:
         return self._writer_engine, self._reader_engine
 
     @contextlib.contextmanager
-    def reader(self) -> Iterator[sa.Connection]:
-        """A read-only transaction over one snapshot, which holds all that was committed before."""
-        with _connect(self._reader_engine) as conn:
+    def reader(self, *, single: bool = False) -> Iterator[sa.Connection]:
+        """A read-only transaction over one snapshot, which holds all that was committed before.
+
+        :param single: one statement will be read, and that is a snapshot without a transaction,
+            which would cost two more round trips.
+        """
+        with _connect(self._reader_engine) as conn, _snapshot(conn, single):
             yield conn
 
     @contextlib.contextmanager
-    def replica_reader(self) -> Iterator[sa.Connection]:
+    def replica_reader(self, *, single: bool = False) -> Iterator[sa.Connection]:
         """A reader that may be late, where ``slave_connection`` says so: nothing to act upon.
 
         Whether a call may have it is said in one place, ``contract.context``.
         """
-        with _connect(self._replica_engine) as conn:
+        with _connect(self._replica_engine) as conn, _snapshot(conn, single):
             yield conn
 
     @contextlib.contextmanager
@@ -268,8 +281,63 @@ def _connect(engine: sa.Engine) -> sa.Connection:
         raise db_exception.DBConnectionError(error) from error
 
 
+@contextlib.contextmanager
+def _snapshot(conn: sa.Connection, single: bool) -> Iterator[None]:
+    if single:
+        yield
+        return
+    conn.exec_driver_sql(_BEGIN_SNAPSHOT[conn.dialect.name])
+    try:
+        yield
+    finally:
+        if not conn.invalidated:
+            conn.exec_driver_sql("ROLLBACK")
+
+
+class _NoPrePing(sa.CreateEnginePlugin):
+    """Keeps SQLAlchemy from asking at each use whether a connection is alive, as oslo.db wants it.
+
+    :func:`_check_alive` does so, of connections that have rested.
+    """
+
+    NAME = "cg_extension_no_pre_ping"
+
+    def __init__(self, url: sa.URL, kwargs: dict[str, Any]) -> None:
+        kwargs["pool_pre_ping"] = False
+
+    def update_url(self, url: sa.URL) -> sa.URL:
+        return url.difference_update_query(["plugin"])
+
+
+plugins.register(_NoPrePing.NAME, __name__, _NoPrePing.__name__)
+
+
+def _check_alive(engine: sa.Engine) -> None:
+    """Have a connection that has not been used for a while replaced if it is dead."""
+
+    def note_use(_connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    def ask(dbapi_connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info["used"] <= _ALIVE:
+            return
+        try:
+            engine.dialect.do_ping(dbapi_connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise sa.exc.InvalidatePoolError from error
+
+    for event in ("connect", "checkin"):
+        sa.event.listen(engine, event, note_use)
+    sa.event.listen(engine, "checkout", ask)
+
+
 def _create_engine(
-    options: Any, connection: str, isolation: str, *, is_causal: bool = True
+    options: Any,
+    connection: str,
+    isolation: str,
+    *,
+    autocommit: bool = False,
+    is_causal: bool = True,
 ) -> sa.Engine:
     url = sa.make_url(connection)
     if url.get_backend_name() == "sqlite":
@@ -279,6 +347,7 @@ def _create_engine(
     if url.get_backend_name() == "mysql" and "charset" not in url.query:
         # oslo.db's default is "utf8", which ends at U+FFFF there.
         url = url.update_query_dict({"charset": "utf8mb4"})
+    url = url.update_query_dict({"plugin": _NoPrePing.NAME})
     engine: sa.Engine = engines.create_engine(
         url.render_as_string(hide_password=False),
         thread_checkin=False,
@@ -288,11 +357,12 @@ def _create_engine(
     def prepare(dbapi_connection: Any, _record: Any) -> None:
         dialect = engine.dialect
         dialect.set_isolation_level(dbapi_connection, isolation)  # type: ignore[arg-type]
-        settings = []
+        # MySQL has no limit to idle transactions, and a low one to what rows.joined gives.
+        settings = [f"SESSION group_concat_max_len = {1024 * 1024}"]
         if dialect.name == "postgresql":
-            settings.append(f"idle_in_transaction_session_timeout = '{_IDLE_TRANSACTION}s'")
-        elif getattr(dialect, "is_mariadb", False):  # MySQL has none.
-            settings.append(f"SESSION idle_transaction_timeout = {_IDLE_TRANSACTION}")
+            settings = [f"idle_in_transaction_session_timeout = '{_IDLE_TRANSACTION}s'"]
+        elif getattr(dialect, "is_mariadb", False):
+            settings = [f"SESSION idle_transaction_timeout = {_IDLE_TRANSACTION}"]
         with contextlib.closing(dbapi_connection.cursor()) as cursor:
             wants_causality = is_causal and options.mysql_wsrep_sync_wait is None
             if dialect.name == "mysql" and wants_causality and _is_galera(cursor):
@@ -300,8 +370,13 @@ def _create_engine(
             for setting in settings:
                 cursor.execute(f"SET {setting}")
         dbapi_connection.commit()
+        if autocommit:
+            dialect.set_isolation_level(dbapi_connection, "AUTOCOMMIT")
 
+    # There is nothing to roll back in autocommit.
+    engine.dialect.skip_autocommit_rollback = autocommit
     sa.event.listen(engine, "connect", prepare)
+    _check_alive(engine)
     # The connection that tested the server was made before the listener was there.
     engine.dispose()
     return engine
@@ -372,10 +447,6 @@ def _utc_text() -> str:
     """SQLite's own clock has milliseconds only; a local file has this machine's clock."""
     clock = datetime.datetime.now(datetime.UTC)
     return clock.strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
-def _begin(conn: sa.Connection) -> None:
-    conn.exec_driver_sql("BEGIN")
 
 
 def _begin_immediate(conn: sa.Connection) -> None:

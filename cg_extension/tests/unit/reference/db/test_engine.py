@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of db.engine on every database."""
 
+import contextlib
 import datetime
 import importlib
 import threading
@@ -78,6 +79,25 @@ class EngineTest(testscenarios.WithScenarios, base.BaseTestCase):
             conn.execute(_LOCKS.insert(), {"project_id": "b"})
         thread.join()
         self.assertEqual({"a", "b"}, set(seen))
+
+    def test_a_reader_of_a_single_statement_has_no_transaction(self) -> None:
+        for read in (self.database.reader, self.database.replica_reader):
+            with read(single=True) as reading:
+                self.assertNotIn("b", self._projects(reading))
+                with self.database.writer() as conn:
+                    conn.execute(_LOCKS.insert(), {"project_id": "b"})
+                self.assertIn("b", self._projects(reading))
+            with self.database.writer() as conn:
+                conn.execute(_LOCKS.delete())
+
+    def test_a_reader_leaves_no_transaction_behind_whatever_leaves_it(self) -> None:
+        with contextlib.suppress(ZeroDivisionError), self.database.reader() as reading:
+            self._projects(reading)
+            raise ZeroDivisionError
+        with self.database.writer() as conn:
+            conn.execute(_LOCKS.insert(), {"project_id": "a"})
+        with self.database.reader(single=True) as reading:
+            self.assertEqual(["a"], self._projects(reading))
 
     def test_the_clock_is_utc_with_microseconds(self) -> None:
         with self.database.reader() as conn:
@@ -287,6 +307,48 @@ class ReadOnlyTest(testscenarios.WithScenarios, base.BaseTestCase):
         with self.assertRaises(db_exception.DBConnectionError), database.writer() as conn:
             conn.exec_driver_sql("SET TRANSACTION READ ONLY")
             conn.execute(_LOCKS.insert(), {"project_id": "a"})
+
+
+class LostConnectionTest(testscenarios.WithScenarios, base.BaseTestCase):
+    scenarios = databases.on(*databases.SERVERS)
+    dialect: str
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.database = self.useFixture(databases.Database(self.dialect)).database
+        self.uses = (self.database.reader, self.database.replica_reader, self.database.writer)
+
+    def _lose(self) -> None:
+        """Have a connection of each pool, and the server end it."""
+        own = sa.text(
+            "SELECT pg_backend_pid()" if self.dialect == "postgresql" else "SELECT connection_id()"
+        )
+        end = "SELECT pg_terminate_backend({})" if self.dialect == "postgresql" else "KILL {}"
+        lost = set()
+        for use in self.uses:
+            with use() as conn:
+                lost.add(conn.execute(own).scalar_one())
+        other = engine.Database(self.useFixture(databases.Database(self.dialect)).conf)
+        self.addCleanup(other.dispose)
+        for process in lost:
+            with other.writer() as conn:
+                conn.exec_driver_sql(end.format(process))
+
+    def test_one_that_rested_is_replaced_before_its_use(self) -> None:
+        with mock.patch.object(engine, "_ALIVE", 0):
+            self._lose()
+            for use in self.uses:
+                with use() as conn:
+                    self.assertEqual(1, conn.execute(sa.select(1)).scalar_one())
+
+    def test_one_that_did_not_is_found_out_by_its_use_and_replaced_then(self) -> None:
+        with mock.patch.object(engine, "_ALIVE", 3600):
+            self._lose()
+            for use in (self.database.reader, self.database.writer):
+                with self.assertRaises(db_exception.DBConnectionError), use() as conn:
+                    conn.execute(sa.select(1))
+                with use() as conn:
+                    self.assertEqual(1, conn.execute(sa.select(1)).scalar_one())
 
 
 class RefusedConnectionTest(testscenarios.WithScenarios, base.BaseTestCase):
