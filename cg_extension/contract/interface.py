@@ -31,7 +31,7 @@ class GroupService(abc.ABC):
     @abc.abstractmethod
     def list_groups(
         self, context: Context, query: records.ListQuery
-    ) -> records.Page[records.Group]:
+    ) -> records.Page[records.ListedGroup | records.Group]:
         """One page of groups. Filters: ``name``, ``status``, ``availability_zone``, ``project_id``.
 
         :raises InvalidInput: the marker is not a group that the caller's list could hold.
@@ -177,6 +177,8 @@ class GroupService(abc.ABC):
         """
 
 
-def _names(page: records.Page[records.Resource]) -> records.Page[records.Name]:
+def _names(
+    page: records.Page[records.Resource | records.ListedGroup],
+) -> records.Page[records.Name]:
     names = tuple(records.Name(id=item.id, name=item.name) for item in page.items)
     return records.Page(names, page.has_more)

@@ -20,6 +20,20 @@ class Name:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ListedGroup:
+    """A consistency group in a list with detail: what the API tells of it, see :class:`Group`."""
+
+    id: str
+    name: str | None = None
+    description: str | None = None
+    status: str
+    status_reason: str | None = None
+    created_at: datetime.datetime
+    availability_zone: str
+    volume_types: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """What every stored resource has."""
 

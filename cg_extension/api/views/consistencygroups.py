@@ -13,7 +13,9 @@ def summary(group: records.Name, context: cg_context.RequestContext) -> dict[str
     return {"id": group.id, "name": group.name}
 
 
-def detail(group: records.Group, context: cg_context.RequestContext) -> dict[str, Any]:
+def detail(
+    group: records.Group | records.ListedGroup, context: cg_context.RequestContext
+) -> dict[str, Any]:
     """All that a client may know; what went wrong is for administrators."""
     document = {
         "id": group.id,

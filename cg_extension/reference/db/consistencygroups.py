@@ -10,6 +10,13 @@ from cg_extension.reference.db import rows, tables
 
 TABLE = tables.consistencygroups
 _TYPES = tables.consistencygroup_volume_types
+# For pages: ids of the types that a group allows, in no order, with commas between.
+TYPES = (
+    sa.select(rows.joined(_TYPES.c.volume_type_id))
+    .where(_TYPES.c.consistencygroup_id == TABLE.c.id)
+    .scalar_subquery()
+    .label("volume_types")
+)
 
 _SELECT_WITH_TYPES = (
     rows.select(TABLE)

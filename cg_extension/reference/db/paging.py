@@ -6,6 +6,7 @@ stayed.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,6 +58,7 @@ def page(
     limit: int,
     offset: int = 0,
     columns: tuple[str, ...] = (),
+    more: sa.Label[Any] | None = None,
 ) -> tuple[list[rows.Row], bool]:
     """The rows of one page, and whether another row follows them.
 
@@ -65,41 +67,89 @@ def page(
     :param sort: ``((column, "asc" | "desc"), …)``.
     :param marker: the id of the row after which the page starts.
     :param columns: which columns to read; all if empty.
+    :param more: something else to read of each row, as its last column.
     :raises MarkerNotFound: there is no such row in ``scope``.
     :raises UnknownSortKey: there is no such column that a list can be sorted by.
     """
     keys = _keys(table, sort)
-    in_scope = [table.c[name] == value for name, value in scope.items()]
-    query = rows.select(table, columns).where(*in_scope)
-    for name, value in filters.items():
-        query = query.where(table.c[name] == value)
-        if name in _SORT_COLUMNS:  # It has the index; but it takes no name for an empty one.
-            query = query.where(table.c.get(_SORT_COLUMNS[name], table.c[name]) == value)
-    # SQLite would rather read the whole scope in the list's order than look the name up and sort.
-    sorts = conn.dialect.name == "sqlite" and not _SORT_COLUMNS.keys().isdisjoint(filters)
-    query = query.order_by(*[key.order(by_index=not sorts) for key in keys])
+    values = {f"scope_{name}": value for name, value in scope.items()}
     if marker is not None:
-        position = sa.select(*[key.column for key in keys])
-        values = conn.execute(position.where(table.c.id == marker, *in_scope)).one_or_none()
-        if values is None:
+        place = _place(table, keys, tuple(scope))
+        after = conn.execute(place, {**values, "marker": marker}).one_or_none()
+        if after is None:
             raise MarkerNotFound(marker)
-        query = query.where(_follows(conn.dialect.name, keys, values))
-    if (marker is not None or filters) and conn.dialect.name in _NEED_HINT:
-        index = _index(table, [*scope, *filters, *[key.column.name for key in keys]])
-        if index:
-            # They would rather read the whole scope by other indexes, and sort it.
-            query = query.with_hint(table, f"FORCE INDEX ({index})", conn.dialect.name)
+        values.update((f"after_{number}", value) for number, value in enumerate(after))
     if limit == 0:
         return [], False
+    values.update((f"filter_{name}", value) for name, value in filters.items())
+    statement = _page(
+        table,
+        columns,
+        more,
+        conn.dialect.name,
+        keys,
+        tuple(scope),
+        tuple(filters),
+        has_marker=marker is not None,
+        has_offset=bool(offset),
+    )
     # One row more than asked for tells whether there is a next page.
-    query = query.limit(limit + 1)
-    if offset:
-        query = query.offset(offset)
-    found = conn.execute(query).all()
+    found = conn.execute(statement, {**values, "at_most": limit + 1, "skipped": offset}).all()
     return list(found[:limit]), len(found) > limit
 
 
-def _keys(table: sa.Table, sort: Sequence[tuple[str, str]]) -> list[_Key]:
+# Statements are built once for each kind of page, of which clients make no more than there are
+# columns to sort and filter by. What differs from page to page are parameters.
+@functools.lru_cache(maxsize=512)
+def _place(table: sa.Table, keys: tuple[_Key, ...], scope: tuple[str, ...]) -> sa.Select[Any]:
+    """Where the marker stands in the order."""
+    return sa.select(*[key.column for key in keys]).where(
+        table.c.id == sa.bindparam("marker"), *_equal(table, "scope", scope)
+    )
+
+
+@functools.lru_cache(maxsize=512)
+def _page(
+    table: sa.Table,
+    columns: tuple[str, ...],
+    more: sa.Label[Any] | None,
+    dialect: str,
+    keys: tuple[_Key, ...],
+    scope: tuple[str, ...],
+    filters: tuple[str, ...],
+    *,
+    has_marker: bool,
+    has_offset: bool,
+) -> sa.Select[Any]:
+    query = rows.select(table, columns)
+    if more is not None:
+        query = query.add_columns(more)
+    query = query.where(*_equal(table, "scope", scope), *_equal(table, "filter", filters))
+    for name in filters:
+        if name in _SORT_COLUMNS:  # It has the index; but it takes no name for an empty one.
+            column = table.c.get(_SORT_COLUMNS[name], table.c[name])
+            query = query.where(column == sa.bindparam(f"filter_{name}"))
+    # SQLite would rather read the whole scope in the list's order than look the name up and sort.
+    sorts = dialect == "sqlite" and not _SORT_COLUMNS.keys().isdisjoint(filters)
+    query = query.order_by(*[key.order(by_index=not sorts) for key in keys])
+    if has_marker:
+        query = query.where(_follows(dialect, keys))
+    if (has_marker or filters) and dialect in _NEED_HINT:
+        index = _index(table, [*scope, *filters, *[key.column.name for key in keys]])
+        if index:
+            # They would rather read the whole scope by other indexes, and sort it.
+            query = query.with_hint(table, f"FORCE INDEX ({index})", dialect)
+    query = query.limit(sa.bindparam("at_most", type_=sa.Integer))
+    if has_offset:
+        query = query.offset(sa.bindparam("skipped", type_=sa.Integer))
+    return query
+
+
+def _equal(table: sa.Table, kind: str, names: tuple[str, ...]) -> list[sa.ColumnElement[bool]]:
+    return [table.c[name] == sa.bindparam(f"{kind}_{name}") for name in names]
+
+
+def _keys(table: sa.Table, sort: Sequence[tuple[str, str]]) -> tuple[_Key, ...]:
     keys = []
     ascending = True
     for name, direction in sort:
@@ -110,31 +160,30 @@ def _keys(table: sa.Table, sort: Sequence[tuple[str, str]]) -> list[_Key]:
         ascending = direction == "asc"
         keys.append(_Key(column, ascending))
         if column is table.c.id:
-            return keys
+            return tuple(keys)
     # In the direction of the last key, so that one index gives the whole order.
-    keys.append(_Key(table.c.id, ascending))
-    return keys
+    return (*keys, _Key(table.c.id, ascending))
 
 
-def _follows(dialect: str, keys: Sequence[_Key], values: Sequence[Any]) -> sa.ColumnElement[bool]:
-    """The condition for rows that follow the one with ``values`` in the order of ``keys``."""
+def _follows(dialect: str, keys: Sequence[_Key]) -> sa.ColumnElement[bool]:
+    """The condition for rows that follow those at the parameters ``after_…`` in the order."""
+    after: list[sa.ColumnElement[Any]] = [
+        sa.bindparam(f"after_{number}", type_=key.column.type) for number, key in enumerate(keys)
+    ]
     same_direction = len({key.ascending for key in keys}) == 1
     # A comparison of rows is a range of the index, but not for MySQL and MariaDB; what it stands
     # for is one for them, but not for the others.
     if same_direction and dialect not in _NEED_HINT:
         columns = sa.tuple_(*[key.column for key in keys])
-        literals: list[sa.ColumnElement[Any]] = [
-            sa.literal(value, key.column.type) for key, value in zip(keys, values, strict=True)
-        ]
         if dialect == "postgresql":
             # It would judge the rows by their first columns alone: none is before the first status,
             # so that any index would do. What it can't look into it takes for a third of the list.
-            literals = [sa.select(literal).scalar_subquery() for literal in literals]
-        bound = sa.tuple_(*literals)
+            after = [sa.select(value).scalar_subquery() for value in after]
+        bound = sa.tuple_(*after)
         return columns > bound if keys[0].ascending else columns < bound
     alternatives = []
     equal: list[sa.ColumnElement[bool]] = []
-    for key, value in zip(keys, values, strict=True):
+    for key, value in zip(keys, after, strict=True):
         alternatives.append(sa.and_(*equal, key.after(value)))
         equal.append(key.column == value)
     return sa.or_(*alternatives)

@@ -9,11 +9,31 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext import compiler
+from sqlalchemy.sql import functions
 
 from cg_extension.contract.statuses import Transition
 from cg_extension.reference.db import engine
 
 Row = sa.Row[Any]
+
+
+class joined(functions.FunctionElement[str]):
+    """SQL aggregate: all values of a column, in no order, with commas between; NULL of no row."""
+
+    type = sa.String()
+    inherit_cache = True
+
+
+@compiler.compiles(joined)
+def _joined(element: joined, process: Any, **options: Any) -> str:
+    # MariaDB ends it after a MiB; for MySQL the engine says so.
+    return f"group_concat({process.process(element.clauses, **options)})"
+
+
+@compiler.compiles(joined, "postgresql")
+def _joined_postgresql(element: joined, process: Any, **options: Any) -> str:
+    return f"string_agg({process.process(element.clauses, **options)}, ',')"
 
 
 @functools.cache

@@ -133,16 +133,19 @@ class Part:
         self.managers = managers
 
     @contextlib.contextmanager
-    def read(self, context: Context | None = None) -> Iterator[sa.Connection]:
+    def read(
+        self, context: Context | None = None, *, single: bool = False
+    ) -> Iterator[sa.Connection]:
         """A transaction that answers a question.
 
         It may be late only if the call that asks changes nothing, which its ``context`` says.
 
+        :param single: by one statement, see ``engine.Database.reader``.
         :raises ServiceUnavailable: the database can't be reached.
         """
         late = context is not None and context.may_read_late
         reader = self.database.replica_reader if late else self.database.reader
-        with _database_errors(), reader() as conn:
+        with _database_errors(), reader(single=single) as conn:
             yield conn
 
     def write(self, work: Callable[[Transaction], T]) -> T:
@@ -253,6 +256,11 @@ def _under_way(resource_id: str) -> exceptions.InvalidState:
     )
 
 
+def is_single(query: records.ListQuery) -> bool:
+    """Whether a page takes one statement; where its marker stands takes another."""
+    return query.marker is None
+
+
 def page(
     conn: sa.Connection,
     context: Context,
@@ -260,11 +268,13 @@ def page(
     query: records.ListQuery,
     filters: Collection[str],
     columns: tuple[str, ...] = (),
+    more: sa.Label[Any] | None = None,
 ) -> tuple[list[rows.Row], bool]:
     """One page of the caller's rows of a table, and whether more follow.
 
     :param filters: columns that the list can be filtered by.
     :param columns: which columns to read; all if empty.
+    :param more: something else to read of each row, as its last column.
     :raises InvalidInput: an unknown filter, sort key or marker.
     """
     unknown = sorted(set(query.filters).difference(filters))
@@ -277,7 +287,7 @@ def page(
         query = dataclasses.replace(query, filters=asked)
     else:
         scope = {"project_id": context.project_id}
-    return checked_page(conn, table, query, scope, columns)
+    return checked_page(conn, table, query, scope, columns, more)
 
 
 def checked_page(
@@ -286,6 +296,7 @@ def checked_page(
     query: records.ListQuery,
     scope: Mapping[str, Any],
     columns: tuple[str, ...] = (),
+    more: sa.Label[Any] | None = None,
 ) -> tuple[list[rows.Row], bool]:
     """One page of the rows with the columns in ``scope``, and whether more follow.
 
@@ -302,6 +313,7 @@ def checked_page(
             limit=query.limit,
             offset=query.offset,
             columns=columns,
+            more=more,
         )
     except paging.MarkerNotFound:
         raise exceptions.InvalidInput(

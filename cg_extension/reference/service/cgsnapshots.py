@@ -25,7 +25,7 @@ class CGSnapshots(base.Part):
     def list_cgsnapshots(
         self, context: base.Context, query: records.ListQuery
     ) -> records.Page[records.CGSnapshot]:
-        with self.read(context) as conn:
+        with self.read(context, single=base.is_single(query)) as conn:
             found, has_more = base.page(conn, context, TABLE, query, FILTERS)
         listed = tuple(records.CGSnapshot(**values) for values in rows.dicts(found))
         return records.Page(listed, has_more)
@@ -33,11 +33,11 @@ class CGSnapshots(base.Part):
     def list_cgsnapshot_names(
         self, context: base.Context, query: records.ListQuery
     ) -> records.Page[records.Name]:
-        with self.read(context) as conn:
+        with self.read(context, single=base.is_single(query)) as conn:
             return base.names_page(conn, context, TABLE, query, FILTERS)
 
     def get_cgsnapshot(self, context: base.Context, cgsnapshot_id: str) -> records.CGSnapshot:
-        with self.read(context) as conn:
+        with self.read(context, single=True) as conn:
             row = base.get_visible(conn, context, TABLE, cgsnapshot_id, NOT_FOUND)
         return records.CGSnapshot(**row._mapping)
 

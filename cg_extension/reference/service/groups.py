@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Consistency groups: list, show, create, update, delete. From a source: ``group_creation``."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,11 @@ TABLE = consistencygroups.TABLE
 NOT_FOUND = exceptions.GroupNotFound
 FILTERS = ("name", "status", "availability_zone", "project_id")
 
+# Columns of a list with detail.
+_LISTED = tuple(
+    field.name for field in dataclasses.fields(records.ListedGroup) if field.name in TABLE.c
+)
+
 MACHINE = statuses.GROUP
 _CREATING = statuses.Status.CREATING
 
@@ -25,24 +31,26 @@ class Groups(base.Part):
 
     def list_groups(
         self, context: base.Context, query: records.ListQuery
-    ) -> records.Page[records.Group]:
-        with self.read(context) as conn:
-            found, has_more = base.page(conn, context, TABLE, query, FILTERS)
-            type_ids = consistencygroups.volume_types(conn, [row.id for row in found])
-        groups = tuple(
-            records.Group(**values, volume_types=type_ids[values["id"]])
-            for values in rows.dicts(found)
-        )
-        return records.Page(groups, has_more)
+    ) -> records.Page[records.ListedGroup]:
+        with self.read(context, single=base.is_single(query)) as conn:
+            found, has_more = base.page(
+                conn, context, TABLE, query, FILTERS, _LISTED, consistencygroups.TYPES
+            )
+        listed = []
+        for values in rows.dicts(found):
+            types = values.pop("volume_types")
+            type_ids = tuple(sorted(types.split(","))) if types else ()
+            listed.append(records.ListedGroup(**values, volume_types=type_ids))
+        return records.Page(tuple(listed), has_more)
 
     def list_group_names(
         self, context: base.Context, query: records.ListQuery
     ) -> records.Page[records.Name]:
-        with self.read(context) as conn:
+        with self.read(context, single=base.is_single(query)) as conn:
             return base.names_page(conn, context, TABLE, query, FILTERS)
 
     def get_group(self, context: base.Context, group_id: str) -> records.Group:
-        with self.read(context) as conn:
+        with self.read(context, single=True) as conn:
             values = consistencygroups.get(conn, group_id)
         if values is None:
             raise NOT_FOUND(id=group_id)

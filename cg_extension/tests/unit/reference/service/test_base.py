@@ -21,7 +21,7 @@ class DatabaseErrorsTest(base.ServiceTestCase):
         self.assertIsNone(self.service.check_health())
 
     def test_a_database_out_of_reach_is_unavailable_not_an_error_of_ours(self) -> None:
-        def fail() -> Any:
+        def fail(**_options: Any) -> Any:
             raise db_exception.DBConnectionError("refused")
 
         for way in ("reader", "writer"):

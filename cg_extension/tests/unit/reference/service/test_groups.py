@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of reference.service.groups and members on every database."""
 
+import dataclasses
+
 from cg_extension.contract import exceptions, records
 from cg_extension.reference.db import consistencygroups, tables
 from cg_extension.tests.unit.reference.service import base
@@ -83,6 +85,33 @@ class ShowGroupTest(base.ServiceTestCase):
             [group.id], [item.id for item in self.service.list_groups(self.admin, query).items]
         )
         self.assertEqual((), self.service.list_groups(self.stranger, query).items)
+
+    def test_a_list_tells_of_each_group_what_showing_it_does(self) -> None:
+        types = [
+            self.service.create_type(
+                self.admin, name=f"t{number}", description=None, is_public=True, extra_specs={}
+            ).id
+            for number in range(40)
+        ]
+        made = [self.group(volume_types=types[:count], name=f"g{count}") for count in (1, 2, 40)]
+        self.set_columns(tables.consistencygroups, made[0].id, status_reason="r" * 2000)
+        with self.database.writer() as conn:
+            conn.execute(
+                tables.consistencygroup_volume_types.delete().where(
+                    tables.consistencygroup_volume_types.c.consistencygroup_id == made[1].id
+                )
+            )
+        query = records.ListQuery(limit=2, sort=(("name", "asc"),))
+        first = self.service.list_groups(self.member, query)
+        query = dataclasses.replace(query, marker=first.items[-1].id)
+        second = self.service.list_groups(self.member, query)
+        self.assertEqual((True, False), (first.has_more, second.has_more))
+        listed = [*first.items, *second.items]
+        self.assertEqual(["g1", "g2", "g40"], [item.name for item in listed])
+        self.assertEqual([1, 0, 40], [len(item.volume_types) for item in listed])
+        for item in listed:
+            shown = dataclasses.asdict(self.service.get_group(self.member, item.id))
+            self.assertEqual({**shown, **dataclasses.asdict(item)}, shown)
 
 
 class DeleteGroupTest(base.ServiceTestCase):

@@ -17,7 +17,7 @@ class QueryCountTest(base.ServiceTestCase):
         seen: list[str] = []
 
         def note(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-            if not statement.startswith("BEGIN"):  # Only SQLite's has a statement of its own.
+            if not statement.startswith(("BEGIN", "START", "ROLLBACK")):
                 seen.append(statement)
 
         for engine in self.database.engines:
@@ -40,7 +40,7 @@ class QueryCountTest(base.ServiceTestCase):
             self.group()
             self.cgsnapshot(group)
         for call, expected in (
-            (self.service.list_groups, 2),
+            (self.service.list_groups, 1),
             (self.service.list_group_names, 1),
             (self.service.list_cgsnapshots, 1),
             (self.service.list_cgsnapshot_names, 1),
