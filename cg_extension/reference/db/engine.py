@@ -294,22 +294,22 @@ def _snapshot(conn: sa.Connection, single: bool) -> Iterator[None]:
             conn.exec_driver_sql("ROLLBACK")
 
 
-class _NoPrePing(sa.CreateEnginePlugin):
-    """Keeps SQLAlchemy from asking at each use whether a connection is alive, as oslo.db wants it.
+class _NoRoundTrips(sa.CreateEnginePlugin):
+    """Keeps SQLAlchemy's pool from two round trips at each use, which oslo.db can't be told."""
 
-    :func:`_check_alive` does so, of connections that have rested.
-    """
-
-    NAME = "cg_extension_no_pre_ping"
+    NAME = "cg_extension_no_round_trips"
 
     def __init__(self, url: sa.URL, kwargs: dict[str, Any]) -> None:
+        # Whether a connection is alive is asked of those that have rested, by _check_alive.
         kwargs["pool_pre_ping"] = False
+        # Whoever has a connection ends its transaction; the pool would roll back after a commit.
+        kwargs["pool_reset_on_return"] = None
 
     def update_url(self, url: sa.URL) -> sa.URL:
         return url.difference_update_query(["plugin"])
 
 
-plugins.register(_NoPrePing.NAME, __name__, _NoPrePing.__name__)
+plugins.register(_NoRoundTrips.NAME, __name__, _NoRoundTrips.__name__)
 
 
 def _check_alive(engine: sa.Engine) -> None:
@@ -347,7 +347,7 @@ def _create_engine(
     if url.get_backend_name() == "mysql" and "charset" not in url.query:
         # oslo.db's default is "utf8", which ends at U+FFFF there.
         url = url.update_query_dict({"charset": "utf8mb4"})
-    url = url.update_query_dict({"plugin": _NoPrePing.NAME})
+    url = url.update_query_dict({"plugin": _NoRoundTrips.NAME})
     engine: sa.Engine = engines.create_engine(
         url.render_as_string(hide_password=False),
         thread_checkin=False,
