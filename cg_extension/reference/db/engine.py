@@ -216,7 +216,7 @@ class Database:
         """Whether the server is a node of a Galera cluster, where locks are each node's own."""
         if self.dialect in ("sqlite", "postgresql"):
             return False
-        with self.session() as conn:
+        with self.reader(single=True) as conn:
             return _is_galera(conn.connection.cursor())
 
     @property
