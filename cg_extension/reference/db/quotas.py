@@ -90,7 +90,7 @@ def accept(
 ) -> bool:
     """Add to a project's usage where no limit forbids it; locks the project, too. One statement.
 
-    :param amounts: by counter, not negative.
+    :param amounts: by counter; not negative where a limit counts them.
     :param limits: of projects without their own, by resource, -1 for none.
     :param counters: which of them count against each limit.
     :returns: False: a limit would be exceeded, or the project has no row; nothing is locked.
