@@ -26,7 +26,7 @@ TIME_LIMITS = {
     "unit": 300,
     "database": 300,
     "functional": 900,
-    "galera": 400,
+    "galera": 600,
     "lvm": 2100,
     "smoke": 700,
     "cinder": 900,
