@@ -10,7 +10,6 @@ import datetime
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
@@ -20,11 +19,11 @@ from oslo_db import api as oslo_db_api
 from oslo_db import exception as db_exception
 from oslo_db import options as db_options
 from oslo_db.sqlalchemy import engines, exc_filters
-from sqlalchemy.dialects import plugins
 from sqlalchemy.ext import compiler
 from sqlalchemy.sql import functions
 
 from cg_extension.conf import errors
+from cg_extension.reference.db import pooling
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -52,8 +51,6 @@ _IDLE_TRANSACTION = 30
 _WSREP_SYNC_WAIT = 7
 # Milliseconds for which an SQLite connection waits for another process's write lock.
 _SQLITE_BUSY_TIMEOUT = 5_000
-# Seconds since its last use for which a connection is taken to be alive, without asking.
-_ALIVE = 0.5
 
 # What begins a snapshot on a reader's connection, which is in autocommit.
 _BEGIN_SNAPSHOT = {
@@ -294,43 +291,6 @@ def _snapshot(conn: sa.Connection, single: bool) -> Iterator[None]:
             conn.exec_driver_sql("ROLLBACK")
 
 
-class _NoRoundTrips(sa.CreateEnginePlugin):
-    """Keeps SQLAlchemy's pool from two round trips at each use, which oslo.db can't be told."""
-
-    NAME = "cg_extension_no_round_trips"
-
-    def __init__(self, url: sa.URL, kwargs: dict[str, Any]) -> None:
-        # Whether a connection is alive is asked of those that have rested, by _check_alive.
-        kwargs["pool_pre_ping"] = False
-        # Whoever has a connection ends its transaction; the pool would roll back after a commit.
-        kwargs["pool_reset_on_return"] = None
-
-    def update_url(self, url: sa.URL) -> sa.URL:
-        return url.difference_update_query(["plugin"])
-
-
-plugins.register(_NoRoundTrips.NAME, __name__, _NoRoundTrips.__name__)
-
-
-def _check_alive(engine: sa.Engine) -> None:
-    """Have a connection that has not been used for a while replaced if it is dead."""
-
-    def note_use(_connection: Any, record: Any) -> None:
-        record.info["used"] = time.monotonic()
-
-    def ask(dbapi_connection: Any, record: Any, _proxy: Any) -> None:
-        if time.monotonic() - record.info["used"] <= _ALIVE:
-            return
-        try:
-            engine.dialect.do_ping(dbapi_connection)
-        except engine.dialect.loaded_dbapi.Error as error:
-            raise sa.exc.InvalidatePoolError from error
-
-    for event in ("connect", "checkin"):
-        sa.event.listen(engine, event, note_use)
-    sa.event.listen(engine, "checkout", ask)
-
-
 def _create_engine(
     options: Any,
     connection: str,
@@ -347,7 +307,7 @@ def _create_engine(
     if url.get_backend_name() == "mysql" and "charset" not in url.query:
         # oslo.db's default is "utf8", which ends at U+FFFF there.
         url = url.update_query_dict({"charset": "utf8mb4"})
-    url = url.update_query_dict({"plugin": _NoRoundTrips.NAME})
+    url = url.update_query_dict({"plugin": pooling.PLUGIN})
     engine: sa.Engine = engines.create_engine(
         url.render_as_string(hide_password=False),
         thread_checkin=False,
@@ -376,7 +336,7 @@ def _create_engine(
     # There is nothing to roll back in autocommit.
     engine.dialect.skip_autocommit_rollback = autocommit
     sa.event.listen(engine, "connect", prepare)
-    _check_alive(engine)
+    pooling.check_alive(engine)
     # The connection that tested the server was made before the listener was there.
     engine.dispose()
     return engine

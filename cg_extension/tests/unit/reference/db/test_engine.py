@@ -17,7 +17,7 @@ from oslo_db import exception as db_exception
 from oslotest import base
 
 from cg_extension.conf import errors
-from cg_extension.reference.db import engine, tables
+from cg_extension.reference.db import engine, pooling, tables
 from cg_extension.tests import databases
 
 _LOCKS = tables.project_quotas
@@ -335,14 +335,14 @@ class LostConnectionTest(testscenarios.WithScenarios, base.BaseTestCase):
                 conn.exec_driver_sql(end.format(process))
 
     def test_one_that_rested_is_replaced_before_its_use(self) -> None:
-        with mock.patch.object(engine, "_ALIVE", 0):
+        with mock.patch.object(pooling, "_ALIVE", 0):
             self._lose()
             for use in self.uses:
                 with use() as conn:
                     self.assertEqual(1, conn.execute(sa.select(1)).scalar_one())
 
     def test_one_that_did_not_is_found_out_by_its_use_and_replaced_then(self) -> None:
-        with mock.patch.object(engine, "_ALIVE", 3600):
+        with mock.patch.object(pooling, "_ALIVE", 3600):
             self._lose()
             for use in (self.database.reader, self.database.writer):
                 with self.assertRaises(db_exception.DBConnectionError), use() as conn:
