@@ -7,10 +7,12 @@ clock), so that query modules need not; knows no table.
 
 import contextlib
 import datetime
+import functools
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -49,6 +51,10 @@ _IDLE_TRANSACTION = 30
 # What a Galera node waits for before the first statement of a transaction, be that SELECT (1),
 # UPDATE or DELETE (2), or INSERT (4): to have all that was committed on any node until then.
 _WSREP_SYNC_WAIT = 7
+_IS_GALERA = "SHOW VARIABLES LIKE 'wsrep_on'"
+# Seconds after which a transaction that was in the way of others all the time is given up. How long
+# each try waits is the server's affair, and may be most of a minute.
+_RETRY_LIMIT = 30
 # Milliseconds for which an SQLite connection waits for another process's write lock.
 _SQLITE_BUSY_TIMEOUT = 5_000
 
@@ -147,18 +153,10 @@ def _address_error(error: Exception, *_more: object) -> NoReturn:
 
 @_translates("mysql", sa.exc.OperationalError, r".*\((1205|1213), ")  # Whatever the words.
 @_translates("sqlite", sa.exc.OperationalError, r".*database is locked")
+@_translates("postgresql", sa.exc.OperationalError, r".*conflict with recovery")  # a replica's
 def _busy_error(error: Exception, *_more: object) -> NoReturn:
     """Others were in the way, on whichever node: run the transaction again."""
     raise db_exception.DBDeadlock(error)
-
-
-_retry = oslo_db_api.wrap_db_retry(
-    max_retries=20,
-    retry_interval=0.02,
-    max_retry_interval=1,
-    inc_retry_interval=True,
-    retry_on_deadlock=True,
-)
 
 
 def retry(transaction: Callable[P, T]) -> Callable[P, T]:
@@ -167,8 +165,23 @@ def retry(transaction: Callable[P, T]) -> Callable[P, T]:
     A lock that took too long counts as a deadlock. Not after a lost connection: the commit may have
     been carried out.
     """
-    again: Callable[P, T] = _retry(transaction)
-    return again
+
+    @functools.wraps(transaction)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        last = time.monotonic() + _RETRY_LIMIT
+        again: Callable[P, T] = oslo_db_api.wrap_db_retry(
+            max_retries=20,
+            retry_interval=0.02,
+            max_retry_interval=1,
+            inc_retry_interval=True,
+            exception_checker=lambda error: (
+                isinstance(error, db_exception.DBDeadlock) and time.monotonic() < last
+            ),
+            jitter=True,
+        )(transaction)
+        return again(*args, **kwargs)
+
+    return run
 
 
 class Database:
@@ -214,7 +227,7 @@ class Database:
         if self.dialect in ("sqlite", "postgresql"):
             return False
         with self.reader(single=True) as conn:
-            return _is_galera(conn.connection.cursor())
+            return _is_on(conn.exec_driver_sql(_IS_GALERA).all())
 
     @property
     def engines(self) -> tuple[sa.Engine, sa.Engine]:
@@ -246,8 +259,14 @@ class Database:
 
         Must not be nested in another writer of the same thread.
         """
-        with self._writer_lock, _connect(self._writer_engine) as conn, conn.begin():
-            yield conn
+        with self._writer_lock, _connect(self._writer_engine) as conn:
+            try:
+                with conn.begin():
+                    yield conn
+            except BaseException:
+                # A COMMIT that failed may have left it open, and the pool would not end it.
+                _end(conn, lambda: conn.connection.rollback())
+                raise
 
     @contextlib.contextmanager
     def session(self) -> Iterator[sa.Connection]:
@@ -283,12 +302,22 @@ def _snapshot(conn: sa.Connection, single: bool) -> Iterator[None]:
     if single:
         yield
         return
-    conn.exec_driver_sql(_BEGIN_SNAPSHOT[conn.dialect.name])
     try:
+        conn.exec_driver_sql(_BEGIN_SNAPSHOT[conn.dialect.name])
         yield
     finally:
-        if not conn.invalidated:
-            conn.exec_driver_sql("ROLLBACK")
+        _end(conn, lambda: conn.exec_driver_sql("ROLLBACK"))
+
+
+def _end(conn: sa.Connection, roll_back: Callable[[], object]) -> None:
+    """Give no connection back to the pool with a transaction that is open."""
+    if conn.invalidated:
+        return
+    try:
+        roll_back()
+    except BaseException:
+        conn.invalidate()
+        raise
 
 
 def _create_engine(
@@ -317,16 +346,19 @@ def _create_engine(
     def prepare(dbapi_connection: Any, _record: Any) -> None:
         dialect = engine.dialect
         dialect.set_isolation_level(dbapi_connection, isolation)  # type: ignore[arg-type]
-        # MySQL has no limit to idle transactions, and a low one to what rows.joined gives.
-        settings = [f"SESSION group_concat_max_len = {1024 * 1024}"]
+        settings = []
         if dialect.name == "postgresql":
-            settings = [f"idle_in_transaction_session_timeout = '{_IDLE_TRANSACTION}s'"]
-        elif getattr(dialect, "is_mariadb", False):
-            settings = [f"SESSION idle_transaction_timeout = {_IDLE_TRANSACTION}"]
+            settings.append(f"idle_in_transaction_session_timeout = '{_IDLE_TRANSACTION}s'")
+        else:
+            # For rows.joined; MySQL's own limit is 1024.
+            settings.append(f"SESSION group_concat_max_len = {1024 * 1024}")
+        if getattr(dialect, "is_mariadb", False):  # MySQL has none.
+            settings.append(f"SESSION idle_transaction_timeout = {_IDLE_TRANSACTION}")
         with contextlib.closing(dbapi_connection.cursor()) as cursor:
-            wants_causality = is_causal and options.mysql_wsrep_sync_wait is None
-            if dialect.name == "mysql" and wants_causality and _is_galera(cursor):
-                settings.append(f"SESSION wsrep_sync_wait = {_WSREP_SYNC_WAIT}")
+            if dialect.name == "mysql" and is_causal and options.mysql_wsrep_sync_wait is None:
+                cursor.execute(_IS_GALERA)
+                if _is_on(cursor.fetchall()):
+                    settings.append(f"SESSION wsrep_sync_wait = {_WSREP_SYNC_WAIT}")
             for setting in settings:
                 cursor.execute(f"SET {setting}")
         dbapi_connection.commit()
@@ -342,9 +374,8 @@ def _create_engine(
     return engine
 
 
-def _is_galera(cursor: Any) -> bool:
-    cursor.execute("SHOW VARIABLES LIKE 'wsrep_on'")
-    return any(value == "ON" for _name, value in cursor.fetchall())
+def _is_on(variables: Iterable[Any]) -> bool:
+    return any(value == "ON" for _name, value in variables)
 
 
 def _create_sqlite_engine(options: Any, url: sa.URL) -> sa.Engine:

@@ -69,8 +69,10 @@ def _by_server(database: engine.Database, name: str) -> Iterator[None]:
         key = sa.func.concat(name, sa.func.md5(sa.func.database()))
         take, drop = sa.func.get_lock(key, _LOCK_PATIENCE), sa.func.release_lock(key)
     with database.session() as conn:
-        while conn.execute(sa.select(take)).scalar_one() == 0:  # MariaDB's patience ended.
+        while (answer := conn.execute(sa.select(take)).scalar_one()) == 0:  # Its patience ended.
             pass
+        if answer is None and database.dialect == "mysql":
+            raise db_exception.DBError(RuntimeError(f"The server could not lock {name}"))
         conn.commit()  # The lock is the session's.
         try:
             yield
@@ -81,8 +83,7 @@ def _by_server(database: engine.Database, name: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _by_row(database: engine.Database, name: str) -> Iterator[None]:
     owner = uuidutils.generate_uuid()
-    with database.writer() as conn:
-        conn.execute(sa.schema.CreateTable(_TABLE, if_not_exists=True))
+    _create_table(database)
     _wait(database, name, owner)
     ended = threading.Event()
     keeper = threading.Thread(target=_keep, args=(database, name, owner, ended), daemon=True)
@@ -92,7 +93,16 @@ def _by_row(database: engine.Database, name: str) -> Iterator[None]:
     finally:
         ended.set()
         keeper.join()
-        _drop(database, name, owner)
+        try:
+            _drop(database, name, owner)
+        except Exception as error:  # What was guarded is over all the same.
+            LOG.warning("Others will wait for %s, which is over: %s", name, error)
+
+
+@engine.retry
+def _create_table(database: engine.Database) -> None:
+    with database.writer() as conn:
+        conn.execute(sa.schema.CreateTable(_TABLE, if_not_exists=True))
 
 
 def _wait(database: engine.Database, name: str, owner: str) -> None:
@@ -124,9 +134,8 @@ def _take(
                 except db_exception.DBDuplicateEntry as error:
                     raise db_exception.RetryRequest(error) from error
                 return None
-            if (row.owner, row.beat) == dead:
+            if (row.owner, row.beat) == dead and _change(conn, name, dead, owner):
                 LOG.warning("Whoever was at %s has ended in the middle of it", name)
-                _change(conn, name, row.owner, owner)
                 return None
             return row.owner, row.beat
 
@@ -137,7 +146,7 @@ def _keep(database: engine.Database, name: str, owner: str, ended: threading.Eve
     @engine.retry
     def keep() -> None:
         with database.writer() as conn:
-            if not _change(conn, name, owner, owner):
+            if not _change(conn, name, (owner, None), owner):
                 LOG.error("Another process has taken over %s, which is not over", name)
 
     while not ended.wait(_PAUSE):
@@ -147,8 +156,14 @@ def _keep(database: engine.Database, name: str, owner: str, ended: threading.Eve
             LOG.warning("Could not tell others that %s is not over: %s", name, error)
 
 
-def _change(conn: sa.Connection, name: str, owner: str, new_owner: str) -> bool:
+def _change(
+    conn: sa.Connection, name: str, expected: tuple[str, int | None], new_owner: str
+) -> bool:
+    """Compare and swap; a beat of None is any."""
+    owner, beat = expected
     change = sa.update(_TABLE).where(_NAME, _TABLE.c.owner == owner)
+    if beat is not None:
+        change = change.where(_TABLE.c.beat == beat)
     values = {"owner": new_owner, "beat": _TABLE.c.beat + 1}
     return conn.execute(change.values(values), {"lock_name": name}).rowcount == 1
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+# Of a Content-Length; Python refuses to read numbers of thousands.
+_MAX_DIGITS = 18
+
 # Labels of metrics must not be the client's to invent.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
@@ -91,10 +94,10 @@ class SizeLimit(oslo_middleware.RequestBodySizeLimiter):
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         limit = self.oslo_conf.oslo_middleware.max_request_body_size
         length = environ.get("CONTENT_LENGTH", "")
-        if not length.isdigit():
+        if not (length.isascii() and length.isdigit()):
             req = webob.Request(environ)
             req.body_file = sizelimit.LimitingReader(req.body_file, limit)
-        elif int(length) > limit:
+        elif len(length) > _MAX_DIGITS or int(length) > limit:
             raise exceptions.OverLimit(reason=f"The body must have at most {limit} bytes.")
         return self.application(environ, start_response)
 

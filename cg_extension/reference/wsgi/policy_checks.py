@@ -14,15 +14,15 @@ from oslo_policy import policy
 
 def prepared(check: Any) -> Any:
     """The same check, with all that it is made of ready to be called with four arguments."""
-    match check:
-        case policy.AndCheck():
-            return _And([prepared(part) for part in check.rules])
-        case policy.OrCheck():
-            return _Or([prepared(part) for part in check.rules])
-        case policy.NotCheck():
-            return _Not(prepared(check.rule))
-        case policy.RuleCheck():
-            return _Rule(check.kind, check.match)
+    kind = type(check)  # A plugin's subclass decides in its own way.
+    if kind is policy.AndCheck:
+        return _And([prepared(part) for part in check.rules])
+    if kind is policy.OrCheck:
+        return _Or([prepared(part) for part in check.rules])
+    if kind is policy.NotCheck:
+        return _Not(prepared(check.rule))
+    if kind is policy.RuleCheck:
+        return _Rule(check.kind, check.match)
     # ``self``, target, creds, enforcer, and the rule; oslo's own leave that out if it is not taken.
     takes_rule = len(inspect.getfullargspec(check.__call__).args) > 4
     return check if takes_rule else policy.AndCheck([check])

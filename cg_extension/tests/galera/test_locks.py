@@ -7,6 +7,7 @@ import datetime
 import pathlib
 import tempfile
 import threading
+from typing import Any
 from unittest import mock
 
 import fixtures
@@ -158,6 +159,27 @@ class LocksTest(base.GaleraTestCase):
                 pass
         with locks.hold(self.databases[1], "test"):
             pass
+
+    def test_of_two_at_one_node_who_wait_for_a_dead_one_one_takes_over(self) -> None:
+        node = self.databases[0]
+        with mock.patch.object(locks, "_keep"), mock.patch.object(locks, "_drop"):
+            with locks.hold(node, "test"):
+                pass
+        dead = locks._take(node, "test", "looks", None)
+        both = threading.Barrier(2)
+        change = locks._change
+
+        def change_at_once(*arguments: Any) -> bool:
+            both.wait(30)
+            return change(*arguments)
+
+        with mock.patch.object(locks, "_change", change_at_once):
+            answers = base.at_once(
+                *[lambda n=name: locks._take(node, "test", n, dead) for name in ("a", "b")]
+            )
+        self.assertEqual([None], [each for each in answers if each is None])
+        for name in ("a", "b"):
+            locks._drop(node, "test", name)
 
 
 class MigrationTest(base.GaleraTestCase):

@@ -108,4 +108,5 @@ def _fill(conn: sa.Connection, limits: sa.TableClause, first: str, last: str) ->
     conn.execute(sa.delete(NEW).where(NEW.c.project_id.between(first, last)))
     # Its columns are those of the rows.
     new = _table(NEW.name, *empty)
-    conn.execute(sa.insert(new), list(rows.values()))
+    if rows:  # Those of the new table may have lost all that they had since it was filled.
+        conn.execute(sa.insert(new), list(rows.values()))

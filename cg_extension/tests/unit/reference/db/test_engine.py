@@ -51,6 +51,18 @@ class EngineTest(testscenarios.WithScenarios, base.BaseTestCase):
         with self.database.reader() as conn:
             self.assertEqual([], self._projects(conn))
 
+    def test_a_commit_that_fails_leaves_nothing_to_the_connections_next_user(self) -> None:
+        def insert(project_id: str) -> None:
+            with self.database.writer() as conn:
+                conn.execute(_LOCKS.insert(), {"project_id": project_id})
+
+        dialect = self.database.engines[0].dialect
+        with mock.patch.object(dialect, "do_commit", side_effect=ZeroDivisionError("cut")):
+            self.assertRaises(db_exception.DBError, insert, "a")
+        insert("b")
+        with self.database.reader() as conn:
+            self.assertEqual(["b"], self._projects(conn))
+
     def test_a_reader_keeps_to_one_snapshot_while_others_write(self) -> None:
         with self.database.reader() as reading:
             self.assertEqual([], self._projects(reading))
@@ -183,6 +195,20 @@ class StartTest(testscenarios.WithScenarios, base.BaseTestCase):
         with mock.patch.object(module, "connect", answer):
             engine.Database(conf).dispose()
         self.assertEqual([], refusals)
+
+
+class RetryTest(base.BaseTestCase):
+    def test_a_transaction_that_others_are_in_the_way_of_for_too_long_is_given_up(self) -> None:
+        tries = []
+
+        @engine.retry
+        def fail() -> None:
+            tries.append(len(tries))
+            raise db_exception.DBDeadlock
+
+        with mock.patch.object(engine, "_RETRY_LIMIT", 0):
+            self.assertRaises(db_exception.DBDeadlock, fail)
+        self.assertEqual([0], tries)
 
 
 class LockTest(testscenarios.WithScenarios, base.BaseTestCase):

@@ -216,6 +216,16 @@ class ProjectQuotasTest(testscenarios.WithScenarios, base.BaseTestCase):
         migration.sync(self.database)
         self._check()
 
+    def test_projects_that_lost_all_that_they_had_after_a_kill_are_left_out(self) -> None:
+        with killed_at(self.database, 20):
+            self.assertRaises(Killed, migration.sync, self.database)
+        with self.database.writer() as conn:
+            for table in (tables.snapshots, tables.volumes, tables.consistencygroups, self.OLD):
+                conn.execute(sa.delete(table))
+        self.limits = {}
+        migration.sync(self.database)
+        self._check()
+
     def test_a_limit_that_was_changed_after_a_kill_counts(self) -> None:
         with killed_at(self.database, 20):
             self.assertRaises(Killed, migration.sync, self.database)

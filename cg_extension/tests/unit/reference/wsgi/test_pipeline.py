@@ -56,6 +56,15 @@ class PipelineTest(base.HostTestCase):
         answer = self.call("POST", "/volumes", b" " * 1001)
         self.assert_fault(answer, 413, "overLimit", "at most 1000 bytes")
 
+    def test_a_length_that_is_no_number_of_bytes_is_the_clients_fault(self) -> None:
+        for length in ("\u00b2", "9" * 5000):
+            answer = self.send(
+                *("POST", "/v3/p/volumes"),
+                headers={"X-Auth-Token": "u:p"},
+                environ={"CONTENT_LENGTH": length},
+            )
+            self.assertIn(answer.status_int, (400, 413), length[:10])
+
     def test_a_large_body_without_a_length_is_refused(self) -> None:
         self.conf.set_override("max_request_body_size", 1000, group="oslo_middleware")
         req = webob.Request.blank("/v3/p/volumes", method="POST")

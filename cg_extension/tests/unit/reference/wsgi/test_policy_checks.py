@@ -20,6 +20,8 @@ RULES = (
     "old:a",
     "old:a or role:b",
     "not old:a and role:b",
+    "own:a",
+    "own:a or role:b",
     "@",
     "!",
 )
@@ -33,9 +35,16 @@ class OldCheck(policy.Check):
         return self.match in creds["roles"]
 
 
+class OwnCheck(policy.RuleCheck):
+    """A plugin's check that is one of oslo's, and decides in its own way."""
+
+    def __call__(self, target: Any, creds: Any, enforcer: Any, current_rule: Any = None) -> bool:
+        return self.match in creds["roles"]
+
+
 class PolicyChecksTest(base.HostTestCase):
     def test_a_rule_allows_what_oslo_policy_itself_allows(self) -> None:
-        plugins = mock.patch.dict(_checks.registered_checks, {"old": OldCheck})
+        plugins = mock.patch.dict(_checks.registered_checks, {"old": OldCheck, "own": OwnCheck})
         plugins.start()
         self.addCleanup(plugins.stop)
         roles = [
