@@ -233,6 +233,7 @@ _CHANGING = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}"), "TIME"),
     (re.compile(r"datetime\.datetime\([0-9, ]*\)"), "TIME"),
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "ID"),
+    (re.compile(r"'(groups|serial)': \d+"), "USAGE"),
 )
 
 

@@ -33,6 +33,10 @@ DETAIL = (
 )
 # The answer has the type's id, and a backend must be known; which of them fits is not asked.
 FIND = "SELECT t.id, s.host FROM volume_types t, services s WHERE t.name = %s"
+# What limits there are is not asked.
+ADD_USAGE = (
+    "UPDATE project_quotas SET groups = groups + 1, serial = serial + 1 WHERE project_id = %s"
+)
 INSERT_GROUP = (
     "INSERT INTO consistencygroups (id, project_id, user_id, name, description, status,"
     " created_at, host, availability_zone) VALUES (%s, %s, %s, %s, %s, 'creating', %s, %s, %s)"
@@ -63,6 +67,7 @@ class Floor:
         self.conn = self.connect(url)
         self.cursor = self.conn.cursor()
         self.show, self.list, self.detail, self.find = map(self._sql, (SHOW, LIST, DETAIL, FIND))
+        self.add_usage = self._sql(ADD_USAGE)
         self.inserts = [
             self._sql(statement.replace("{now}", self.now))
             for statement in (INSERT_GROUP, INSERT_TYPE, INSERT_OPERATION)
@@ -139,6 +144,7 @@ class Floor:
         execute(self.find, (asked["volume_types"],))
         type_id, host = self.cursor.fetchone()
         execute(self.begin)
+        execute(self.add_usage, (owner,))
         insert_group, insert_type, insert_operation = self.inserts
         stored = self.stored(created_at)
         values = (id_, owner, "user", name, description, stored, host, zone)
