@@ -280,6 +280,8 @@ def write(rows: dict[str, str]) -> None:
 
 def main() -> int:
     """The command line; 1 unless all parts succeeded."""
+    # Whoever starts us in the background may have it ignored, and parts would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     names = sys.argv[1:]
     chosen = [part for part in PARTS if not names or any(name in part.name for name in names)]
     if not chosen:
