@@ -110,10 +110,18 @@ PARTS = (
         _lvm("--release", "trixie", *_IN_QEMU, "machine.test_units."),
         5400,
     ),
-    Part(
-        "special volumes in QEMU on trixie",
-        _lvm("--release", "trixie", *_IN_QEMU, ".test_special_volumes."),
-        5400,
+    *(
+        Part(
+            f"special volumes in QEMU on trixie, {what}",
+            _lvm("--release", "trixie", *_IN_QEMU, f".test_special_volumes.{tests}"),
+            5400,
+        )
+        for what, tests in (
+            ("those that are refused", "Refused"),
+            ("thick ones", "ThickTest"),
+            ("thin ones", "ThinTest"),
+            ("raid that is being synced", "SyncingTest"),
+        )
     ),
     *(
         Part(
@@ -225,6 +233,11 @@ def run(part: Part) -> tuple[bool, str]:
             print(line, end="", flush=True)
             output.append(line)
         return process.wait() == 0, "".join(output)
+    except KeyboardInterrupt:
+        # It has a session of its own, so that the terminal's interrupt does not reach it.
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait()
+        raise
     finally:
         for timer in timers:
             timer.cancel()

@@ -72,6 +72,12 @@ class LongRunTest(ToolsTestCase):
         self.assertEqual("**failed** 1 passed, 2 failed", rows["fails"][-1])
         self.assertEqual("**failed**", rows["hangs"][-1])
 
+    def test_whoever_interrupts_the_run_interrupts_its_part(self) -> None:
+        self._part("one", f"trap 'touch {self.report}; exit' INT; echo begun; sleep 60 & wait")
+        with mock.patch.object(self.long, "print", create=True, side_effect=KeyboardInterrupt):
+            self.assertRaises(KeyboardInterrupt, self.long.run, self.parts[0])
+        self.assertTrue(self.report.exists())
+
     def test_rows_of_parts_that_were_not_run_stay(self) -> None:
         self._part("one", "true")
         self._part("two", "true")
