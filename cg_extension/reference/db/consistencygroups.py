@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Queries on consistency groups and the volume types that they allow."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from cg_extension.reference.db import rows, tables
 
 TABLE = tables.consistencygroups
 _TYPES = tables.consistencygroup_volume_types
-# For pages: ids of the types that a group allows, in no order, with commas between.
+# Ids of the types that a group allows, in no order, with commas between: see ``with_types``.
 TYPES = (
     sa.select(rows.joined(_TYPES.c.volume_type_id))
     .where(_TYPES.c.consistencygroup_id == TABLE.c.id)
@@ -19,11 +19,7 @@ TYPES = (
 )
 
 _SELECT_WITH_TYPES = (
-    rows.select(TABLE)
-    .add_columns(_TYPES.c.volume_type_id)
-    .outerjoin_from(TABLE, _TYPES, _TYPES.c.consistencygroup_id == TABLE.c.id)
-    .where(TABLE.c.id == sa.bindparam("row_id"))
-    .order_by(_TYPES.c.volume_type_id)
+    rows.select(TABLE).add_columns(TYPES).where(TABLE.c.id == sa.bindparam("row_id"))
 )
 _SELECT_TYPES = (
     sa.select(_TYPES.c.consistencygroup_id, _TYPES.c.volume_type_id)
@@ -35,14 +31,16 @@ _INSERT_TYPES = sa.insert(_TYPES)
 
 def get(conn: sa.Connection, group_id: str) -> dict[str, Any] | None:
     """The group's columns, and ``volume_types``: ids, sorted. One query."""
-    found = conn.execute(_SELECT_WITH_TYPES, {"row_id": group_id}).mappings().all()
-    if not found:
-        return None
-    group = dict(found[0])
-    del group["volume_type_id"]
-    types = tuple(row["volume_type_id"] for row in found if row["volume_type_id"] is not None)
-    group["volume_types"] = types
-    return group
+    found = conn.execute(_SELECT_WITH_TYPES, {"row_id": group_id}).all()
+    return next(with_types(found), None)
+
+
+def with_types(found: Collection[rows.Row]) -> Iterator[dict[str, Any]]:
+    """The columns of rows that were read with ``TYPES``, which are sorted ids then."""
+    for values in rows.dicts(found):
+        ids = values["volume_types"]
+        values["volume_types"] = tuple(sorted(ids.split(","))) if ids else ()
+        yield values
 
 
 def volume_types(conn: sa.Connection, group_ids: Collection[str]) -> dict[str, tuple[str, ...]]:

@@ -170,10 +170,8 @@ def retry(transaction: Callable[P, T]) -> Callable[P, T]:
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         last = time.monotonic() + _RETRY_LIMIT
         again: Callable[P, T] = oslo_db_api.wrap_db_retry(
-            max_retries=20,
             retry_interval=0.02,
             max_retry_interval=1,
-            inc_retry_interval=True,
             exception_checker=lambda error: (
                 isinstance(error, db_exception.DBDeadlock) and time.monotonic() < last
             ),
@@ -182,6 +180,18 @@ def retry(transaction: Callable[P, T]) -> Callable[P, T]:
         return again(*args, **kwargs)
 
     return run
+
+
+@contextlib.contextmanager
+def inserting_first() -> Iterator[None]:
+    """Insert a row that was not there, and that others may have inserted since, on whichever node.
+
+    :raises oslo_db.exception.RetryRequest: they have; the whole transaction is to be run again.
+    """
+    try:
+        yield
+    except db_exception.DBDuplicateEntry as error:
+        raise db_exception.RetryRequest(error) from error
 
 
 class Database:
@@ -224,7 +234,7 @@ class Database:
 
     def is_galera(self) -> bool:
         """Whether the server is a node of a Galera cluster, where locks are each node's own."""
-        if self.dialect in ("sqlite", "postgresql"):
+        if self.dialect != "mysql":
             return False
         with self.reader(single=True) as conn:
             return _is_on(conn.exec_driver_sql(_IS_GALERA).all())

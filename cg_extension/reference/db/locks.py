@@ -129,10 +129,8 @@ def _take(
         with database.writer() as conn:
             row = conn.execute(sa.select(_TABLE).where(_NAME), {"lock_name": name}).one_or_none()
             if row is None:
-                try:
+                with engine.inserting_first():
                     conn.execute(sa.insert(_TABLE), {"name": name, "owner": owner, "beat": 0})
-                except db_exception.DBDuplicateEntry as error:
-                    raise db_exception.RetryRequest(error) from error
                 return None
             if (row.owner, row.beat) == dead and _change(conn, name, dead, owner):
                 LOG.warning("Whoever was at %s has ended in the middle of it", name)

@@ -14,9 +14,8 @@ import functools
 from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
-from oslo_db import exception as db_exception
 
-from cg_extension.reference.db import rows, tables
+from cg_extension.reference.db import engine, rows, tables
 
 TABLE = tables.project_quotas
 
@@ -74,11 +73,9 @@ def lock(conn: sa.Connection, project_id: str) -> None:
         transaction is to be run again.
     """
     if not conn.execute(_WRITE, {"project": project_id}).rowcount:
-        try:
+        with engine.inserting_first():
             # A project without a row has nothing, unless somebody has removed the row.
             conn.execute(_MAKE, {"project": project_id})
-        except db_exception.DBDuplicateEntry as error:
-            raise db_exception.RetryRequest(error) from error
 
 
 def accept(

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from oslo_db import exception as db_exception
 
 from cg_extension.reference.db import engine, rows, tables
 
@@ -51,10 +50,8 @@ def report(
     if update(conn, host=host, binary=BINARY, values=values):
         return
     new = {"host": host, "binary": BINARY, "disabled": False, "frozen": False}
-    try:
+    with engine.inserting_first():
         conn.execute(sa.insert(TABLE).values(created_at=engine.utcnow(), **new, **values))
-    except db_exception.DBDuplicateEntry as error:
-        raise db_exception.RetryRequest(error) from error
 
 
 def update(conn: sa.Connection, *, host: str, binary: str, values: Mapping[str, Any]) -> bool:

@@ -36,11 +36,7 @@ class Groups(base.Part):
             found, has_more = base.page(
                 conn, context, TABLE, query, FILTERS, _LISTED, consistencygroups.TYPES
             )
-        listed = []
-        for values in rows.dicts(found):
-            types = values.pop("volume_types")
-            type_ids = tuple(sorted(types.split(","))) if types else ()
-            listed.append(records.ListedGroup(**values, volume_types=type_ids))
+        listed = [records.ListedGroup(**values) for values in consistencygroups.with_types(found)]
         return records.Page(tuple(listed), has_more)
 
     def list_group_names(
