@@ -9,7 +9,6 @@ import contextlib
 import datetime
 import functools
 import os
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +24,7 @@ from sqlalchemy.ext import compiler
 from sqlalchemy.sql import functions
 
 from cg_extension.conf import errors
-from cg_extension.reference.db import pooling
+from cg_extension.reference.db import pooling, sqlite
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,8 +54,6 @@ _IS_GALERA = "SHOW VARIABLES LIKE 'wsrep_on'"
 # Seconds after which a transaction that was in the way of others all the time is given up. How long
 # each try waits is the server's affair, and may be most of a minute.
 _RETRY_LIMIT = 30
-# Milliseconds for which an SQLite connection waits for another process's write lock.
-_SQLITE_BUSY_TIMEOUT = 5_000
 
 # What begins a snapshot on a reader's connection, which is in autocommit.
 _BEGIN_SNAPSHOT = {
@@ -75,7 +72,7 @@ class utcnow(functions.FunctionElement[datetime.datetime]):
 
 @compiler.compiles(utcnow, "sqlite")
 def _utcnow_sqlite(element: utcnow, _compiler: Any, **_kw: Any) -> str:
-    return "cg_utcnow()"
+    return f"{sqlite.UTCNOW}()"
 
 
 @compiler.compiles(utcnow, "mysql")
@@ -223,7 +220,7 @@ class Database:
                 )
         self._writer_lock: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         if self.dialect == "sqlite":
-            sa.event.listen(self._writer_engine, "begin", _begin_immediate)
+            sa.event.listen(self._writer_engine, "begin", sqlite.begin_immediate)
             # SQLite's waiting writers poll and starve each other; threads can queue up instead.
             self._writer_lock = threading.Lock()
 
@@ -340,7 +337,7 @@ def _create_engine(
 ) -> sa.Engine:
     url = sa.make_url(connection)
     if url.get_backend_name() == "sqlite":
-        return _create_sqlite_engine(options, url)
+        return sqlite.create_engine(options, url)
     if url.get_backend_name() == "mariadb":  # oslo.db knows it by the other name only.
         url = url.set(drivername=url.drivername.replace("mariadb", "mysql", 1))
     if url.get_backend_name() == "mysql" and "charset" not in url.query:
@@ -386,70 +383,3 @@ def _create_engine(
 
 def _is_on(variables: Iterable[Any]) -> bool:
     return any(value == "ON" for _name, value in variables)
-
-
-def _create_sqlite_engine(options: Any, url: sa.URL) -> sa.Engine:
-    """Not by oslo.db, which opens the file anew for each transaction: half of a request's time."""
-    _probe_sqlite(url)
-    engine = sa.create_engine(url, pool_size=options.max_pool_size)
-    exc_filters.register_engine(engine)
-
-    def prepare(dbapi_connection: Any, record: Any) -> None:
-        # BEGIN is ours to send: the module's own comes only before the first change.
-        dbapi_connection.isolation_level = None
-        dbapi_connection.execute(f"PRAGMA busy_timeout = {_SQLITE_BUSY_TIMEOUT}")
-        # Readers and one writer at the same time.
-        dbapi_connection.execute("PRAGMA journal_mode = WAL")
-        dbapi_connection.execute("PRAGMA foreign_keys = ON")
-        # What was committed is on the disk; said, since a build of SQLite may have less by default.
-        level = "FULL" if options.sqlite_synchronous else "OFF"
-        dbapi_connection.execute(f"PRAGMA synchronous = {level}")
-        dbapi_connection.create_function("cg_utcnow", 0, _utc_text)
-        record.info["pid"] = os.getpid()
-
-    def check_process(_connection: Any, record: Any, _proxy: Any) -> None:
-        # A server may fork after the first use, and SQLite's locks don't survive that. The way
-        # out is the one of SQLAlchemy's documentation, "Using Connection Pools with
-        # Multiprocessing".
-        if record.info["pid"] != os.getpid():
-            record.dbapi_connection = None
-            raise sa.exc.DisconnectionError("the connection belongs to another process")
-
-    sa.event.listen(engine, "connect", prepare)
-    sa.event.listen(engine, "checkout", check_process)
-    return engine
-
-
-def _probe_sqlite(url: sa.URL) -> None:
-    """Find out about a file that is none of SQLite's now, before the first use of the engine does.
-
-    :raises errors.StartError: it is no file, holds something else, or can't be written to.
-    """
-    path = url.database
-    if not path or ":memory:" in path or url.query.get("mode") == "memory":
-        raise errors.StartError(
-            f"[database] connection = {url}: A database in memory is each connection's own; it "
-            "must be a file, such as sqlite:////var/lib/cg_extension/cg_extension.sqlite"
-        )
-    if path.startswith("file:"):
-        return
-    directory = os.path.dirname(os.path.abspath(path))
-    for each in (directory, path if os.path.exists(path) else directory):
-        if not os.access(each, os.W_OK):
-            raise errors.StartError(f"[database] connection = {url}: {each} can't be written to")
-    try:
-        with contextlib.closing(sqlite3.connect(path)) as conn:
-            conn.execute("PRAGMA schema_version")
-    except sqlite3.Error as error:
-        raise errors.StartError(f"[database] connection = {url}: {error}") from error
-
-
-def _utc_text() -> str:
-    """SQLite's own clock has milliseconds only; a local file has this machine's clock."""
-    clock = datetime.datetime.now(datetime.UTC)
-    return clock.strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
-def _begin_immediate(conn: sa.Connection) -> None:
-    """Take the write lock at once: a reader can't turn writer without risk of a deadlock."""
-    conn.exec_driver_sql("BEGIN IMMEDIATE")
