@@ -7,21 +7,22 @@ What it means when that does not happen is left to the callers.
 import fcntl
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
-def until(condition: Callable[[], bool], seconds: float, pause: float) -> bool:
+def until(condition: Callable[[], T], seconds: float, pause: float) -> T:
     """Wait until a condition holds.
 
     :param seconds: how long at most.
     :param pause: seconds between two checks.
-    :return: whether it holds.
+    :return: what the last check gave: whether it holds.
     """
     deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
+    while not (found := condition()) and time.monotonic() <= deadline:
         time.sleep(pause)
-    return True
+    return found
 
 
 def try_lock(file: int) -> bool:

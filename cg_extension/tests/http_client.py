@@ -94,14 +94,13 @@ class Client:
 
         :raises TimeoutError: something still is after ``timeout`` seconds.
         """
-        found: list[dict[str, Any] | None] = []
 
-        def has_settled() -> bool:
-            found[:] = [self._look(path)]
-            return found[0] is None or found[0]["status"] not in UNDER_WAY
+        def settled() -> tuple[dict[str, Any] | None] | None:
+            found = self._look(path)
+            return (found,) if found is None or found["status"] not in UNDER_WAY else None
 
-        waiting.eventually(has_settled, f"{path} settled", timeout)
-        return found[0]
+        (found,) = waiting.eventually(settled, f"{path} settled", timeout)
+        return found
 
     def wait_for(self, path: str, status: str, timeout: float = 60.0) -> None:
         """Wait until the resource at ``path`` is in ``status``, which may be ``GONE``.

@@ -90,15 +90,12 @@ class Standalone(fixtures.Fixture):
         process = self._process
 
         def look() -> re.Match[str] | None:
-            return _SERVING.search(self._log_bytes()[seen:].decode())
+            found = _SERVING.search(self._log_bytes()[seen:].decode())
+            if found is None and process.poll() is not None:
+                raise AssertionError(f"cg-standalone did not come up:\n{self.log}")
+            return found
 
-        waiting.eventually(
-            lambda: look() or process.poll() is not None,
-            *("cg-standalone ready for work", _START_TIMEOUT),
-        )
-        found = look()
-        if found is None:
-            raise AssertionError(f"cg-standalone did not come up:\n{self.log}")
+        found = waiting.eventually(look, "cg-standalone ready for work", _START_TIMEOUT)
         self.url = f"http://{found[1]}:{found[2]}"
 
     def stop(self) -> int:

@@ -22,10 +22,11 @@ class CinderClientTest(base.FunctionalTest):
         self.cinder = cinder_client.Client("3", session=session.Session(auth=auth))
 
     def settled(self, manager: Any, id: str) -> Any:
-        waiting.eventually(
-            lambda: manager.get(id).status not in http_client.UNDER_WAY, f"{id} settled"
-        )
-        found = manager.get(id)
+        def settled() -> Any:
+            found = manager.get(id)
+            return None if found.status in http_client.UNDER_WAY else found
+
+        found = waiting.eventually(settled, f"{id} settled")
         self.assertEqual("available", found.status)
         return found
 

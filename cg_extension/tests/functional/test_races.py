@@ -2,13 +2,11 @@
 """Requests that race for one group: whoever was accepted gets it done, nothing stays behind."""
 
 import collections
-import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import requests
 
-from cg_extension.tests import http_client, waiting
+from cg_extension.tests import http_client, races, waiting
 from cg_extension.tests.functional import base
 
 TYPE = "__DEFAULT__"
@@ -25,21 +23,9 @@ class RacesTest(base.FunctionalTest):
 
     def _race(self, calls: Sequence[Call]) -> list[requests.Response]:
         """Make the calls at once; their answers in the same order, each of them an answer."""
-        answers: list[Any] = [None] * len(calls)
-        start = threading.Barrier(len(calls))
-
-        def run(number: int, call: Call) -> None:
-            start.wait()
-            answers[number] = call()
-
-        threads = [
-            threading.Thread(target=run, args=(number, call)) for number, call in enumerate(calls)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        answers = races.at_once(*calls)
         for answer in answers:
+            self.assertIsInstance(answer, requests.Response)
             self.assertIn(answer.status_code, (202, 400, 404, 413), answer.text)
         return answers
 

@@ -98,8 +98,7 @@ class FencingTests:
             waits = name and self.volumes / f"waiting-{self.managers[name].pid}"
             return name if waits and waits.exists() else None
 
-        waiting.eventually(find, f"attempt {number}", 60)
-        return find() or ""
+        return waiting.eventually(find, f"attempt {number}", 60)
 
     def _take_over(self) -> None:
         """Stop the first manager in the middle of its work until the other one has done it."""

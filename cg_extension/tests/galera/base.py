@@ -2,9 +2,7 @@
 """Tests over the nodes of a cluster; each begins with an empty database and all nodes well."""
 
 import functools
-import threading
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from oslotest import base
 
@@ -38,23 +36,3 @@ def urls() -> list[str]:
     found = cluster.shared().new_database()
     databases.migrate(found[0])
     return found
-
-
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """Make the calls at the same time; gives what each returned or raised, in their order."""
-    answers: list[Any] = [None] * len(calls)
-    start = threading.Barrier(len(calls))
-
-    def run(number: int, call: Callable[[], Any]) -> None:
-        start.wait()
-        try:
-            answers[number] = call()
-        except Exception as error:
-            answers[number] = error
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers

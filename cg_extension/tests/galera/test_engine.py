@@ -7,7 +7,7 @@ from oslo_db import exception as db_exception
 from cg_extension.contract import exceptions
 from cg_extension.reference.db import engine, tables
 from cg_extension.reference.service import base as service_base
-from cg_extension.tests import databases, waiting
+from cg_extension.tests import databases, races, waiting
 from cg_extension.tests.galera import base
 from cg_extension.tests.unit.reference.manager.base import FakeManagerClient
 
@@ -99,7 +99,7 @@ class ConflictTest(EngineTestCase):
             for _ in range(50):
                 transaction()
 
-        answers = base.at_once(*[lambda d=each: add(d) for each in self.databases[:2]])
+        answers = races.at_once(*[lambda d=each: add(d) for each in self.databases[:2]])
         self.assertEqual([None, None], answers)
         with self.databases[2].reader() as conn:
             self.assertEqual((100, 100), (_get(conn, "a"), _get(conn, "b")))

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from cg_extension.contract import context as cg_context
 from cg_extension.reference.db import engine, locks, queue, services, tables
 from cg_extension.reference.manager import leases
-from cg_extension.tests import databases, long
+from cg_extension.tests import databases, long, races
 from cg_extension.tests.deployment import warm
 from cg_extension.tests.galera import base, cluster
 
@@ -58,7 +58,7 @@ class QueueTest(base.GaleraTestCase):
             while found := keeper.claim(HOST, 2):
                 claimed.extend(operation.resource_id for operation, _lease in found)
 
-        answers = base.at_once(*[lambda k=each: claim(k) for each in self.keepers])
+        answers = races.at_once(*[lambda k=each: claim(k) for each in self.keepers])
         self.assertEqual([None, None], answers)
         self.assertEqual(sorted(map(str, range(40))), sorted(claimed))
 
@@ -89,14 +89,14 @@ class QueueTest(base.GaleraTestCase):
                     )
                     return bool(found)
 
-            ends[tuple(base.at_once(finish, take_over))] += 1
+            ends[tuple(races.at_once(finish, take_over))] += 1
             with self.databases[1].writer() as conn:
                 queue.finish(conn, operation.id, "b")
         self.assertEqual(20, ends[True, False] + ends[False, True], ends)
 
     def test_a_resource_has_one_operation(self) -> None:
         for number in range(20):
-            answers = base.at_once(
+            answers = races.at_once(
                 *[lambda d=each, n=number: self._enqueue(d, str(n)) for each in self.databases[:2]]
             )
             self.assertEqual(1, answers.count(None), answers)
@@ -116,7 +116,7 @@ class ServicesTest(base.GaleraTestCase):
 
         for number in range(20):
             host = f"host{number}@one"
-            answers = base.at_once(
+            answers = races.at_once(
                 *[lambda d=each, h=host: report(d, h) for each in self.databases[:2]]
             )
             self.assertEqual([None, None], answers)
@@ -144,7 +144,7 @@ class LocksTest(base.GaleraTestCase):
                     inside.remove(name)
 
         names = ("a", "b", "c")
-        answers = base.at_once(
+        answers = races.at_once(
             *[
                 lambda d=each, n=name: work(d, n)
                 for each, name in zip(self.databases, names, strict=True)
@@ -174,7 +174,7 @@ class LocksTest(base.GaleraTestCase):
             return change(*arguments)
 
         with mock.patch.object(locks, "_change", change_at_once):
-            answers = base.at_once(
+            answers = races.at_once(
                 *[lambda n=name: locks._take(node, "test", n, dead) for name in ("a", "b")]
             )
         self.assertEqual([None], [each for each in answers if each is None])
@@ -204,7 +204,7 @@ class MigrationTest(base.GaleraTestCase):
             calls = [
                 lambda n=node, u=url, r=number: sync(f"{r}-{n}", u) for node, url in enumerate(urls)
             ]
-            answers = base.at_once(*calls)
+            answers = races.at_once(*calls)
             self.assertEqual([0, 0], [code for code, _said in answers], answers)
             database = engine.Database(databases.configuration(urls[1]))
             self.addCleanup(database.dispose)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from cg_extension.contract import exceptions
 from cg_extension.reference.db import tables
 from cg_extension.reference.service import ReferenceService
-from cg_extension.tests import databases, long
+from cg_extension.tests import databases, long, races
 from cg_extension.tests.galera import base
 from cg_extension.tests.unit.reference.service.base import FakeManagerClient, ServiceTestCase
 
@@ -36,7 +36,7 @@ class RacesTest(ServiceTestCase):
 
     def _race(self, *calls: Callable[[], Any]) -> list[bool]:
         """Which of the calls, made at once, were accepted; the others had a clear answer."""
-        answers = base.at_once(*calls)
+        answers = races.at_once(*calls)
         for answer in answers:
             if isinstance(answer, Exception):
                 self.assertIsInstance(answer, exceptions.CGExtensionError)
@@ -101,7 +101,7 @@ class RacesTest(ServiceTestCase):
                     accepted += 1
                 return accepted
 
-            answers = base.at_once(*[lambda a=api: create(a) for api in self.apis * CLIENTS])
+            answers = races.at_once(*[lambda a=api: create(a) for api in self.apis * CLIENTS])
             self.assertEqual(LIMIT, sum(answers), answers)
             with self.database.reader() as conn:
                 table = tables.consistencygroups

@@ -49,10 +49,10 @@ class OrphanTest(base.LVMTestCase):
                 ],
             )
         )
-        waiting.eventually(
-            lambda: "slow" in self._devices() and _processes("lvm"), "lvcreate at work", 120
+        (pid,) = waiting.eventually(
+            lambda: _processes("lvm") if "slow" in self._devices() else None,
+            *("lvcreate at work", 120),
         )
-        (pid,) = _processes("lvm")
         return caller, pid
 
     def _orphan(self, *how: str) -> int:
