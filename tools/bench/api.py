@@ -13,15 +13,16 @@ import argparse
 import contextlib
 import dataclasses
 import importlib.metadata
+import itertools
 import os
 import pathlib
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import load
+import machine
 import requests
 import sqlalchemy as sa
 
@@ -62,7 +63,7 @@ class Side:
         url = f"{self.endpoints[0]}/v3/{project}{path}"
         return load.run(
             [load.target(endpoint) for endpoint in self.endpoints],
-            load.request(method, url, _token(project), body),
+            itertools.repeat(load.request(method, url, _token(project), body)),
             clients=CLIENTS,
             **limits,
         )
@@ -207,13 +208,6 @@ def cases(seconds: float) -> dict[str, Callable[[Side], Sample]]:
     }
 
 
-def spin() -> float:
-    """Milliseconds of a fixed piece of work: how busy others keep the machine."""
-    started = time.perf_counter()
-    sum(number * number for number in range(1_000_000))
-    return (time.perf_counter() - started) * 1000
-
-
 def measure(api_processes: int, rounds: int, seconds: float, driver: str) -> None:
     """Run everything with so many API processes per side, and print a table."""
     with servers.MariaDB() as database, servers.RabbitMQ() as broker:
@@ -225,19 +219,15 @@ def measure(api_processes: int, rounds: int, seconds: float, driver: str) -> Non
                 print(f"\n{api_processes} API process(es) per side, {rounds} turns\n")
                 print("| | ours/s | Cinder/s | times | ours ms | Cinder ms | times |")
                 print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
-                noise = [spin()]
+                noise = machine.Noise(time.perf_counter)
                 for name, case in cases(seconds).items():
                     samples: dict[str, list[Sample]] = {"ours": [], "cinder": []}
                     for _turn in range(rounds):
                         for side in (us, them):
                             samples[side.name].append(case(side))
-                            noise.append(spin())
+                            noise.look()
                     print(f"| {name} {_row(samples['ours'], samples['cinder'])}", flush=True)
-                print(
-                    f"\nNoise: a fixed piece of work took {min(noise):.0f} to {max(noise):.0f} ms "
-                    f"(median {statistics.median(noise):.0f}); load average at the end "
-                    f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."
-                )
+                print(f"\n{noise}")
 
 
 def _row(ours: list[Sample], theirs: list[Sample]) -> str:
@@ -268,11 +258,7 @@ def main() -> None:
     arguments = parser.parse_args()
     processes.end_cleanly_on_sigterm()
     version = importlib.metadata.version("cinder")
-    print(f"Python {sys.version.split()[0]}, Cinder {version}, {CLIENTS} clients")
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            print(line.partition(":")[2].strip())
-            break
+    print(f"{machine.description()}; Cinder {version}, {CLIENTS} clients")
     for api_processes in arguments.processes:
         measure(api_processes, arguments.rounds, arguments.seconds, arguments.driver)
 

@@ -17,9 +17,7 @@ import dataclasses
 import datetime
 import io
 import json
-import os
 import pathlib
-import platform
 import re
 import statistics
 import sys
@@ -29,6 +27,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import floors
+import machine
 import sqlalchemy as sa
 
 from cg_extension.reference.db import engine, migration, services, tables, volume_types
@@ -249,13 +248,6 @@ def _alike(answer: Answer, rows: list[tuple[str, str]]) -> str:
     return text
 
 
-def spin() -> float:
-    """Processor milliseconds of a fixed piece of work: how steady the machine is."""
-    started = time.process_time()
-    sum(number * number for number in range(1_000_000))
-    return (time.process_time() - started) * 1000
-
-
 def report(driver: floors.Driver, rounds: int) -> Iterator[str]:
     """The lines of a driver's table."""
     sides = Sides(driver)
@@ -281,25 +273,12 @@ def report(driver: floors.Driver, rounds: int) -> Iterator[str]:
 
 def lines(drivers: list[str], rounds: int) -> Iterator[str]:
     """The whole report."""
-    yield (
-        f"Python {platform.python_version()} on {os.cpu_count()} cores ({_processor()}); "
-        f"{rounds} turns of each side, a turn of 5 to 25 calls."
-    )
-    noise = [spin()]
+    yield f"{machine.description()}; {rounds} turns of each side, a turn of 5 to 25 calls."
+    noise = machine.Noise(time.process_time)
     for name in drivers:
         yield from report(floors.DRIVERS[name], rounds)
-        noise.append(spin())
-    yield (
-        f"\nNoise: a fixed piece of work took {min(noise):.0f} to {max(noise):.0f} ms of processor "
-        f"time; load average at the end {os.getloadavg()[0]:.1f}."
-    )
-
-
-def _processor() -> str:
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
+        noise.look()
+    yield f"\n{noise}"
 
 
 def main() -> None:

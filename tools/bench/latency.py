@@ -72,51 +72,35 @@ class Answer:
     status: int
 
 
-def closed_loop(address: load.Target, requests: Requests, seconds: float) -> float:
-    """Answers a second, when ``CLIENTS`` ask again as soon as they are answered."""
-    done = list(_answers(address, requests, seconds, rate=None))
-    return len(done) / seconds
-
-
 def open_loop(
     address: load.Target, requests: Requests, seconds: float, rate: float
-) -> list[Answer]:
-    """The answers to ``rate`` requests a second, sent at random times (a Poisson process)."""
-    return list(_answers(address, requests, seconds, rate))
-
-
-def _answers(
-    address: load.Target, requests: Requests, seconds: float, rate: float | None
 ) -> Iterator[Answer]:
+    """The answers to ``rate`` requests a second, sent at random times (a Poisson process)."""
     selector = selectors.DefaultSelector()
     idle: list[load.Client] = []
-    busy: dict[load.Client, tuple[str, bytes, float]] = {}
+    busy: dict[load.Client, tuple[str, float]] = {}
     chance = random.Random(2)
     begun = now = time.perf_counter()
     due = begun
     while busy or now < begun + seconds:
-        while now < begun + seconds and (len(busy) < CLIENTS if rate is None else due <= now):
+        while due <= now < begun + seconds:
             client = idle.pop() if idle else load.Client(address)
             kind, payload = requests.next()
-            busy[client] = (kind, payload, now if rate is None else due)
+            busy[client] = (kind, due)
             client.send(payload)
             selector.register(client.socket, selectors.EVENT_READ, client)
-            if rate is not None:
-                due += chance.expovariate(rate)
-        wait = 1.0 if rate is None else max(due - now, 0)
-        for key, _events in selector.select(wait if now < begun + seconds else 1.0):
+            due += chance.expovariate(rate)
+        for key, _events in selector.select(max(due - now, 0) if now < begun + seconds else 1.0):
             client = key.data
             status = client.receive()
             if status is None:
                 continue
-            kind, payload, asked = busy[client]
-            selector.unregister(client.socket)
-            if status == load.CLOSED:  # While it was idle: ask again.
-                client.connect()
-                client.send(payload)
+            selector.unregister(key.fileobj)
+            if status == load.CLOSED:
+                client.send_again()
                 selector.register(client.socket, selectors.EVENT_READ, client)
                 continue
-            del busy[client]
+            kind, asked = busy.pop(client)
             idle.append(client)
             yield Answer(kind, asked - begun, time.perf_counter() - asked, status)
         now = time.perf_counter()
@@ -226,14 +210,17 @@ def main() -> None:
         requests = Requests(running.endpoints[0], made)
         beside = Beside(running, running.endpoints[1], arguments.operations)
         beside.start()
-        highest = closed_loop(address, requests, min(20, arguments.seconds))
+        mix = (payload for _kind, payload in iter(requests.next, None))
+        closed_loop = load.run([address], mix, clients=CLIENTS, seconds=min(20, arguments.seconds))
+        highest = closed_loop.rate
         before, started = beside.accepted, time.monotonic()
-        answers = open_loop(address, requests, arguments.seconds, arguments.part * highest)
+        rate = arguments.part * highest
+        answers = list(open_loop(address, requests, arguments.seconds, rate))
         operations = (beside.accepted - before) / (time.monotonic() - started)
         beside.stop()
     print(
         f"{arguments.database}: {highest:.0f} answers a second at most; asked for "
-        f"{arguments.part * highest:.0f} a second for {arguments.seconds:.0f} s, with "
+        f"{rate:.0f} a second for {arguments.seconds:.0f} s, with "
         f"{operations:.0f} operations a second beside; times in ms. Load average at the end "
         f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.\n\n{table(answers)}"
     )

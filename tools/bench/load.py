@@ -10,7 +10,7 @@ import json
 import selectors
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib import parse
 
@@ -67,9 +67,14 @@ class Client:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, payload: bytes) -> None:
-        self._received = b""
+        self._payload, self._received = payload, b""
         self.started = time.perf_counter()
         self.socket.sendall(payload)
+
+    def send_again(self) -> None:
+        """Over a new connection: the server had closed the last one while it was idle."""
+        self.connect()
+        self.send(self._payload)
 
     def receive(self) -> int | None:
         """The status when the answer is whole, or ``CLOSED``."""
@@ -90,23 +95,24 @@ class Client:
 
 def run(
     addresses: list[Target],
-    payload: bytes,
+    payloads: Iterable[bytes],
     *,
     clients: int,
     seconds: float = float("inf"),
     requests: int = 1 << 60,
     each: Callable[[], None] | None = None,
 ) -> Result:
-    """Send the same request over and over, until the time or the number is used up.
+    """Send one request after the other, until the time or the number is used up.
 
     :param addresses: of the server's processes; the clients are spread over them.
     :param each: called after each answer.
     """
     selector = selectors.DefaultSelector()
+    following = iter(payloads)
     for number in range(min(clients, requests)):
         client = Client(addresses[number % len(addresses)])
         selector.register(client.socket, selectors.EVENT_READ, client)
-        client.send(payload)
+        client.send(next(following))
     statuses: dict[int, int] = {}
     latencies: list[float] = []
     begun, sent = time.perf_counter(), min(clients, requests)
@@ -118,11 +124,10 @@ def run(
             if status is None:
                 continue
             now = time.perf_counter()
-            if status == CLOSED:  # Closed while idle, or by a worker that ended: ask again.
+            if status == CLOSED:
                 selector.unregister(key.fileobj)
-                client.connect()
+                client.send_again()
                 selector.register(client.socket, selectors.EVENT_READ, client)
-                client.send(payload)
                 continue
             latencies.append(now - client.started)
             statuses[status] = statuses.get(status, 0) + 1
@@ -130,7 +135,7 @@ def run(
                 each()
             if now < deadline and sent < requests:
                 sent += 1
-                client.send(payload)
+                client.send(next(following))
             else:
                 selector.unregister(key.fileobj)
                 client.socket.close()

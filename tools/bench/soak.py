@@ -7,6 +7,7 @@ requests or the time is used up; after each round the resident memory of both pr
 """
 
 import argparse
+import itertools
 import pathlib
 import time
 
@@ -55,7 +56,9 @@ def main() -> None:
             for url in (f"{base}/{groups[0]}", base, f"{base}/detail?limit=10"):
                 payload = load.request("GET", url, TOKEN)
                 count = arguments.round // 3
-                result = load.run(address, payload, clients=CLIENTS, requests=count)
+                result = load.run(
+                    address, itertools.repeat(payload), clients=CLIENTS, requests=count
+                )
                 assert result.statuses == {200: count}, result.statuses
                 rates.append(result.rate)
                 done += count
