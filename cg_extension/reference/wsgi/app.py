@@ -2,11 +2,10 @@
 """The application at the end of the pipeline: the host's own calls and those of the extensions."""
 
 from oslo_config import cfg
-from oslo_policy import policy
 
 from cg_extension.api import router
 from cg_extension.reference.service import ReferenceService
-from cg_extension.reference.wsgi import extensions, pipeline, routes, versions
+from cg_extension.reference.wsgi import extensions, pipeline, policy, routes, versions
 
 
 def build(

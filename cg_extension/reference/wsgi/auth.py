@@ -54,8 +54,8 @@ class ContextFilter:
             return faults.from_exception(error, environ)(environ, start_response)
         # The target is the caller, as in Cinder.
         target = context.to_policy_values()
-        context.is_admin = bool(
-            self._deployment.enforcer.authorize("context_is_admin", target, dict(target))
+        context.is_admin = self._deployment.enforcer.allows(
+            "context_is_admin", target, dict(target)
         )
         environ[cg_context.ENVIRON_KEY] = context
         return self._application(environ, start_response)

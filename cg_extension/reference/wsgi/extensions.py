@@ -11,12 +11,12 @@ from typing import Any
 import stevedore
 from oslo_config import cfg
 from oslo_log import log as logging
-from oslo_policy import policy
 
 from cg_extension.api import extensions
 from cg_extension.conf import errors
 from cg_extension.contract import context as cg_context
 from cg_extension.contract import exceptions, interface
+from cg_extension.reference.wsgi import policy
 
 LOG = logging.getLogger(__name__)
 
@@ -60,7 +60,8 @@ class ExtensionManager:
         self, context: cg_context.RequestContext, rule: str, target: Mapping[str, Any]
     ) -> None:
         """Check a rule, see ``api.extensions.ExtensionManager``."""
-        if not self._enforcer.authorize(rule, cg_context.policy_target(target), context):
+        creds = context.to_policy_values()
+        if not self._enforcer.allows(rule, cg_context.policy_target(target), creds):
             raise exceptions.Forbidden(action=rule)
 
     def _load(self) -> None:

@@ -13,7 +13,6 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
-from oslo_policy import policy
 from paste import deploy
 
 from cg_extension.conf import errors
@@ -37,7 +36,7 @@ class Deployment:
 
     conf: cfg.ConfigOpts
     service: ReferenceService
-    enforcer: policy.Enforcer
+    enforcer: host_policy.Enforcer
     files: list[watched.Watched[Any]] = dataclasses.field(default_factory=list)
     collections: set[str] = dataclasses.field(default_factory=set)
 

@@ -136,5 +136,5 @@ class AttributesTest(base.HostTestCase):
                 enforcer = pipeline.host_policy.make_enforcer(self.conf)
                 for given, expected in ((attributes, True), ({"is_admin_project": False}, False)):
                     context = cg_context.RequestContext(user_id="u", **given)
-                    allowed = enforcer.authorize("volume:get_all", {}, context)
+                    allowed = enforcer.allows("volume:get_all", {}, context)
                     self.assertIs(expected, bool(allowed))
