@@ -8,29 +8,28 @@ row at one moment; nothing is loaded lazily behind it.
 import dataclasses
 import datetime
 from collections.abc import Mapping
-from typing import Generic, Protocol, TypedDict, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypedDict, TypeVar
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Name:
+# What lists are made of is a tuple: making one takes a third of the time.
+class Name(NamedTuple):
     """A resource in a list without detail."""
 
     id: str
-    name: str | None = None
+    name: str | None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ListedGroup:
+class ListedGroup(NamedTuple):
     """A consistency group in a list with detail: what the API tells of it, see :class:`Group`."""
 
     id: str
-    name: str | None = None
-    description: str | None = None
+    name: str | None
+    description: str | None
     status: str
-    status_reason: str | None = None
+    status_reason: str | None
     created_at: datetime.datetime
     availability_zone: str
-    volume_types: tuple[str, ...] = ()
+    volume_types: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Queries on consistency groups and the volume types that they allow."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from cg_extension.reference.db import rows, tables
 
 TABLE = tables.consistencygroups
 _TYPES = tables.consistencygroup_volume_types
-# Ids of the types that a group allows, in no order, with commas between: see ``with_types``.
+# Ids of the types that a group allows, in no order, with commas between: see ``type_ids``.
 TYPES = (
     sa.select(rows.joined(_TYPES.c.volume_type_id))
     .where(_TYPES.c.consistencygroup_id == TABLE.c.id)
@@ -31,16 +31,15 @@ _INSERT_TYPES = sa.insert(_TYPES)
 
 def get(conn: sa.Connection, group_id: str) -> dict[str, Any] | None:
     """The group's columns, and ``volume_types``: ids, sorted. One query."""
-    found = conn.execute(_SELECT_WITH_TYPES, {"row_id": group_id}).all()
-    return next(with_types(found), None)
+    found = conn.execute(_SELECT_WITH_TYPES, {"row_id": group_id}).mappings().one_or_none()
+    if found is None:
+        return None
+    return {**found, "volume_types": type_ids(found["volume_types"])}
 
 
-def with_types(found: Collection[rows.Row]) -> Iterator[dict[str, Any]]:
-    """The columns of rows that were read with ``TYPES``, which are sorted ids then."""
-    for values in rows.dicts(found):
-        ids = values["volume_types"]
-        values["volume_types"] = tuple(sorted(ids.split(","))) if ids else ()
-        yield values
+def type_ids(joined: str | None) -> tuple[str, ...]:
+    """The ids, sorted, that were read as ``TYPES``."""
+    return tuple(sorted(joined.split(","))) if joined else ()
 
 
 def volume_types(conn: sa.Connection, group_ids: Collection[str]) -> dict[str, tuple[str, ...]]:

@@ -332,4 +332,4 @@ def names_page(
 ) -> records.Page[records.Name]:
     """The same page as ``page``, with ids and names only."""
     found, has_more = page(conn, context, table, query, filters, ("id", "name"))
-    return records.Page(tuple(records.Name(**values) for values in rows.dicts(found)), has_more)
+    return records.Page(tuple(map(records.Name._make, found)), has_more)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Consistency groups: list, show, create, update, delete. From a source: ``group_creation``."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,9 +17,7 @@ NOT_FOUND = exceptions.GroupNotFound
 FILTERS = ("name", "status", "availability_zone", "project_id")
 
 # Columns of a list with detail.
-_LISTED = tuple(
-    field.name for field in dataclasses.fields(records.ListedGroup) if field.name in TABLE.c
-)
+_LISTED = tuple(name for name in records.ListedGroup._fields if name in TABLE.c)
 
 MACHINE = statuses.GROUP
 _CREATING = statuses.Status.CREATING
@@ -36,7 +33,10 @@ class Groups(base.Part):
             found, has_more = base.page(
                 conn, context, TABLE, query, FILTERS, _LISTED, consistencygroups.TYPES
             )
-        listed = [records.ListedGroup(**values) for values in consistencygroups.with_types(found)]
+        listed = (
+            records.ListedGroup._make((*row[:-1], consistencygroups.type_ids(row[-1])))
+            for row in found
+        )
         return records.Page(tuple(listed), has_more)
 
     def list_group_names(

@@ -111,7 +111,7 @@ class ShowGroupTest(base.ServiceTestCase):
         self.assertEqual([1, 0, 40], [len(item.volume_types) for item in listed])
         for item in listed:
             shown = dataclasses.asdict(self.service.get_group(self.member, item.id))
-            self.assertEqual({**shown, **dataclasses.asdict(item)}, shown)
+            self.assertEqual({**shown, **item._asdict()}, shown)
 
 
 class DeleteGroupTest(base.ServiceTestCase):
