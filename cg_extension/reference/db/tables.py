@@ -2,8 +2,8 @@
 """The tables of the reference service and the indexes that its queries need.
 
 Deletes are hard; operations of work under way are rows of their own. Every list order of the API
-has an index that starts with the project (a project's list) or with the sort key (an
-administrator's list over all projects) and ends with the id, which makes the order total.
+has an index that starts with the project and ends with the id, which makes the order total. Of an
+administrator's lists over all projects those by time and by name have one, and the one of a status.
 The migrations create the tables, with MariaDB's engine and collation.
 """
 
@@ -63,14 +63,19 @@ def _resource_columns() -> list[sa.Column[Any]]:
 
 
 def _list_indexes(table: str, *keys: str, filters: tuple[str, ...] = ("status",)) -> list[sa.Index]:
-    """Indexes for lists sorted by the id or one of ``keys``, of one project and of all.
+    """Indexes for one project's lists, and for an administrator's over all of them.
 
+    :param keys: what one project's list is sorted by, besides the id.
     :param filters: columns by which one project's list in the default order is filtered.
     """
-    indexes = [sa.Index(f"ix_{table}_project", "project_id", "id")]
+    indexes = [
+        sa.Index(f"ix_{table}_project", "project_id", "id"),
+        sa.Index(f"ix_{table}_created_at", "created_at", "id"),
+        sa.Index(f"ix_{table}_name_key", "name_key", "id"),
+        sa.Index(f"ix_{table}_status_created_at", "status", "created_at", "id"),
+    ]
     for key in keys:
         indexes.append(sa.Index(f"ix_{table}_project_{key}", "project_id", key, "id"))
-        indexes.append(sa.Index(f"ix_{table}_{key}", key, "id"))
     for key in filters:
         name = f"ix_{table}_project_{key}_created_at"
         indexes.append(sa.Index(name, "project_id", key, "created_at", "id"))

@@ -139,7 +139,14 @@ class PostgreSQL(DatabaseServer):
 
 
 class MariaDB(DatabaseServer):
-    """MariaDB (or MySQL by its MariaDB-compatible programs), without passwords."""
+    """MariaDB (or MySQL by its MariaDB-compatible programs), without passwords.
+
+    :param options: of the server, such as ``innodb_buffer_pool_size=2G``.
+    """
+
+    def __init__(self, *options: str) -> None:
+        super().__init__()
+        self._options = [f"--{option}" for option in options]
 
     _cut = (
         "SELECT concat('KILL ', id) FROM information_schema.processlist"
@@ -162,6 +169,7 @@ class MariaDB(DatabaseServer):
             "--skip-grant-tables",
             "--skip-networking=0",
             "--max-connections=300",
+            *self._options,
         ]
 
 

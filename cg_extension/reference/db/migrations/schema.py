@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes tables and indexes that are not there: on MariaDB a run that was killed leaves some."""
+"""Makes tables and indexes that are not there, and drops indexes that are.
+
+On MariaDB a run that was killed leaves some.
+"""
 
 from typing import Any
 
@@ -36,3 +39,9 @@ def create_index(name: str, table: str, columns: list[str]) -> None:
     # MySQL has no IF NOT EXISTS for it.
     if not utils.index_exists(op.get_bind(), table, name):
         op.create_index(name, table, columns)
+
+
+def drop_index(name: str, table: str) -> None:
+    """Drop an index if it is there."""
+    if utils.index_exists(op.get_bind(), table, name):
+        op.drop_index(name, table)

@@ -179,7 +179,7 @@ class ProjectQuotasTest(testscenarios.WithScenarios, base.BaseTestCase):
             conn.execute(sa.insert(table), rows)
 
     def _check(self) -> None:
-        self.assertEqual(migration.newest_version(), migration.version(self.database))
+        self.assertEqual("0003", migration.version(self.database))
         with self.database.reader() as conn:
             self.assertEqual([], usage.findings(conn))
             own = {
@@ -193,14 +193,14 @@ class ProjectQuotasTest(testscenarios.WithScenarios, base.BaseTestCase):
         self.assertEqual(set(), left)
 
     def test_usage_is_counted_from_the_rows_and_limits_are_kept(self) -> None:
-        migration.sync(self.database)
+        migration.sync(self.database, "0003")
         self._check()
 
     def test_wherever_it_is_killed_it_is_gone_on_with_and_counts_what_came_since(self) -> None:
         for statement in range(1, 200, 3):
             try:
                 with killed_at(self.database, statement):
-                    migration.sync(self.database)
+                    migration.sync(self.database, "0003")
                 break
             except Killed:
                 self.assertEqual("0002", migration.version(self.database))
@@ -211,28 +211,28 @@ class ProjectQuotasTest(testscenarios.WithScenarios, base.BaseTestCase):
 
     def test_killed_when_the_old_tables_are_gone_it_keeps_the_limits_and_counts_again(self) -> None:
         with killed_at(self.database, 1, "UPDATE alembic_version"):
-            self.assertRaises(Killed, migration.sync, self.database)
+            self.assertRaises(Killed, migration.sync, self.database, "0003")
         self._insert(tables.consistencygroups, "p2", "new")
-        migration.sync(self.database)
+        migration.sync(self.database, "0003")
         self._check()
 
     def test_projects_that_lost_all_that_they_had_after_a_kill_are_left_out(self) -> None:
         with killed_at(self.database, 20):
-            self.assertRaises(Killed, migration.sync, self.database)
+            self.assertRaises(Killed, migration.sync, self.database, "0003")
         with self.database.writer() as conn:
             for table in (tables.snapshots, tables.volumes, tables.consistencygroups, self.OLD):
                 conn.execute(sa.delete(table))
         self.limits = {}
-        migration.sync(self.database)
+        migration.sync(self.database, "0003")
         self._check()
 
     def test_a_limit_that_was_changed_after_a_kill_counts(self) -> None:
         with killed_at(self.database, 20):
-            self.assertRaises(Killed, migration.sync, self.database)
+            self.assertRaises(Killed, migration.sync, self.database, "0003")
         self.limits = {("p1", "volumes"): 4}
         with self.database.writer() as conn:
             conn.execute(sa.delete(self.OLD).where(self.OLD.c.project_id != "p1"))
             conn.execute(sa.delete(self.OLD).where(self.OLD.c.resource != "volumes"))
             conn.execute(sa.update(self.OLD).values(hard_limit=4))
-        migration.sync(self.database)
+        migration.sync(self.database, "0003")
         self._check()
