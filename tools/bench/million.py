@@ -11,7 +11,9 @@ of the databases in turn, so that whatever else the machine does touches all of 
 """
 
 import argparse
+import contextlib
 import itertools
+import os
 import re
 import statistics
 import sys
@@ -33,7 +35,7 @@ from cg_extension.reference.db import (
 )
 from cg_extension.reference.service import ReferenceService, quotas
 from cg_extension.tests import databases
-from cg_extension.tests.deployment import processes
+from cg_extension.tests.deployment import processes, servers
 from cg_extension.tests.unit.reference.service import base
 
 TABLE = tables.consistencygroups
@@ -210,6 +212,14 @@ class Creations:
         origin = dict.fromkeys(("consistencygroup_id", "snapshot_id", "source_volid"))
         self._service.create_volume(self._context, size=1, **rest, **origin)
 
+    def pages_read(self) -> int:
+        """How many pages the server has read from its files so far, where it says so."""
+        if self._database.dialect != "mysql":
+            return 0
+        with self._database.reader(single=True) as conn:
+            found = conn.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_reads'")
+            return int(found.one().Value)
+
     def close(self) -> None:
         self._database.dispose()
 
@@ -223,11 +233,14 @@ def creations(dialect: str, counts: Sequence[int]) -> None:
     print("| --- | " + "---: | " * (len(counts) + 2), flush=True)
     for what in ("group", "volume"):
         times: list[list[float]] = [[] for _ in counts]
+        pages = [0 for _ in counts]
         for _ in range(ROUNDS):
-            for found, project in zip(times, projects, strict=True):
+            for number, project in enumerate(projects):
+                before = project.pages_read()
                 started = time.perf_counter()
                 getattr(project, what)()
-                found.append((time.perf_counter() - started) * 1000)
+                times[number].append((time.perf_counter() - started) * 1000)
+                pages[number] += project.pages_read() - before
         middles = [statistics.median(found) for found in times]
         # How far apart two halves of one column are, which are of the same kind.
         halves = [statistics.median(times[0][half::2]) for half in (0, 1)]
@@ -237,6 +250,9 @@ def creations(dialect: str, counts: Sequence[int]) -> None:
             f"| {max(halves) / min(halves):.2f} |",
             flush=True,
         )
+        if dialect == "mysql":
+            read = " | ".join(f"{count / ROUNDS:.2f}" for count in pages)
+            print(f"| pages read from files, each {what} | {read} | | |", flush=True)
     shown = " | ".join(f"{project.counting * 1000:.0f}" for project in projects)
     print(f"| usage counted anew | {shown} | | |", flush=True)
     for project in projects:
@@ -268,8 +284,23 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs=2, default=[1_000, 1_000_000])
     parser.add_argument("--database", choices=databases.DIALECTS, nargs="+")
     parser.add_argument("--creations", action="store_true", help="time these instead of pages")
+    parser.add_argument(
+        "--mysql-options",
+        nargs="+",
+        metavar="OPTION",
+        help="start a MariaDB with these, such as innodb_buffer_pool_size=2G, in place of the "
+        "tests' own, which does not wait for the disk",
+    )
     arguments = parser.parse_args()
     processes.end_cleanly_on_sigterm()
+    with contextlib.ExitStack() as stack:
+        if arguments.mysql_options:
+            server = stack.enter_context(servers.MariaDB(*arguments.mysql_options))
+            os.environ["CG_TEST_MYSQL_URL"] = server.url.render_as_string(hide_password=False)
+        _measure(arguments)
+
+
+def _measure(arguments: argparse.Namespace) -> None:
     few, many = arguments.counts
     for dialect in arguments.database or databases.DIALECTS:
         if arguments.creations:
