@@ -132,8 +132,10 @@ class PagingTest(testscenarios.WithScenarios, base.BaseTestCase):
 
 
 class IndexTest(base.BaseTestCase):
-    def test_each_order_of_a_list_has_an_index(self) -> None:
-        """Those of one project, and of all; the id alone has the primary key."""
+    def test_each_order_of_a_projects_list_has_an_index_and_of_all_those_by_time_and_name(
+        self,
+    ) -> None:
+        """And all of one status by time; the id alone has the primary key."""
         common = ["created_at", "name_key", "status"]
         for table, keys in (
             (tables.consistencygroups, [*common, "availability_zone"]),
@@ -144,8 +146,10 @@ class IndexTest(base.BaseTestCase):
             indexed = [[column.name for column in index.columns] for index in table.indexes]
             self.assertIn(["project_id", "id"], indexed)
             for key in keys:
-                self.assertIn([key, "id"], indexed)
                 self.assertIn(["project_id", key, "id"], indexed)
+            of_all = [columns for columns in indexed if columns[0] in keys]
+            expected = [["created_at", "id"], ["name_key", "id"], ["status", "created_at", "id"]]
+            self.assertEqual(expected, sorted(of_all))
 
 
 def _row(number: int, **values: Any) -> dict[str, Any]:

@@ -121,6 +121,7 @@ class AttributesTest(base.HostTestCase):
         ("project_domain_id:p-d", {"project_domain_id": "p-d"}),
         ("domain_id:d", {"domain_id": "d"}),
         ("system_scope:all", {"system_scope": "all"}),
+        ("system:all", {"system_scope": "all"}),
         ("service_roles:service", {"service_roles": ["service"]}),
         ("service_user_id:nova", {"service_user_id": "nova"}),
         ("service_project_id:services", {"service_project_id": "services"}),
@@ -136,5 +137,6 @@ class AttributesTest(base.HostTestCase):
                 enforcer = pipeline.host_policy.make_enforcer(self.conf)
                 for given, expected in ((attributes, True), ({"is_admin_project": False}, False)):
                     context = cg_context.RequestContext(user_id="u", **given)
-                    allowed = enforcer.allows("volume:get_all", {}, context)
-                    self.assertIs(expected, bool(allowed))
+                    creds = context.to_policy_values()
+                    allowed = enforcer.allows("volume:get_all", {}, creds)
+                    self.assertIs(expected, allowed)
