@@ -6,15 +6,21 @@ First the highest throughput of a mix of show, list and create is found by a clo
 clients. Then requests are sent at a part of that rate for some minutes, each at its time, whether
 earlier ones are answered or not; a latency counts from that time on, so that what waits behind a
 slow answer counts, too. Meanwhile another API process accepts creations and deletions of groups,
-which a manager carries out. Prints a table; writes OUTPUT.svg, the longest answer of each second.
+which a manager carries out. The database is a private server with its ordinary durability.
+
+Prints a table, and of the longest answers what they waited for: how long the application took for
+each by its own log, and for how long nothing at all ran on the machine, or a checkpoint did in the
+database. Writes OUTPUT.svg, the longest answer of each second.
 """
 
 import argparse
 import collections
 import dataclasses
+import datetime
 import os
 import pathlib
 import random
+import re
 import selectors
 import statistics
 import threading
@@ -23,8 +29,9 @@ from collections.abc import Iterator, Mapping
 
 import load
 
+from cg_extension.reference.wsgi import middleware
 from cg_extension.tests import http_client
-from cg_extension.tests.deployment import deployment, processes
+from cg_extension.tests.deployment import deployment, processes, servers
 
 PROJECT = "latency"
 BESIDE = "beside"
@@ -33,7 +40,12 @@ TYPE = "__DEFAULT__"
 MIX = {"show": 60, "list": 30, "create": 10}
 CLIENTS = 16
 GROUPS = 100
+LONGEST = 15
 COLOURS = {"show": "#1b6ca8", "list": "#e07a1f", "create": "#2c8c4b"}
+
+_REQUEST_ID = re.compile(rb"req-[0-9a-f-]{36}")
+_LOGGED = re.compile(r"(req-[0-9a-f-]{36}).* status: \d+ time: ([0-9.]+) s")
+_CHECKPOINT = re.compile(r"^(\S+ \S+) UTC .*checkpoint (starting|complete)", re.MULTILINE)
 
 
 def token(project: str) -> str:
@@ -64,12 +76,17 @@ class Requests:
 
 @dataclasses.dataclass
 class Answer:
-    """One answer: its kind, when it was due to be asked for, and for how long it was waited."""
+    """One answer: its kind, when it was due to be asked for, and for how long it was waited.
+
+    ``others`` are the requests that were under way when it came.
+    """
 
     kind: str
     due: float
     took: float
     status: int
+    request_id: str
+    others: int
 
 
 def open_loop(
@@ -102,10 +119,38 @@ def open_loop(
                 continue
             kind, asked = busy.pop(client)
             idle.append(client)
-            yield Answer(kind, asked - begun, time.perf_counter() - asked, status)
+            found = _REQUEST_ID.search(client.head)
+            request_id = found[0].decode() if found else ""
+            took = time.perf_counter() - asked
+            yield Answer(kind, asked - begun, took, status, request_id, len(busy))
         now = time.perf_counter()
     for client in idle:
         client.socket.close()
+
+
+class Stalls(threading.Thread):
+    """Notes for how long a thread that wants to run every few milliseconds did not."""
+
+    _PAUSE = 0.005
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._begun = time.perf_counter()
+        self._seen: list[tuple[float, float]] = []
+
+    def run(self) -> None:
+        last = time.perf_counter()
+        while True:
+            time.sleep(self._PAUSE)
+            now = time.perf_counter()
+            if now - last > 2 * self._PAUSE:
+                self._seen.append((last - self._begun, now - self._begun))
+            last = now
+
+    def longest(self, begin: float, end: float) -> float:
+        """Seconds of the longest within that time, in seconds since the start."""
+        overlaps = [min(end, until) - max(begin, since) for since, until in self._seen]
+        return max([0.0, *overlaps])
 
 
 class Beside(threading.Thread):
@@ -153,6 +198,37 @@ def table(answers: list[Answer]) -> str:
     return "\n".join(lines)
 
 
+def application_times(log: pathlib.Path) -> dict[str, float]:
+    """Seconds that the application took for each request, by id."""
+    with open(log, errors="replace") as lines:
+        return {found[1]: float(found[2]) for line in lines if (found := _LOGGED.search(line))}
+
+
+def longest(answers: list[Answer], application: dict[str, float], stalls: Stalls) -> str:
+    """The longest answers, and what they waited for."""
+    lines = [
+        "| at, s | | took, ms | in the application | machine stood still | others under way |",
+        "|---:|---|---:|---:|---:|---:|",
+    ]
+    for answer in sorted(answers, key=lambda each: -each.took)[:LONGEST]:
+        inside = 1e3 * application.get(answer.request_id, 0.0)
+        stall = 1e3 * stalls.longest(answer.due, answer.due + answer.took)
+        lines.append(
+            f"| {answer.due:.1f} | {answer.kind} | {1e3 * answer.took:.1f} | {inside:.1f} "
+            f"| {stall:.1f} | {answer.others} |"
+        )
+    return "\n".join(lines)
+
+
+def checkpoints(log: pathlib.Path, begun: float) -> str:
+    """When PostgreSQL's were at work, in seconds since ``begun``, a time of the epoch."""
+    times = [
+        f"{kind} {datetime.datetime.fromisoformat(f'{at}+00:00').timestamp() - begun:.0f} s"
+        for at, kind in _CHECKPOINT.findall(log.read_text(errors="replace"))
+    ]
+    return f"Checkpoints of the database: {', '.join(times) or 'its log tells of none'}."
+
+
 def plot(answers: list[Answer]) -> str:
     """SVG: the longest answer of each second, by kind."""
     width, height, left, bottom = 800, 240, 50, 210
@@ -195,13 +271,21 @@ def main() -> None:
     parser.add_argument("output", type=pathlib.Path)
     arguments = parser.parse_args()
     processes.end_cleanly_on_sigterm()
-    options: Mapping[str, object] = {"operation_poll_interval": 5, "operation_lease": 30}
-    with deployment.Deployment(
-        arguments.database,
-        managers=deployment.MANAGERS[:1],
-        api_servers=["cg-api", "cg-api"],
-        options=options,
-    ) as running:
+    options: Mapping[str, object] = {
+        "operation_poll_interval": 5,
+        "operation_lease": 30,
+        # Of reads, too, how long the application took.
+        "default_log_levels": f"{middleware.__name__}=DEBUG,oslo.messaging=INFO,amqp=WARN",
+    }
+    with (
+        servers.DATABASE_SERVERS[arguments.database]() as server,
+        deployment.Deployment(
+            server.new_database(),
+            managers=deployment.MANAGERS[:1],
+            api_servers=["cg-api", "cg-api"],
+            options=options,
+        ) as running,
+    ):
         address = load.target(running.endpoints[0])
         client = running.connect(PROJECT)
         made = [client.begin("consistencygroups", volume_types=TYPE) for _ in range(GROUPS)]
@@ -213,16 +297,21 @@ def main() -> None:
         mix = (payload for _kind, payload in iter(requests.next, None))
         closed_loop = load.run([address], mix, clients=CLIENTS, seconds=min(20, arguments.seconds))
         highest = closed_loop.rate
-        before, started = beside.accepted, time.monotonic()
+        before, started, at = beside.accepted, time.monotonic(), time.time()
+        stalls = Stalls()
+        stalls.start()
         rate = arguments.part * highest
         answers = list(open_loop(address, requests, arguments.seconds, rate))
         operations = (beside.accepted - before) / (time.monotonic() - started)
         beside.stop()
+        application = application_times(running.apis["api0"].log)
+        found = checkpoints(server.directory / "server.log", at)
     print(
         f"{arguments.database}: {highest:.0f} answers a second at most; asked for "
         f"{rate:.0f} a second for {arguments.seconds:.0f} s, with "
         f"{operations:.0f} operations a second beside; times in ms. Load average at the end "
-        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.\n\n{table(answers)}"
+        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.\n\n{table(answers)}\n\n"
+        f"The longest:\n\n{longest(answers, application, stalls)}\n\n{found}"
     )
     arguments.output.with_suffix(".svg").write_text(plot(answers))
 
