@@ -66,7 +66,7 @@ _TEXT = {
         "timestamp '2026-01-01 00:00:00' + interval n second",
     ),
 }
-_HASH = {
+HASH = {
     "sqlite": "printf('%08x-0000-4000-8000-%012x', (n * 2654435761) % 4294967296, n)",
     "postgresql": "md5(n::text)::uuid::text",
     "mysql": "concat(left(md5(n), 8), '-0000-4000-8000-', lpad(n, 12, '0'))",
@@ -81,7 +81,7 @@ def fill(
 ) -> None:
     """Insert so many rows of one project.
 
-    :param columns: SQL expressions for those that not all tables have.
+    :param columns: SQL expressions for columns besides those that most tables have.
     """
     name, zone, created_at = _TEXT[dialect]
     with database.writer() as conn:
@@ -91,16 +91,20 @@ def fill(
         ]
         for index in indexes:
             index.drop(conn)
-        names, values = (
-            "".join(f", {each}" for each in columns),
-            "".join(f", {each}" for each in columns.values()),
-        )
+        expressions = {
+            "id": HASH[dialect],
+            "project_id": f"'{PROJECT}'",
+            "user_id": "'user'",
+            "name": name,
+            "status": "CASE WHEN n % 20 = 0 THEN 'error' ELSE 'available' END",
+            "host": "'host@backend'",
+            "availability_zone": zone,
+            "created_at": created_at,
+            **columns,
+        }
+        known = {column: value for column, value in expressions.items() if column in table.c}
         conn.exec_driver_sql(
-            f"INSERT INTO {table.name} (id, project_id, user_id, name, status, host,"
-            f" availability_zone, created_at{names})"
-            f" SELECT {_HASH[dialect]}, '{PROJECT}', 'user', {name},"
-            " CASE WHEN n % 20 = 0 THEN 'error' ELSE 'available' END, 'host@backend',"
-            f" {zone}, {created_at}{values}"
+            f"INSERT INTO {table.name} ({', '.join(known)}) SELECT {', '.join(known.values())}"
             f" FROM {_NUMBERS[dialect].format(count=count)}".replace(
                 "%", "%%" if dialect != "sqlite" else "%"
             )
