@@ -5,6 +5,10 @@
 Sizes: tables of groups, volumes and snapshots are filled; how many bytes a row of each takes with
 its indexes, and how many pages a look into the deepest of these reads.
 
+Requests: what a show, and a group's creation until it is available, write to the log of the
+database's server, and how often that waits for the disk, with one API process and one manager; a
+second without requests is given apart.
+
 Hosts: so many backends have reported, and each has operations in the queue; a claim for one of
 them, a heartbeat, and reading all of them, as each creation does to choose one, are timed.
 """
@@ -26,7 +30,7 @@ from cg_extension.contract import operations
 from cg_extension.reference.db import engine, migration, queue, services, tables
 from cg_extension.reference.service import scheduler
 from cg_extension.tests import databases
-from cg_extension.tests.deployment import processes, servers
+from cg_extension.tests.deployment import deployment, processes, servers
 from cg_extension.tests.unit.reference.service import base
 
 REPEATS = 200
@@ -146,6 +150,76 @@ def sizes(dialect: str, counts: list[int]) -> Iterator[str]:
         yield f"| {table.name} | {shown} |"
 
 
+# Counters of the server: waits for its log to be on the disk, bytes written to it, commits.
+_COUNTERS = {
+    "postgresql": (
+        "SELECT wal_sync, wal_bytes, (SELECT sum(xact_commit) FROM pg_stat_database)"
+        " FROM pg_stat_wal"
+    ),
+    "mysql": (
+        "SELECT"
+        " max(CASE variable_name WHEN 'INNODB_OS_LOG_FSYNCS' THEN variable_value END),"
+        " max(CASE variable_name WHEN 'INNODB_OS_LOG_WRITTEN' THEN variable_value END),"
+        " max(CASE variable_name WHEN 'HANDLER_COMMIT' THEN variable_value END)"
+        " FROM information_schema.global_status"
+    ),
+}
+# PostgreSQL's backends report what they have done after a second.
+_SETTLED = 2.0
+_REQUESTS = 200
+
+
+def requests(dialect: str) -> Iterator[str]:
+    """The table of what one request writes."""
+    yield f"\n{dialect}: written for one request, in the mean of {_REQUESTS}\n"
+    yield "| | waits for the disk | KiB | commits |"
+    yield "| --- | ---: | ---: | ---: |"
+    options = {"report_interval": 10, "operation_poll_interval": 10, "operation_lease": 60}
+    with (
+        servers.DATABASE_SERVERS[dialect]() as server,
+        deployment.Deployment(
+            server.new_database(),
+            managers=deployment.MANAGERS[:1],
+            api_servers=["cg-api"],
+            options={**options, "service_down_time": 60},
+        ) as running,
+    ):
+        client = running.connect("bench")
+
+        def create() -> None:
+            made = [
+                client.begin("consistencygroups", volume_types="__DEFAULT__")
+                for _ in range(_REQUESTS)
+            ]
+            for group_id in made:
+                client.wait(f"/consistencygroups/{group_id}")
+
+        def show() -> None:
+            (group, *_rest) = client.get("/consistencygroups")["consistencygroups"]
+            for _ in range(_REQUESTS):
+                client.get(f"/consistencygroups/{group['id']}")
+
+        calls: dict[str, tuple[Callable[[], object], int]] = {
+            "a creation, until available": (create, _REQUESTS),
+            "a show": (show, _REQUESTS),
+            "a second without requests": (lambda: time.sleep(20), 20),
+        }
+        for what, (call, count) in calls.items():
+            before = _counters(dialect, server)
+            call()
+            after = _counters(dialect, server)
+            syncs, written, commits = (
+                (new - old) / count for old, new in zip(before, after, strict=True)
+            )
+            yield f"| {what} | {syncs:.2f} | {written / 1024:.1f} | {commits:.2f} |"
+
+
+def _counters(dialect: str, server: servers.DatabaseServer) -> list[float]:
+    time.sleep(_SETTLED)
+    [row] = server.execute(_COUNTERS[dialect])
+    return [float(value) for value in row]
+
+
 def median(call: Callable[[], object]) -> float:
     """Milliseconds."""
     times = []
@@ -239,18 +313,21 @@ def main() -> None:
     parser.add_argument("--database", choices=databases.DIALECTS, nargs="+")
     parser.add_argument("--counts", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--hosts", type=int, nargs="+", default=[1, 100, 1_000])
-    parser.add_argument("--only", choices=("sizes", "hosts"))
+    parser.add_argument("--only", choices=("sizes", "requests", "hosts"))
     arguments = parser.parse_args()
     processes.end_cleanly_on_sigterm()
     noise = machine.Noise(time.perf_counter)
     print(f"{machine.description()}.")
     for dialect in arguments.database or databases.DIALECTS:
-        if arguments.only != "sizes":
-            for line in hosts(dialect, arguments.hosts):
-                print(line, flush=True)
-        if arguments.only != "hosts":
-            for line in sizes(dialect, arguments.counts):
-                print(line, flush=True)
+        tables_ = {
+            "hosts": hosts(dialect, arguments.hosts),
+            "requests": requests(dialect) if dialect in _COUNTERS else iter(()),
+            "sizes": sizes(dialect, arguments.counts),
+        }
+        for name, lines in tables_.items():
+            if arguments.only in (None, name):
+                for line in lines:
+                    print(line, flush=True)
         noise.look()
     print(f"\n{noise}")
 

@@ -39,6 +39,8 @@ TYPE = "__DEFAULT__"
 # Of the answers to clients; what dashboards and automation ask for, mostly.
 MIX = {"show": 60, "list": 30, "create": 10}
 CLIENTS = 16
+# Of the operations beside.
+OPERATORS = 4
 GROUPS = 100
 LONGEST = 15
 COLOURS = {"show": "#1b6ca8", "list": "#e07a1f", "create": "#2c8c4b"}
@@ -156,9 +158,8 @@ class Stalls(threading.Thread):
 class Beside(threading.Thread):
     """Asks another API process for ``rate`` operations a second: creations, and deletions."""
 
-    def __init__(self, running: deployment.Deployment, endpoint: str, rate: float) -> None:
+    def __init__(self, endpoint: str, rate: float) -> None:
         super().__init__(daemon=True)
-        self._running = running
         self._endpoint = endpoint
         self._pause = 1 / rate
         self._stopping = threading.Event()
@@ -181,6 +182,10 @@ class Beside(threading.Thread):
     def stop(self) -> None:
         self._stopping.set()
         self.join()
+
+
+def _accepted(beside: list[Beside]) -> int:
+    return sum(operator.accepted for operator in beside)
 
 
 def table(answers: list[Answer]) -> str:
@@ -292,18 +297,21 @@ def main() -> None:
         for group_id in made:
             client.wait(f"/consistencygroups/{group_id}")
         requests = Requests(running.endpoints[0], made)
-        beside = Beside(running, running.endpoints[1], arguments.operations)
-        beside.start()
+        share = arguments.operations / OPERATORS
+        beside = [Beside(running.endpoints[1], share) for _ in range(OPERATORS)]
+        for operator in beside:
+            operator.start()
         mix = (payload for _kind, payload in iter(requests.next, None))
         closed_loop = load.run([address], mix, clients=CLIENTS, seconds=min(20, arguments.seconds))
         highest = closed_loop.rate
-        before, started, at = beside.accepted, time.monotonic(), time.time()
+        before, started, at = _accepted(beside), time.monotonic(), time.time()
         stalls = Stalls()
         stalls.start()
         rate = arguments.part * highest
         answers = list(open_loop(address, requests, arguments.seconds, rate))
-        operations = (beside.accepted - before) / (time.monotonic() - started)
-        beside.stop()
+        operations = (_accepted(beside) - before) / (time.monotonic() - started)
+        for operator in beside:
+            operator.stop()
         application = application_times(running.apis["api0"].log)
         found = checkpoints(server.directory / "server.log", at)
     print(

@@ -5,6 +5,7 @@ A backend that is down, disabled or frozen gets nothing new. What is known of ba
 their heartbeats; nothing here asks a driver.
 """
 
+import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -28,21 +29,29 @@ def list_services(
     binary: str | None = None,
 ) -> list[records.Service]:
     """Services, all or those of a host or binary, with their state by the database's clock."""
+    down_time = conf.service_down_time
     return [
         records.Service(
             host=row.host,
             binary=row.binary,
             availability_zone=row.availability_zone,
-            is_up=services.is_up(row, now=row.now, down_time=conf.service_down_time),
+            is_up=services.is_up(row, now=row.now, down_time=down_time),
             disabled=row.disabled,
             disabled_reason=row.disabled_reason,
             frozen=row.frozen,
-            stats=json.loads(row.stats) if row.stats else {},
+            stats=_stats(row.stats or "{}"),
             created_at=row.created_at,
             updated_at=row.heartbeat_at,
         )
         for row in services.find(conn, host=host, binary=binary)
     ]
+
+
+# They change with a backend's reports, and each creation reads those of all backends.
+@functools.lru_cache(maxsize=4096)
+def _stats(text: str) -> Mapping[str, Any]:
+    stats: Mapping[str, Any] = json.loads(text)
+    return stats
 
 
 def default_zone(conf: cfg.ConfigOpts) -> str:
