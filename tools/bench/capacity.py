@@ -6,7 +6,7 @@ Sizes: tables of groups, volumes and snapshots are filled; how many bytes a row 
 its indexes, and how many pages a look into the deepest of these reads.
 
 Requests: what a show, and a group's creation until it is available, write to the log of the
-database's server, and how often that waits for the disk, with one API process and one manager; a
+database's server, and how often that goes to the disk, with one API process and one manager; a
 second without requests is given apart.
 
 Hosts: so many backends have reported, and each has operations in the queue; a claim for one of
@@ -150,7 +150,7 @@ def sizes(dialect: str, counts: list[int]) -> Iterator[str]:
         yield f"| {table.name} | {shown} |"
 
 
-# Counters of the server: waits for its log to be on the disk, bytes written to it, commits.
+# Counters of the server: how often its log was put on the disk, bytes written to it, commits.
 _COUNTERS = {
     "postgresql": (
         "SELECT wal_sync, wal_bytes, (SELECT sum(xact_commit) FROM pg_stat_database)"
@@ -158,7 +158,7 @@ _COUNTERS = {
     ),
     "mysql": (
         "SELECT"
-        " max(CASE variable_name WHEN 'INNODB_OS_LOG_FSYNCS' THEN variable_value END),"
+        " max(CASE variable_name WHEN 'INNODB_LOG_WRITES' THEN variable_value END),"
         " max(CASE variable_name WHEN 'INNODB_OS_LOG_WRITTEN' THEN variable_value END),"
         " max(CASE variable_name WHEN 'HANDLER_COMMIT' THEN variable_value END)"
         " FROM information_schema.global_status"
@@ -172,7 +172,7 @@ _REQUESTS = 200
 def requests(dialect: str) -> Iterator[str]:
     """The table of what one request writes."""
     yield f"\n{dialect}: written for one request, in the mean of {_REQUESTS}\n"
-    yield "| | waits for the disk | KiB | commits |"
+    yield "| | times to the disk | KiB | commits |"
     yield "| --- | ---: | ---: | ---: |"
     options = {"report_interval": 10, "operation_poll_interval": 10, "operation_lease": 60}
     with (
