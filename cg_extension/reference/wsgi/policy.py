@@ -49,8 +49,8 @@ class Enforcer(policy.Enforcer):
         if rule not in self.registered_rules:
             raise policy.PolicyNotRegistered(rule)
         self.load_rules()
-        if "system_scope" in creds:  # Its name in rules of old.
-            creds["system"] = creds["system_scope"]
+        if scope := creds.get("system_scope"):
+            creds["system"] = scope  # Its name in rules of old.
         try:
             allowed = bool(self.rules[rule](target, creds, self, rule))
         except (OSError, RuntimeError) as error:
