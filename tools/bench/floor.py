@@ -13,14 +13,12 @@ by its C driver ``mysqlclient``, too.
 """
 
 import argparse
-import collections
-import cProfile
 import dataclasses
 import datetime
+import functools
 import io
 import json
 import pathlib
-import pstats
 import re
 import statistics
 import sys
@@ -30,6 +28,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import floors
+import layers
 import machine
 import sqlalchemy as sa
 
@@ -274,90 +273,20 @@ def report(driver: floors.Driver, rounds: int) -> Iterator[str]:
     sides.database.dispose()
 
 
-# What a function belongs to, by the first of these that is in the name of its file.
-_LAYERS = {
-    "reference/wsgi/policy": "policy",
-    "oslo_policy/": "policy",
-    "cg_extension/reference/wsgi": "filters",
-    "cg_extension/api": "router, controllers, views",
-    "cg_extension/reference/service": "service",
-    "cg_extension/reference/db": "queries",
-    "cg_extension/contract": "records, context",
-    "sqlalchemy/": "SQLAlchemy",
-    "oslo_db/": "SQLAlchemy",
-    "pymysql/": "driver",
-    "MySQLdb/": "driver",
-    "jsonschema/": "validation",
-    "webob/": "WebOb",
-    "routes/": "Routes",
-    "oslo_context/": "oslo's context, log and metrics",
-    "oslo_log/": "oslo's context, log and metrics",
-    "oslo_middleware/": "filters",
-    "prometheus_client/": "oslo's context, log and metrics",
-    "logging/": "oslo's context, log and metrics",
-    "json/": "JSON",
-}
-_BUILTIN = (
-    ("sqlite3", "driver"),
-    ("psycopg2", "driver"),
-    ("_mysql", "driver"),
-    ("socket", "driver"),
-    ("sqlalchemy", "SQLAlchemy"),
-)
-
-
-def _layer(function: tuple[str, int, str]) -> str | None:
-    """None: whoever calls it decides."""
-    path, _line, name = function
-    if path == "~":
-        return next((layer for word, layer in _BUILTIN if word in name), None)
-    return next((layer for part, layer in _LAYERS.items() if part in path), None)
-
-
-def _shares(application: Application, case: Case, calls: int) -> dict[str, float]:
-    """Which part of the time of a call each layer takes, by the profiler.
-
-    What the standard library and builtins take counts for the layer that calls them.
-    """
-    profile = cProfile.Profile(time.process_time)
-    profile.enable()
-    for _ in range(calls):
-        call(application, case)
-    profile.disable()
-    stats: dict[Any, Any] = pstats.Stats(profile).stats  # type: ignore[attr-defined]
-    taken: collections.Counter[str] = collections.Counter()
-
-    def give(function: Any, seconds: float, seen: tuple[Any, ...]) -> None:
-        layer = _layer(function)
-        callers = {
-            caller: part[3] for caller, part in stats[function][4].items() if caller not in seen
-        }
-        whole = sum(callers.values())
-        if layer is not None or not whole or len(seen) > 12:
-            taken[layer or "other"] += seconds
-            return
-        for caller, part in callers.items():
-            give(caller, seconds * part / whole, (*seen, caller))
-
-    for function, (_primitive, _count, own, *_rest) in stats.items():
-        if own:
-            give(function, own, (function,))
-    return {layer: seconds / taken.total() for layer, seconds in taken.most_common()}
-
-
-def layers(driver: floors.Driver) -> Iterator[str]:
+def shares(driver: floors.Driver) -> Iterator[str]:
     """The lines of a table of what takes the time of ours."""
     sides = Sides(driver)
     found = {}
     for case in CASES:
         sides.measure(case, 2)
-        found[case.name] = _shares(sides.applications["ours"], case, 10 * case.calls)
+        ours = functools.partial(call, sides.applications["ours"], case)
+        found[case.name] = layers.shares(ours, 10 * case.calls)
     yield f"\n### {driver.title}\n"
     yield "| | " + " | ".join(found) + " |"
     yield "| --- |" + " ---: |" * len(found)
-    every = {layer: None for shares in found.values() for layer in shares}
+    every = {layer: None for each in found.values() for layer in each}
     for layer in every:
-        shown = " | ".join(f"{shares.get(layer, 0):.0%}" for shares in found.values())
+        shown = " | ".join(f"{each.get(layer, 0):.0%}" for each in found.values())
         yield f"| {layer} | {shown} |"
     sides.database.dispose()
 
@@ -384,7 +313,7 @@ def main() -> None:
     processes.end_cleanly_on_sigterm()
     if arguments.layers:
         for name in arguments.drivers:
-            print("\n".join(layers(floors.DRIVERS[name])), flush=True)
+            print("\n".join(shares(floors.DRIVERS[name])), flush=True)
         return
     written = []
     for line in lines(arguments.drivers, arguments.rounds):
