@@ -129,7 +129,7 @@ class PostgreSQL(DatabaseServer):
             shutil.chown(self.directory, "postgres")
         self._make_data(programs, data)
         settings = [f"port={self.port}", "listen_addresses=127.0.0.1", "max_connections=300"]
-        settings.append(f"unix_socket_directories={self.directory}")
+        settings += [f"unix_socket_directories={self.directory}", "log_timezone=UTC"]
         arguments = [argument for setting in settings for argument in ("-c", setting)]
         return [*self._as_user, f"{programs}/postgres", "-D", data, *arguments]
 
