@@ -128,7 +128,8 @@ class Groups:
         sa.event.listen(self._database.engines[1], "before_cursor_execute", self._note)
 
     def _note(self, _conn: Any, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
-        self._statements.append((statement, values))
+        if statement.startswith("SELECT"):  # Not what ends the transaction.
+            self._statements.append((statement, values))
 
     def marker(self, key: str, fraction: float) -> str | None:
         """The id of the row that far into the order; None for the beginning."""
