@@ -186,8 +186,14 @@ class FilteredPlanTest(testscenarios.WithScenarios, base.BaseTestCase):
         database = self.useFixture(databases.Database(self.dialect)).database
         rare = {"status": "rare", "availability_zone": "rare"}
         with database.writer() as conn:
-            found = [_row(number, **(rare if number < 5 else {})) for number in range(1000)]
+            found = [
+                _row(begin + number, **(rare if number < few else {}), project_id=project)
+                for project, begin, few in (("p", 0, 5), ("another", 1000, 200))
+                for number in range(1000)
+            ]
             rows.insert(conn, _TABLE, found)
+            if self.dialect == "postgresql":  # Else it knows of no difference.
+                conn.exec_driver_sql(f"ANALYZE {_TABLE.name}")
         own = {"project_id": "p"}
         lists: list[tuple[dict[str, object], str, str]] = [
             (own, "status", "ix_consistencygroups_project_status_created_at"),
