@@ -25,6 +25,7 @@ Document = dict[str, Any]
 class CGSnapshotsController(controller.Controller):
     """Calls on group snapshots; ``routes`` says which path leads to which."""
 
+    @wsgi.response(200, LISTING.schema(views.SUMMARY))
     @wsgi.query(LISTING.parameters)
     def index(self, req: webob.Request, query: Query) -> Document:
         """List ids and names."""
@@ -33,18 +34,22 @@ class CGSnapshotsController(controller.Controller):
             req, query, LISTING, self.service.list_cgsnapshot_names, views.summary
         )
 
+    @wsgi.response(200, LISTING.schema(views.DETAIL))
     @wsgi.query(LISTING.parameters)
     def detail(self, req: webob.Request, query: Query) -> Document:
         """List with all fields."""
         self.authorize(wsgi.context_of(req), policies.GET_ALL)
         return self.list_page(req, query, LISTING, self.service.list_cgsnapshots, views.detail)
 
+    @wsgi.response(200, views.DOCUMENT)
+    @wsgi.expected_errors(404)
     def show(self, req: webob.Request, id: str) -> Document:
         """Show one group snapshot."""
         cgsnapshot = self._get(req, id, policies.GET)
         return self._document(req, cgsnapshot)
 
-    @wsgi.response(202)
+    @wsgi.response(202, views.DOCUMENT)
+    @wsgi.expected_errors(404)
     @wsgi.body(schemas.CREATE)
     def create(self, req: webob.Request, body: Document) -> Document:
         """Take a snapshot of all of a group's volumes at one instant."""
@@ -63,12 +68,14 @@ class CGSnapshotsController(controller.Controller):
         return self._document(req, cgsnapshot)
 
     @wsgi.response(202)
+    @wsgi.expected_errors(404)
     def delete(self, req: webob.Request, id: str) -> None:
         """Delete a group snapshot with its snapshots."""
         cgsnapshot = self._get(req, id, policies.DELETE)
         self.service.delete_cgsnapshot(wsgi.context_of(req), cgsnapshot.id)
 
     @wsgi.response(202)
+    @wsgi.expected_errors(404)
     @wsgi.body(schemas.ACTION)
     def action(self, req: webob.Request, id: str, body: Document) -> None:
         """Set the status by hand: the only action."""

@@ -26,24 +26,28 @@ Document = dict[str, Any]
 class ConsistencyGroupsController(controller.Controller):
     """Calls on consistency groups; ``routes`` says which path leads to which."""
 
+    @wsgi.response(200, LISTING.schema(views.SUMMARY))
     @wsgi.query(LISTING.parameters)
     def index(self, req: webob.Request, query: Query) -> Document:
         """List ids and names."""
         self.authorize(wsgi.context_of(req), policies.GET_ALL)
         return self.list_page(req, query, LISTING, self.service.list_group_names, views.summary)
 
+    @wsgi.response(200, LISTING.schema(views.DETAIL))
     @wsgi.query(LISTING.parameters)
     def detail(self, req: webob.Request, query: Query) -> Document:
         """List with all fields."""
         self.authorize(wsgi.context_of(req), policies.GET_ALL)
         return self.list_page(req, query, LISTING, self.service.list_groups, views.detail)
 
+    @wsgi.response(200, views.DOCUMENT)
+    @wsgi.expected_errors(404)
     def show(self, req: webob.Request, id: str) -> Document:
         """Show one group."""
         group = self._get(req, id, policies.GET)
         return self._document(req, group)
 
-    @wsgi.response(202)
+    @wsgi.response(202, views.DOCUMENT)
     @wsgi.body(schemas.CREATE)
     def create(self, req: webob.Request, body: Document) -> Document:
         """Create an empty group."""
@@ -62,7 +66,8 @@ class ConsistencyGroupsController(controller.Controller):
         )
         return self._document(req, group)
 
-    @wsgi.response(202)
+    @wsgi.response(202, views.DOCUMENT)
+    @wsgi.expected_errors(404)
     @wsgi.body(schemas.CREATE_FROM_SRC)
     def create_from_src(self, req: webob.Request, body: Document) -> Document:
         """Create a group with the volumes of a group snapshot or of another group."""
@@ -81,6 +86,7 @@ class ConsistencyGroupsController(controller.Controller):
         return self._document(req, group)
 
     @wsgi.response(202)
+    @wsgi.expected_errors(404)
     @wsgi.body(schemas.UPDATE)
     def update(self, req: webob.Request, id: str, body: Document) -> None:
         """Change name, description or members."""
@@ -107,6 +113,7 @@ class ConsistencyGroupsController(controller.Controller):
         )
 
     @wsgi.response(202)
+    @wsgi.expected_errors(404)
     @wsgi.body(schemas.DELETE, optional=True)
     def delete(self, req: webob.Request, id: str, body: Document) -> None:
         """Delete a group, with ``force`` its volumes, too."""
@@ -116,6 +123,7 @@ class ConsistencyGroupsController(controller.Controller):
         self.service.delete_group(wsgi.context_of(req), group.id, force=force)
 
     @wsgi.response(202)
+    @wsgi.expected_errors(404)
     @wsgi.body(schemas.ACTION)
     def action(self, req: webob.Request, id: str, body: Document) -> None:
         """Set the status by hand: the only action."""

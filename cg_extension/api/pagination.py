@@ -11,7 +11,7 @@ from typing import Any
 import webob
 from oslo_config import cfg
 
-from cg_extension.api import validation, wsgi
+from cg_extension.api import validation, views, wsgi
 from cg_extension.contract import records
 
 # The largest number that every database takes as an offset.
@@ -58,6 +58,13 @@ class Listing:
             # Names are stored without blanks at their ends.
             "name": {**_ONE, "items": {"strip": True}},
         }
+
+    def schema(self, item: views.Schema) -> views.Schema:
+        """Schema of the document with a page of items."""
+        links = views.listed(views.closed({"rel": {"enum": ["next"]}, "href": views.TEXT}))
+        return views.closed(
+            {self.collection: views.listed(item)}, dict.fromkeys(sorted(self.link_keys), links)
+        )
 
     def parse(
         self, req: webob.Request, query: Mapping[str, list[str]], conf: cfg.ConfigOpts

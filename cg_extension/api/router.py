@@ -49,15 +49,18 @@ class Router:
 
     :param otherwise: the application for all other paths.
     :param versions: the versions that clients may ask for.
+    :param response_validation: the value of the option.
     """
 
     def __init__(
         self,
         otherwise: WSGIApplication = not_found,
         versions: microversions.Range = microversions.FIRST,
+        response_validation: str = "ignore",
     ) -> None:
         self._otherwise = otherwise
         self._versions = versions
+        self._response_validation = response_validation
         self.collections: set[str] = set()
         self._mapper = routes.Mapper(controller_scan=None, register=False, explicit=True)
         self._mapper.minimization = False
@@ -67,7 +70,8 @@ class Router:
         """Mount a controller's functions at the paths of a table."""
         for path, functions in table.items():
             self.collections.add(path.split("/")[1])
-            self._mapper.connect(None, path, controller=wsgi.Resource(controller, functions))
+            resource = wsgi.Resource(controller, functions, self._response_validation)
+            self._mapper.connect(None, path, controller=resource)
         self._mapper.create_regs([])
 
     def add_extension(self, extension: extensions.ResourceExtension) -> None:

@@ -11,7 +11,7 @@ import json
 import math
 import re
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 import jsonschema
@@ -38,21 +38,26 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _BLANKS = "".join(
     char for char in map(chr, range(0x3001)) if char.isspace() and not _CONTROL.match(char)
 )
-_CONTROL_BUT_LAYOUT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_WHOLE_NUMBER = re.compile("[0-9]+")
+# Form of the values of each format that schemas name, as a pattern that JSON schemas can have, too.
+FORMATS = {
+    "line": r"^[^\x00-\x1f\x7f-\x9f]*$",
+    "text": r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$",
+    "uuid": r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+    "whole-number": r"^[0-9]+$",
+    "timestamp": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}$",
+}
+FORMAT_CHECKER = jsonschema.FormatChecker(formats=())
+_UUID = re.compile(FORMATS["uuid"])
 
-FORMATS = jsonschema.FormatChecker(formats=())
+
+def _add_format(name: str, pattern: str) -> None:
+    # Not ``match``: ``$`` also stands before a line break at the end.
+    matches = re.compile(pattern).fullmatch
+    FORMAT_CHECKER.checks(name)(lambda value: not isinstance(value, str) or bool(matches(value)))
 
 
-def _format(name: str, check: Callable[[str], object]) -> None:
-    FORMATS.checks(name)(lambda value: not isinstance(value, str) or bool(check(value)))
-
-
-_format("line", lambda text: not _CONTROL.search(text))
-_format("text", lambda text: not _CONTROL_BUT_LAYOUT.search(text))
-_format("uuid", _UUID.fullmatch)
-_format("whole-number", _WHOLE_NUMBER.fullmatch)
+for _name, _pattern in FORMATS.items():
+    _add_format(_name, _pattern)
 
 # What a value of each format is, for messages.
 _FORMAT_NAMES = {
@@ -100,9 +105,9 @@ class Body:
     """
 
     def __init__(self, schema: Mapping[str, Any], *, optional: bool = False) -> None:
-        self._schema = schema
-        self._validator = _compile(schema)
-        self._optional = optional
+        self.schema = schema
+        self._validator = compile_schema(schema)
+        self.optional = optional
 
     def load(self, req: webob.Request) -> dict[str, Any]:
         """The body of ``req``.
@@ -115,14 +120,14 @@ class Body:
             # This is how servers report that the client broke off or sent malformed chunks.
             invalid("the request body broke off or is badly chunked; it must come whole.")
         if not raw:
-            if self._optional:
+            if self.optional:
                 return {}
             invalid("a request body is needed, a JSON object.")
         _check_content_type(req.environ.get("CONTENT_TYPE", ""))
         document = parse(raw)
         if not isinstance(document, dict):
             invalid("the body must be a JSON object.")
-        stripped: dict[str, Any] = _stripped(document, self._schema)
+        stripped: dict[str, Any] = _stripped(document, self.schema)
         _check(self._validator, stripped, "the body", "keys")
         return stripped
 
@@ -134,12 +139,13 @@ class Query:
     """
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self.parameters = parameters
         self._schema = {
             "type": "object",
             "properties": parameters,
             "additionalProperties": False,
         }
-        self._validator = _compile(self._schema)
+        self._validator = compile_schema(self._schema)
 
     def load(self, req: webob.Request) -> dict[str, list[str]]:
         """The parameters of ``req``: name → values in their order.
@@ -265,9 +271,13 @@ def _check_tree(document: Any) -> None:
     invalid(f"the body is nested deeper than {MAX_DEPTH} levels.")
 
 
-def _compile(schema: Mapping[str, Any]) -> jsonschema.Draft202012Validator:
+def compile_schema(schema: Mapping[str, Any]) -> jsonschema.Draft202012Validator:
+    """A validator that knows our formats.
+
+    :raises jsonschema.SchemaError: it is no schema.
+    """
     jsonschema.Draft202012Validator.check_schema(schema)
-    return jsonschema.Draft202012Validator(schema, format_checker=FORMATS)
+    return jsonschema.Draft202012Validator(schema, format_checker=FORMAT_CHECKER)
 
 
 def _check(

@@ -2,8 +2,9 @@
 """From a WSGI call to a controller's function and back.
 
 A controller's function gets the request, what the path holds (``id``), and ``body`` or ``query``
-if it declares a schema for them; it returns a JSON document or None. ``@response`` sets the status
-of its answer, 200 by default. ``routes`` says which path leads to which function.
+if it declares a schema for them; it returns a JSON document, None, or an ``answer.Answer``.
+``@response`` says what it answers with, ``@expected_errors`` with which faults. ``routes`` says
+which path leads to which function.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 import webob
 import webob.exc
 
-from cg_extension.api import answer, faults, validation
+from cg_extension.api import answer, faults, responses, validation
 from cg_extension.contract import context as cg_context
 from cg_extension.contract import exceptions
 
@@ -25,10 +26,30 @@ _NO_QUERY = validation.Query({})
 # Methods of calls that change nothing.
 _READING = ("GET", "HEAD")
 
+ERRORS_OF_ANY_CALL = frozenset({400, 401, 403, 406, 500, 503})
+"""Codes of faults that any call may end in: whoever asks for whatever project and version."""
 
-def response(status: int) -> Callable[[F], F]:
-    """Mark a controller's function with the status of its answer."""
-    return _mark("wsgi_status", status)
+ERRORS_OF_BODIES = frozenset({413})
+"""Those of any call that takes a body, besides: it is too large, or asks for too much."""
+
+
+def response(status: int, schema: Schema | None = None) -> Callable[[F], F]:
+    """Mark a function with a status of its answers, and the schema of their bodies (None: none).
+
+    A function may have several marks. The topmost has the status of whatever is no
+    ``answer.Answer``; without any it is 200.
+    """
+
+    def mark(function: F) -> F:
+        others = getattr(function, "wsgi_responses", {})
+        return _mark("wsgi_responses", {status: responses.Body(schema), **others})(function)
+
+    return mark
+
+
+def expected_errors(*codes: int) -> Callable[[F], F]:
+    """Mark a function with codes of faults that it may end in, besides those of any call."""
+    return _mark("wsgi_expected_errors", frozenset(codes))
 
 
 def body(schema: Schema, *, optional: bool = False) -> Callable[[F], F]:
@@ -67,22 +88,36 @@ def context_of(req: webob.Request) -> cg_context.RequestContext:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Call:
-    """One function of a controller, and what its marks say."""
+class Call:
+    """One function of a controller, and what its marks say.
+
+    :param responses: status → body of each answer but faults; empty: nobody has said.
+    :param errors: codes of the faults that it may end in.
+    """
 
     function: Callable[..., Any]
-    status: int
+    responses: Mapping[int, responses.Body]
+    errors: frozenset[int]
     body: validation.Body | None
     query: validation.Query | None
 
     @classmethod
-    def of(cls, function: Callable[..., Any]) -> "_Call":
+    def of(cls, function: Callable[..., Any]) -> "Call":
+        """The call that a function carries out."""
+        body = getattr(function, "wsgi_body", None)
+        declared: frozenset[int] = getattr(function, "wsgi_expected_errors", frozenset())
         return cls(
             function,
-            getattr(function, "wsgi_status", 200),
-            getattr(function, "wsgi_body", None),
+            getattr(function, "wsgi_responses", {}),
+            ERRORS_OF_ANY_CALL | declared | (ERRORS_OF_BODIES if body else frozenset()),
+            body,
             getattr(function, "wsgi_query", None),
         )
+
+    @property
+    def status(self) -> int:
+        """The status of an answer for which the function names none."""
+        return next(iter(self.responses), 200)
 
     def __call__(self, req: webob.Request, arguments: dict[str, Any]) -> Any:
         if self.query is not None:
@@ -100,12 +135,17 @@ class Resource:
 
     :param controller: the object with the functions.
     :param functions: HTTP method → name of the controller's function. HEAD goes where GET goes.
+    :param response_validation: the option's value, what comes of an answer that is not as its call
+        declares it.
     """
 
-    def __init__(self, controller: Any, functions: Mapping[str, str]) -> None:
+    def __init__(
+        self, controller: Any, functions: Mapping[str, str], response_validation: str = "ignore"
+    ) -> None:
         self._calls = {
-            method: _Call.of(getattr(controller, name)) for method, name in functions.items()
+            method: Call.of(getattr(controller, name)) for method, name in functions.items()
         }
+        self._check = responses.CHECKS[response_validation]
         if "GET" in self._calls:
             self._calls["HEAD"] = self._calls["GET"]
         self._allow = ", ".join(sorted(self._calls))
@@ -135,7 +175,11 @@ class Resource:
             )
         context.may_read_late = req.method in _READING
         result = call(req, arguments)
-        if not isinstance(result, webob.Response):
+        if isinstance(result, webob.Response):
+            application: Callable[..., Iterable[bytes]] = result
+            return application
+        if not isinstance(result, answer.Answer):
             result = answer.Answer(call.status, result)
-        application: Callable[..., Iterable[bytes]] = result
-        return application
+        if self._check is not None and call.responses:
+            self._check(req, result, call.responses)
+        return result

@@ -12,6 +12,7 @@ from cg_extension import policies
 from cg_extension.api import cgsnapshots, consistencygroups, extensions, microversions, router
 from cg_extension.cinder import context as cinder_context
 from cg_extension.cinder import errors, nulls
+from cg_extension.conf import responses
 from cg_extension.contract import context as cg_context
 from cg_extension.contract import interface
 
@@ -31,7 +32,7 @@ class ExtensionManager:
     """What Cinder offers to our extensions: its configuration, its groups and its policies."""
 
     def __init__(self, service: interface.GroupService) -> None:
-        # The one configuration of Cinder's processes; it has the options that our API reads.
+        # The one configuration of Cinder's processes; it has most options that our API reads.
         self.conf = cfg.CONF
         self.service = service
         _register_policies()
@@ -71,8 +72,9 @@ class ConsistencyGroups:
     def __init__(
         self, application: router.WSGIApplication, service: interface.GroupService
     ) -> None:
-        self._router = router.Router(application, _VERSIONS)
         manager = ExtensionManager(service)
+        manager.conf.register_opts(responses.OPTS, responses.GROUP)
+        self._router = router.Router(application, _VERSIONS, manager.conf.api.response_validation)
         for descriptor in DESCRIPTORS:
             for resource in descriptor(manager).get_resources():
                 self._router.add_extension(resource)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from oslo_config import cfg
 
-from cg_extension.conf import api, backend, errors, host, manager, metrics, quota
+from cg_extension.conf import api, backend, errors, host, manager, metrics, quota, responses
 
-_MODULES = (api, host, quota, manager, metrics)
+_MODULES = (api, responses, host, quota, manager, metrics)
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:

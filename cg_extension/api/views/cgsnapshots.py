@@ -5,7 +5,21 @@ from typing import Any
 
 from cg_extension.api import views
 from cg_extension.contract import context as cg_context
-from cg_extension.contract import records
+from cg_extension.contract import records, statuses
+
+SUMMARY = views.closed({"id": views.UUID, "name": views.OPTIONAL_TEXT})
+DETAIL = views.closed(
+    {
+        "id": views.UUID,
+        "consistencygroup_id": views.UUID,
+        "status": views.one_of(statuses.CGSNAPSHOT.statuses),
+        "created_at": views.TIMESTAMP,
+        "name": views.OPTIONAL_TEXT,
+        "description": views.OPTIONAL_TEXT,
+    },
+    {"status_reason": views.TEXT},
+)
+DOCUMENT = views.closed({"cgsnapshot": DETAIL})
 
 
 def summary(cgsnapshot: records.Name, context: cg_context.RequestContext) -> dict[str, Any]:

@@ -5,7 +5,22 @@ from typing import Any
 
 from cg_extension.api import views
 from cg_extension.contract import context as cg_context
-from cg_extension.contract import records
+from cg_extension.contract import records, statuses
+
+SUMMARY = views.closed({"id": views.UUID, "name": views.OPTIONAL_TEXT})
+DETAIL = views.closed(
+    {
+        "id": views.UUID,
+        "status": views.one_of(statuses.GROUP.statuses),
+        "availability_zone": views.TEXT,
+        "created_at": views.TIMESTAMP,
+        "name": views.OPTIONAL_TEXT,
+        "description": views.OPTIONAL_TEXT,
+        "volume_types": views.listed(views.UUID),
+    },
+    {"status_reason": views.TEXT},
+)
+DOCUMENT = views.closed({"consistencygroup": DETAIL})
 
 
 def summary(group: records.Name, context: cg_context.RequestContext) -> dict[str, Any]:

@@ -16,7 +16,9 @@ def build(
     :raises extensions.RequiredExtensionMissing: the service must not start without it.
     """
     manager = extensions.ExtensionManager(conf, service, enforcer, routes.COLLECTIONS)
-    application = router.Router(versions=versions.MICROVERSIONS)
+    application = router.Router(
+        versions=versions.MICROVERSIONS, response_validation=conf.api.response_validation
+    )
     for make_controller, table in routes.ROUTES.items():
         application.add(make_controller(manager), table)
     for resource in manager.resources.values():

@@ -7,6 +7,7 @@ HEAD goes where GET goes; any other method is answered with 405.
 from collections.abc import Callable
 from typing import Any
 
+from cg_extension.api import calls
 from cg_extension.api.extensions import Table
 from cg_extension.reference.wsgi.controllers import (
     availability_zones,
@@ -76,3 +77,6 @@ ROUTES: dict[Callable[[ExtensionManager], Any], Table] = {
 
 # The collections that no extension may take.
 COLLECTIONS = frozenset(path.split("/")[1] for table in ROUTES.values() for path in table)
+
+CALLS = (*calls.EXTENSION, *calls.listed(ROUTES))
+"""Every call, those of our extensions included, with what it takes and answers with."""

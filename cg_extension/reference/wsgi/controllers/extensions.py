@@ -4,11 +4,23 @@
 import webob
 
 from cg_extension.api import extensions as api_extensions
-from cg_extension.api import validation, wsgi
+from cg_extension.api import validation, views, wsgi
 from cg_extension.contract import exceptions
 from cg_extension.policies import extensions as policies
 from cg_extension.reference.wsgi import extensions
 from cg_extension.reference.wsgi.controllers import base
+
+_EXTENSION = views.closed(
+    {
+        "name": views.TEXT,
+        "alias": views.TEXT,
+        "description": views.TEXT,
+        "updated": views.TEXT,
+        "links": {"type": "array", "maxItems": 0},
+    }
+)
+_LIST = views.closed({"extensions": views.listed(_EXTENSION)})
+_DOCUMENT = views.closed({"extension": _EXTENSION})
 
 
 class ExtensionsController(base.Controller):
@@ -18,11 +30,14 @@ class ExtensionsController(base.Controller):
         super().__init__(ext_mgr)
         self._loaded = ext_mgr.extensions
 
+    @wsgi.response(200, _LIST)
     def index(self, req: webob.Request) -> base.Document:
         """List extensions."""
         self.authorize(wsgi.context_of(req), policies.LIST)
         return {"extensions": [_view(extension) for extension in self._loaded.values()]}
 
+    @wsgi.response(200, _DOCUMENT)
+    @wsgi.expected_errors(404)
     def show(self, req: webob.Request, alias: str) -> base.Document:
         """Show one extension."""
         self.authorize(wsgi.context_of(req), policies.LIST)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """``limits``: the caller's quotas and usage in the form that dashboards read."""
 
+import itertools
+
 import webob
 
-from cg_extension.api import wsgi
+from cg_extension.api import views, wsgi
 from cg_extension.policies import limits as policies
 from cg_extension.reference.wsgi.controllers import base
 
@@ -23,11 +25,25 @@ _NO_BACKUPS = dict.fromkeys(
     ),
     0,
 )
+_COUNT = {"type": "integer"}
+_DOCUMENT = views.closed(
+    {
+        "limits": views.closed(
+            {
+                "rate": {"type": "array", "maxItems": 0},
+                "absolute": views.closed(
+                    dict.fromkeys((*_NO_BACKUPS, *itertools.chain(*_NAMES.values())), _COUNT)
+                ),
+            }
+        )
+    }
+)
 
 
 class LimitsController(base.Controller):
     """The one call on limits."""
 
+    @wsgi.response(200, _DOCUMENT)
     @wsgi.query({"project_id": {"type": "array", "maxItems": 1}})
     def index(self, req: webob.Request, query: base.Query) -> base.Document:
         """Limits and usage of the caller's project, or of any project for administrators."""

@@ -3,17 +3,34 @@
 
 import webob
 
-from cg_extension.api import validation, wsgi
+from cg_extension.api import validation, views, wsgi
 from cg_extension.policies import quotas as policies
+from cg_extension.reference.service import quotas
 from cg_extension.reference.wsgi.controllers import base
 from cg_extension.reference.wsgi.schemas import quotas as schemas
 
 _ONE = {"type": "array", "maxItems": 1}
 
+_LIMIT = {"type": "integer", "minimum": quotas.UNLIMITED}
+# A limit, or with ``usage`` a limit and what is used of it.
+_LIMIT_OR_USAGE = {
+    **views.closed({"limit": _LIMIT, "in_use": {"type": "integer"}, "reserved": {"enum": [0]}}),
+    "type": ["integer", "object"],
+}
+_ID = {"id": views.TEXT}
+_SHOWN = views.closed(
+    {"quota_set": views.closed({**_ID, **dict.fromkeys(quotas.RESOURCES, _LIMIT_OR_USAGE)})}
+)
+_LIMITS = views.closed({"quota_set": views.closed(dict.fromkeys(quotas.RESOURCES, _LIMIT))})
+_LIMITS_OF_ONE = views.closed(
+    {"quota_set": views.closed({**_ID, **dict.fromkeys(quotas.RESOURCES, _LIMIT)})}
+)
+
 
 class QuotaSetsController(base.Controller):
     """Calls on quota sets, whose id is the project's."""
 
+    @wsgi.response(200, _SHOWN)
     @wsgi.query({"usage": _ONE})
     def show(self, req: webob.Request, id: str, query: base.Query) -> base.Document:
         """A project's limits, with ``usage`` also what is used of them."""
@@ -30,11 +47,13 @@ class QuotaSetsController(base.Controller):
             id,
         )
 
+    @wsgi.response(200, _LIMITS_OF_ONE)
     def defaults(self, req: webob.Request, id: str) -> base.Document:
         """The limits of a project that has none of its own."""
         context = self._authorized(req, id, policies.SHOW)
         return _document(self.service.default_quotas(context), id)
 
+    @wsgi.response(200, _LIMITS)
     @wsgi.query({"skip_validation": _ONE})
     @wsgi.body(schemas.UPDATE)
     def update(
@@ -47,6 +66,7 @@ class QuotaSetsController(base.Controller):
             validation.invalid("at least one limit must be given.")
         return _document(self.service.update_quotas(context, id, limits))
 
+    @wsgi.response(200)
     def delete(self, req: webob.Request, id: str) -> None:
         """Give a project the default limits again."""
         context = self._authorized(req, id, policies.DELETE)

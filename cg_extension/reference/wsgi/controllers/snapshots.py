@@ -25,23 +25,28 @@ ACTIONS = {"os-reset_status": "reset_status", "os-force_delete": "force_delete"}
 class SnapshotsController(base.Controller):
     """Calls on snapshots."""
 
+    @wsgi.response(200, LISTING.schema(views.SUMMARY))
     @wsgi.query(LISTING.parameters)
     def index(self, req: webob.Request, query: base.Query) -> base.Document:
         """List without the extended attributes."""
         self.authorize(wsgi.context_of(req), policies.GET_ALL)
         return self.list_page(req, query, LISTING, self.service.list_snapshots, views.summary)
 
+    @wsgi.response(200, LISTING.schema(views.DETAIL))
     @wsgi.query(LISTING.parameters)
     def detail(self, req: webob.Request, query: base.Query) -> base.Document:
         """List with all that is known."""
         self.authorize(wsgi.context_of(req), policies.GET_ALL)
         return self.list_page(req, query, LISTING, self.service.list_snapshots, views.detail)
 
+    @wsgi.response(200, views.DOCUMENT)
+    @wsgi.expected_errors(404)
     def show(self, req: webob.Request, id: str) -> base.Document:
         """Show one snapshot."""
         return self._document(req, self._find(req, id, policies.GET))
 
-    @wsgi.response(202)
+    @wsgi.response(202, views.DOCUMENT)
+    @wsgi.expected_errors(404)
     @wsgi.body(schemas.CREATE)
     def create(self, req: webob.Request, body: base.Document) -> base.Document:
         """Take a snapshot of a volume."""
@@ -65,6 +70,8 @@ class SnapshotsController(base.Controller):
         )
         return self._document(req, snapshot)
 
+    @wsgi.response(200, views.DOCUMENT)
+    @wsgi.expected_errors(404)
     @wsgi.body(schemas.UPDATE)
     def update(self, req: webob.Request, id: str, body: base.Document) -> base.Document:
         """Change name or description."""
@@ -81,12 +88,14 @@ class SnapshotsController(base.Controller):
         return self._document(req, changed)
 
     @wsgi.response(202)
+    @wsgi.expected_errors(404)
     def delete(self, req: webob.Request, id: str) -> None:
         """Delete a snapshot."""
         snapshot = self._find(req, id, policies.DELETE)
         self.service.delete_snapshot(wsgi.context_of(req), snapshot.id)
 
     @wsgi.response(202)
+    @wsgi.expected_errors(404)
     @wsgi.body(schemas.ACTION)
     def action(self, req: webob.Request, id: str, body: base.Document) -> None:
         """What administrators mend: a status by hand, or a forced deletion."""

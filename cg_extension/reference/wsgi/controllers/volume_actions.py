@@ -3,11 +3,12 @@
 
 import webob
 
-from cg_extension.api import validation, wsgi
+from cg_extension.api import answer, validation, wsgi
 from cg_extension.contract import exceptions
 from cg_extension.policies import volumes as policies
 from cg_extension.reference.wsgi.controllers import base
 from cg_extension.reference.wsgi.schemas import volumes as schemas
+from cg_extension.reference.wsgi.views import volumes as views
 
 # Action → its function here.
 ACTIONS = {
@@ -32,14 +33,19 @@ class VolumeActionsController(base.Controller):
     """Actions on a volume. Each function takes the context, the volume's id and arguments."""
 
     @wsgi.response(202)
+    @wsgi.response(200, views.CONNECTION)
+    @wsgi.expected_errors(404)
     @wsgi.body(schemas.ACTION)
-    def action(self, req: webob.Request, id: str, body: base.Document) -> webob.Response | None:
+    def action(self, req: webob.Request, id: str, body: base.Document) -> answer.Answer | None:
         """Find out which action it is, check its rule, and do it."""
         name, arguments = base.action_of(req, body, ACTIONS)
         volume = self.find(
             req, id, _RULES[name], self.service.get_volume, exceptions.VolumeNotFound
         )
-        return getattr(self, name)(wsgi.context_of(req), volume.id, arguments)
+        result: answer.Answer | None = getattr(self, name)(
+            wsgi.context_of(req), volume.id, arguments
+        )
+        return result
 
     def attach(self, context: base.Context, id: str, arguments: base.Document) -> None:
         """Record an attachment, to an instance or to a host."""
@@ -75,10 +81,10 @@ class VolumeActionsController(base.Controller):
 
     def initialize_connection(
         self, context: base.Context, id: str, arguments: base.Document
-    ) -> webob.Response:
+    ) -> answer.Answer:
         """Have a machine reach the volume; answers with 200 and how."""
         connection = self.service.initialize_connection(context, id, _connector(arguments))
-        return webob.Response(json={"connection_info": connection})
+        return answer.Answer(200, {"connection_info": connection})
 
     def terminate_connection(
         self, context: base.Context, id: str, arguments: base.Document

@@ -7,8 +7,10 @@ from typing import Any
 import webob
 
 from cg_extension.api import pagination, validation, wsgi
+from cg_extension.api import views as api_views
 from cg_extension.contract import exceptions, records
 from cg_extension.policies import volume_types as policies
+from cg_extension.reference.wsgi import views as host_views
 from cg_extension.reference.wsgi.controllers import base
 from cg_extension.reference.wsgi.schemas import volume_types as schemas
 from cg_extension.reference.wsgi.views import volume_types as views
@@ -19,6 +21,7 @@ LISTING = pagination.Listing(
     sort_keys=("id", "name", "created_at", "updated_at"),
     link_key="volume_type_links",
 )
+_EXTRA_SPECS = api_views.closed({"extra_specs": host_views.PAIRS})
 # In the place of an id: the type of volumes that ask for none.
 DEFAULT = "default"
 
@@ -38,6 +41,7 @@ class TypeController(base.Controller):
 class VolumeTypesController(TypeController):
     """Calls on volume types."""
 
+    @wsgi.response(200, LISTING.schema(views.DETAIL))
     @wsgi.query(LISTING.parameters)
     def index(self, req: webob.Request, query: base.Query) -> base.Document:
         """List, with all that is known."""
@@ -54,6 +58,8 @@ class VolumeTypesController(TypeController):
         page = self.service.list_types(context, wanted)
         return LISTING.answer(req, page, self._details(req, *page.items), self.conf)
 
+    @wsgi.response(200, views.DOCUMENT)
+    @wsgi.expected_errors(404)
     # openstacksdk asks so for types by id, too.
     @wsgi.query({"is_public": {"type": "array", "maxItems": 1}})
     def show(self, req: webob.Request, id: str, query: base.Query) -> base.Document:
@@ -64,6 +70,8 @@ class VolumeTypesController(TypeController):
             return self._document(req, self.service.get_default_type(context))
         return self._document(req, self.find_type(req, id, policies.GET))
 
+    @wsgi.response(200, views.DOCUMENT)
+    @wsgi.expected_errors(409)
     @wsgi.body(schemas.CREATE)
     def create(self, req: webob.Request, body: base.Document) -> base.Document:
         """Create a type."""
@@ -80,6 +88,8 @@ class VolumeTypesController(TypeController):
         )
         return self._document(req, created)
 
+    @wsgi.response(200, views.DOCUMENT)
+    @wsgi.expected_errors(404, 409)
     @wsgi.body(schemas.UPDATE)
     def update(self, req: webob.Request, id: str, body: base.Document) -> base.Document:
         """Change name, description or whom the type is for."""
@@ -97,6 +107,7 @@ class VolumeTypesController(TypeController):
         return self._document(req, changed)
 
     @wsgi.response(202)
+    @wsgi.expected_errors(404)
     def delete(self, req: webob.Request, id: str) -> None:
         """Delete a type that no volume or group uses."""
         volume_type = self.find_type(req, id, policies.DELETE)
@@ -117,11 +128,15 @@ class VolumeTypesController(TypeController):
 class ExtraSpecsController(TypeController):
     """Extra specs of a volume type."""
 
+    @wsgi.response(200, _EXTRA_SPECS)
+    @wsgi.expected_errors(404)
     def index(self, req: webob.Request, id: str) -> base.Document:
         """Show all."""
         volume_type = self.find_type(req, id, policies.GET_EXTRA_SPECS)
         return {"extra_specs": dict(volume_type.extra_specs)}
 
+    @wsgi.response(200, _EXTRA_SPECS)
+    @wsgi.expected_errors(404)
     @wsgi.body(schemas.EXTRA_SPECS)
     def create(self, req: webob.Request, id: str, body: base.Document) -> base.Document:
         """Add or change some; answers with those."""
@@ -130,6 +145,8 @@ class ExtraSpecsController(TypeController):
         self.service.set_type_extra_specs(wsgi.context_of(req), volume_type.id, specs)
         return {"extra_specs": specs}
 
+    @wsgi.response(200, host_views.ONE_PAIR)
+    @wsgi.expected_errors(404)
     def show(self, req: webob.Request, id: str, key: str) -> base.Document:
         """Show one."""
         specs = self.find_type(req, id, policies.GET_EXTRA_SPECS).extra_specs
@@ -137,6 +154,8 @@ class ExtraSpecsController(TypeController):
             raise exceptions.NotFound(f"The type has no extra spec {validation.shown(key)}.")
         return {key: specs[key]}
 
+    @wsgi.response(200, host_views.ONE_PAIR)
+    @wsgi.expected_errors(404)
     @wsgi.body(schemas.EXTRA_SPEC)
     def update(self, req: webob.Request, id: str, key: str, body: base.Document) -> base.Document:
         """Add or change one."""
@@ -147,6 +166,7 @@ class ExtraSpecsController(TypeController):
         return body
 
     @wsgi.response(202)
+    @wsgi.expected_errors(404)
     def delete(self, req: webob.Request, id: str, key: str) -> None:
         """Remove one."""
         volume_type = self.find_type(req, id, policies.DELETE_EXTRA_SPECS)

@@ -25,6 +25,7 @@ LISTING = pagination.Listing(
 class VolumesController(base.Controller):
     """Calls on volumes."""
 
+    @wsgi.response(200, LISTING.schema(views.SUMMARY))
     @wsgi.query(LISTING.parameters)
     def index(self, req: webob.Request, query: base.Query) -> base.Document:
         """List ids and names."""
@@ -32,17 +33,21 @@ class VolumesController(base.Controller):
         items = [views.summary(volume, self._url(req, volume.id)) for volume in page.items]
         return LISTING.answer(req, page, items, self.conf)
 
+    @wsgi.response(200, LISTING.schema(views.DETAIL))
     @wsgi.query(LISTING.parameters)
     def detail(self, req: webob.Request, query: base.Query) -> base.Document:
         """List with all that is known."""
         page = self._page(req, query)
         return LISTING.answer(req, page, self._details(req, *page.items), self.conf)
 
+    @wsgi.response(200, views.DOCUMENT)
+    @wsgi.expected_errors(404)
     def show(self, req: webob.Request, id: str) -> base.Document:
         """Show one volume."""
         return self._document(req, self._find(req, id, policies.GET))
 
-    @wsgi.response(202)
+    @wsgi.response(202, views.DOCUMENT)
+    @wsgi.expected_errors(404)
     @wsgi.body(schemas.CREATE)
     def create(self, req: webob.Request, body: base.Document) -> base.Document:
         """Create a volume: empty, or with the content of a snapshot or of another volume."""
@@ -63,6 +68,8 @@ class VolumesController(base.Controller):
         )
         return self._document(req, volume)
 
+    @wsgi.response(200, views.DOCUMENT)
+    @wsgi.expected_errors(404)
     @wsgi.body(schemas.UPDATE)
     def update(self, req: webob.Request, id: str, body: base.Document) -> base.Document:
         """Change name, description or, all of it, metadata."""
@@ -80,6 +87,7 @@ class VolumesController(base.Controller):
         return self._document(req, changed)
 
     @wsgi.response(202)
+    @wsgi.expected_errors(404)
     @wsgi.query({"force": {"type": "array", "maxItems": 1}, "cascade": {"type": "array"}})
     def delete(self, req: webob.Request, id: str, query: base.Query) -> None:
         """Delete a volume that nothing depends on."""

@@ -18,3 +18,10 @@ def links(url: str) -> list[dict[str, str]]:
 
 
 Document = dict[str, Any]
+
+OPTIONAL_TIMESTAMP: views.Schema = {"type": ["string", "null"], "format": "timestamp"}
+OPTIONAL_UUID: views.Schema = {"type": ["string", "null"], "format": "uuid"}
+# Metadata, extra specs.
+PAIRS: views.Schema = {"type": "object", "additionalProperties": views.TEXT}
+ONE_PAIR: views.Schema = {**PAIRS, "minProperties": 1, "maxProperties": 1}
+LINKS = views.listed(views.closed({"rel": {"enum": ["self", "bookmark"]}, "href": views.TEXT}))

@@ -1,8 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Managers' backends as JSON."""
 
+from cg_extension.api import views as api_views
 from cg_extension.contract import records
 from cg_extension.reference.wsgi import views
+
+_STATUS: api_views.Schema = {"enum": ["disabled", "enabled"]}
+LISTED = api_views.closed(
+    {
+        "binary": api_views.TEXT,
+        "host": api_views.TEXT,
+        "zone": api_views.TEXT,
+        "status": _STATUS,
+        "state": {"enum": ["down", "up"]},
+        "updated_at": views.OPTIONAL_TIMESTAMP,
+        "disabled_reason": api_views.OPTIONAL_TEXT,
+        "frozen": {"type": "boolean"},
+    }
+)
+LIST = api_views.closed({"services": api_views.listed(LISTED)})
+CHANGED = api_views.closed(
+    {
+        "host": api_views.TEXT,
+        "service": api_views.TEXT,
+        "binary": api_views.TEXT,
+        "status": _STATUS,
+        "disabled": {"type": "boolean"},
+        "disabled_reason": api_views.OPTIONAL_TEXT,
+    }
+)
 
 
 def listed(service: records.Service) -> views.Document:

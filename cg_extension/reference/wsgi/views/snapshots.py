@@ -6,6 +6,29 @@ from cg_extension.contract import context as cg_context
 from cg_extension.contract import records, statuses
 from cg_extension.reference.wsgi import views
 
+_SUMMARY: dict[str, api_views.Schema] = {
+    "id": api_views.UUID,
+    "name": api_views.OPTIONAL_TEXT,
+    "description": api_views.OPTIONAL_TEXT,
+    "status": api_views.one_of(statuses.SNAPSHOT.statuses),
+    "size": {"type": "integer", "minimum": 1},
+    "volume_id": api_views.UUID,
+    "cgsnapshot_id": views.OPTIONAL_UUID,
+    "created_at": api_views.TIMESTAMP,
+    "updated_at": views.OPTIONAL_TIMESTAMP,
+    "metadata": views.PAIRS,
+}
+SUMMARY = api_views.closed(_SUMMARY)
+DETAIL = api_views.closed(
+    {
+        **_SUMMARY,
+        "os-extended-snapshot-attributes:project_id": api_views.TEXT,
+        "os-extended-snapshot-attributes:progress": {"enum": ["0%", "100%"]},
+    },
+    {"status_reason": api_views.TEXT},
+)
+DOCUMENT = api_views.closed({"snapshot": DETAIL})
+
 
 def summary(snapshot: records.Snapshot, context: cg_context.RequestContext) -> views.Document:
     """A snapshot without the extended attributes: so Cinder shows it in lists without detail."""

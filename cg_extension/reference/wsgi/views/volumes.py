@@ -5,8 +5,58 @@ from collections.abc import Mapping
 
 from cg_extension.api import views as api_views
 from cg_extension.contract import context as cg_context
-from cg_extension.contract import records
+from cg_extension.contract import records, statuses
 from cg_extension.reference.wsgi import views
+
+SUMMARY = api_views.closed(
+    {"id": api_views.UUID, "name": api_views.OPTIONAL_TEXT, "links": views.LINKS}
+)
+_ATTACHMENT = api_views.closed(
+    {
+        "id": api_views.UUID,
+        "attachment_id": api_views.UUID,
+        "volume_id": api_views.UUID,
+        "server_id": views.OPTIONAL_UUID,
+        "host_name": api_views.OPTIONAL_TEXT,
+        "device": api_views.OPTIONAL_TEXT,
+        "attached_at": api_views.TIMESTAMP,
+    }
+)
+DETAIL = api_views.closed(
+    {
+        "id": api_views.UUID,
+        "name": api_views.OPTIONAL_TEXT,
+        "description": api_views.OPTIONAL_TEXT,
+        "status": api_views.one_of(statuses.VOLUME.statuses),
+        "size": {"type": "integer", "minimum": 1},
+        "user_id": api_views.OPTIONAL_TEXT,
+        "availability_zone": api_views.TEXT,
+        "created_at": api_views.TIMESTAMP,
+        "updated_at": views.OPTIONAL_TIMESTAMP,
+        "volume_type": api_views.OPTIONAL_TEXT,
+        "consistencygroup_id": views.OPTIONAL_UUID,
+        "snapshot_id": views.OPTIONAL_UUID,
+        "source_volid": views.OPTIONAL_UUID,
+        "metadata": views.PAIRS,
+        "attachments": api_views.listed(_ATTACHMENT),
+        "links": views.LINKS,
+        "os-vol-tenant-attr:tenant_id": api_views.TEXT,
+        "bootable": {"enum": ["false"]},
+        "encrypted": {"enum": [False]},
+        "multiattach": {"enum": [False]},
+        "replication_status": {"type": "null"},
+    },
+    {"os-vol-host-attr:host": api_views.TEXT, "status_reason": api_views.TEXT},
+)
+DOCUMENT = api_views.closed({"volume": DETAIL})
+# What ``data`` holds depends on the driver.
+CONNECTION = api_views.closed(
+    {
+        "connection_info": api_views.closed(
+            {"driver_volume_type": api_views.TEXT, "data": {"type": "object"}}
+        )
+    }
+)
 
 
 def summary(volume: records.Volume, url: str) -> views.Document:

@@ -84,7 +84,7 @@ class APITestCase(base.BaseTestCase):
             getattr(self.service, f"list_{kind}_names").return_value = page
         self.service.create_group_from_src.return_value = GROUP
         self.manager = ExtensionManager(self.service)
-        self.application = router.Router(versions=self.versions)
+        self.application = router.Router(versions=self.versions, response_validation="error")
         for descriptor in (consistencygroups.Consistencygroups, cgsnapshots.Cgsnapshots):
             for resource in descriptor(self.manager).get_resources():
                 self.application.add_extension(resource)
