@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 FILE = ROOT / "constraints.txt"
 HEADER = "# Written by tools/renew_constraints.py.\n"
 # Environments whose dependencies are wanted besides the project's extra ``test``.
-ENVIRONMENTS = ("testenv:linters", "testenv:cinder")
+ENVIRONMENTS = ("testenv:linters", "testenv:functional", "testenv:cinder")
 
 
 def requirements() -> list[str]:

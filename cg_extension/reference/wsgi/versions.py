@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import webob
 from oslo_config import cfg
 
-from cg_extension.api import answer, faults, microversions, pagination
+from cg_extension.api import answer, faults, microversions, pagination, views
 from cg_extension.reference.wsgi import pipeline
 
 if TYPE_CHECKING:
@@ -32,6 +32,19 @@ VERSIONS: dict[str, dict[str, str]] = {
     },
 }
 _UPDATED = "2026-11-01T00:00:00Z"
+
+# Of a version in a discovery document.
+SCHEMA = views.closed(
+    {
+        "id": views.one_of(each["id"] for each in VERSIONS.values()),
+        "status": views.one_of(each["status"] for each in VERSIONS.values()),
+        "version": views.TEXT,
+        "min_version": views.TEXT,
+        "updated": views.TEXT,
+        "links": views.listed(views.closed({"rel": {"enum": ["self"]}, "href": views.TEXT})),
+        "media-types": views.listed(views.closed({"base": views.TEXT, "type": views.TEXT})),
+    }
+)
 
 
 def _document(url: str, version: str) -> dict[str, Any]:
