@@ -41,7 +41,7 @@ class Body:
     def mismatch(self, document: Any) -> str | None:
         """Where a document is not as the schema says, without its values; None if it is."""
         if self.schema is None:
-            return None if document is None else "$ is there, and should not be"
+            return None if document is None else "there should be no body"
         try:
             self._check(document)
         except fastjsonschema.JsonSchemaValueException:

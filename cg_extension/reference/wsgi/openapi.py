@@ -75,8 +75,10 @@ _NAMES = {id(schema): name for name, schema in _NAMED.items()}
 _VERSION_PARAMETER = {
     "name": microversions.HEADER,
     "in": "header",
-    "description": "The microversion that the client asks for; the answer repeats it.",
-    "schema": {"enum": [f"volume {versions.MICROVERSIONS.newest}", "volume latest"]},
+    "description": "The microversion that the client asks for; the answer repeats it. What is "
+    "asked of other services is ignored.",
+    "schema": {"type": "string"},
+    "example": f"volume {versions.MICROVERSIONS.newest}",
 }
 _REQUEST_ID = {
     "description": "The request's id, under which the service's log tells of it.",

@@ -195,6 +195,8 @@ class Deployment(fixtures.Fixture):
         return {
             "DEFAULT": default,
             "database": {"connection": self.database_url},
+            # An answer that is not as documented gets 500.
+            "api": {"response_validation": "error"},
         }
 
     def _own_database(self) -> dict[str, Mapping[str, Any]]:

@@ -41,12 +41,13 @@ class Standalone(fixtures.Fixture):
     ) -> None:
         """Prepare.
 
-        :param config: options by section, written to a configuration file.
+        :param config: options by section, written to a configuration file. Without a section
+            ``api`` answers that are not as documented get 500.
         :param environment: variables besides those of this process.
         :param arguments: further ones of the command line.
         """
         super().__init__()
-        self._config = config or {}
+        self._config = {"api": {"response_validation": "error"}, **(config or {})}
         self._environment = {**os.environ, **(environment or {})}
         self._arguments = arguments
         self._process: warm.Program | subprocess.Popen[bytes] | None = None

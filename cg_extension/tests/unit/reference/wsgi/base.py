@@ -24,6 +24,7 @@ class HostTestCase(base.ServiceTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.conf.set_override("response_validation", "error", group="api")
         self.application = self.load()
 
     def load(self) -> Any:
