@@ -31,7 +31,7 @@ CHECKS = [
     openapi_checks.negative_data_rejection,
 ]
 # Requests of each kind to each operation.
-EXAMPLES = 100 if long.WANTED else 5
+EXAMPLES = 40 if long.WANTED else 5
 OPTIONS: dict[str, Any] = {
     "max_examples": EXAMPLES,
     "deadline": None,
