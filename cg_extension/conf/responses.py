@@ -22,6 +22,7 @@ OPTS = [
                 "been done: for tests, not for production",
             ),
         ],
-        help="Whether answers are held against the schemas of the API before they are sent.",
+        help="Whether answers are held against the schemas of the API before they are sent, which "
+        "takes some 4 microseconds of processor time for each resource in a list.",
     ),
 ]
