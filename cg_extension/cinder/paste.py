@@ -6,6 +6,7 @@ into a release of Cinder that they were tried with. In another one all paths are
 that an upgrade of Cinder does not take its API down.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -59,8 +60,9 @@ def root_app_factory(loader: Any, global_conf: dict[str, str], **local_conf: str
     return root
 
 
+@functools.cache
 def _fits() -> bool:
-    """Whether the plugin may run in the installed Cinder; the log says why not."""
+    """Whether the plugin may run in the installed Cinder; the log says once why not."""
     try:
         release.check()
     except release.UnsupportedRelease as error:

@@ -34,10 +34,10 @@ def is_tried() -> bool:
     return int(metadata.version("cinder").split(".")[0]) in TRIED
 
 
-def is_allowed(conf: cfg.ConfigOpts = cfg.CONF) -> bool:
+def is_allowed() -> bool:
     """Whether the deployer wants an untried one all the same."""
-    conf.register_opts(OPTS, group=GROUP)
-    return bool(conf[GROUP].allow_untried_release)
+    cfg.CONF.register_opts(OPTS, group=GROUP)
+    return bool(cfg.CONF[GROUP].allow_untried_release)
 
 
 def check() -> None:
