@@ -8,8 +8,9 @@ object, in the section ``cg_lvm_privsep``; ``configure`` sets them from our own 
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from oslo_config import cfg
 from oslo_privsep import capabilities, priv_context
@@ -30,6 +31,20 @@ class _Context(priv_context.PrivContext):
     what is under way, and needs the helper for that. The helper sees by itself when the service
     has ended; what it runs (``lvm``) inherits that the signal is ignored.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stopping = threading.Lock()
+
+    def stop(self) -> None:
+        """Close the connection to a helper that has ended; the next call starts another.
+
+        oslo.privsep has each thread do so that finds the helper ended. The last of them must not
+        close the connection to the new helper, which another is using by then.
+        """
+        with self._stopping:
+            if self.channel is not None and not self.channel.running:
+                super().stop()
 
     def set_client_mode(self, enabled: bool) -> None:
         """oslo.privsep calls it in the helper, before the first request."""
