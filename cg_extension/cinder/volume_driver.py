@@ -4,7 +4,6 @@
 Volumes, snapshots, clones, images, attachments and targets are Cinder's code, untouched.
 """
 
-import functools
 from typing import Any
 
 from cinder import context as cinder_context
@@ -59,15 +58,22 @@ class ConsistentLVMVolumeDriver(
             made = lvm_engine.Engine(self._settings())
             made.wipe_in_background(made.recover())
 
-    @functools.cached_property
-    def engine(self) -> lvm_engine.Engine:
-        """The engine, made and checked when the first group needs it.
+    def check_for_setup_error(self) -> None:
+        """Make the engine, now that Cinder's driver has settled what volumes are, and the pool.
 
-        Only then has Cinder's driver settled whether volumes are thin, and made the pool.
+        Not when a group first needs it: two calls at once would each make one of their own.
         """
-        made = lvm_engine.Engine(self._settings())
-        made.check()
-        return made
+        super().check_for_setup_error()
+        self._engine = lvm_engine.Engine(self._settings())
+        self._is_checked = False
+
+    @property
+    def engine(self) -> lvm_engine.Engine:
+        """The engine, checked when the first group needs it: volumes can do without."""
+        if not self._is_checked:
+            self._engine.check()
+            self._is_checked = True
+        return self._engine
 
     def _settings(self) -> lvm_engine.Settings:
         options = self.configuration
