@@ -2,7 +2,8 @@
 """Cinder's group API, with those calls written anew that could leave a row stuck.
 
 In Cinder 29 a failure in the middle of these calls leaves volumes in ``deleting``, groups in
-``creating`` or a quota that nothing uses, and a change of name makes any group ``available``.
+``creating``, a quota that nothing uses or keys of volumes that are not there; keys stay behind
+when groups are deleted with encrypted volumes; and a change of name makes any group ``available``.
 Here a change of status comes first, is one conditional UPDATE, and is taken back when what
 follows it fails. Everything else is Cinder's, and so are all rows and messages.
 """
@@ -22,7 +23,7 @@ from oslo_utils import excutils, timeutils
 from sqlalchemy import sql
 from typing_extensions import override
 
-from cg_extension.cinder import members, sources
+from cg_extension.cinder import keys, members, sources
 from cg_extension.cinder.database import api as db
 from cg_extension.cinder.database import models
 from cg_extension.contract import exceptions, statuses
@@ -151,13 +152,14 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
             raise exception.InvalidGroup(
                 reason=f"The source's backend has no room for {source.size()} GiB."
             )
-        for member in source.members:
-            # In a group made from a source, this inserts a row and casts nothing.
-            self.volume_api.create(context, group=group, **source.arguments(member))
-        self._update_volumes_host(context, group)
-        self.volume_rpcapi.create_group_from_src(
-            context, group, source.group_snapshot, source.source_group
-        )
+        with keys.deleted_on_failure(context, self.volume_api) as volume_api:
+            for member in source.members:
+                # In a group made from a source, this inserts a row and casts nothing.
+                volume_api.create(context, group=group, **source.arguments(member))
+            self._update_volumes_host(context, group)
+            self.volume_rpcapi.create_group_from_src(
+                context, group, source.group_snapshot, source.source_group
+            )
 
     def _undo(self, context: Context, group: objects.Group) -> None:
         """Remove a group that the volume manager has not heard of, and give its quota back."""
@@ -257,6 +259,7 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
                 context, [{"id": volume.id, "status": "deleting"} for volume in volumes]
             )
             self.volume_rpcapi.delete_group(context, group)
+        keys.delete(context, self.volume_api, [volume.encryption_key_id for volume in volumes])
 
     def _why_kept(self, context: Context, group: objects.Group, delete_volumes: bool) -> str:
         """Why a group can't be deleted, as far as a second look tells."""
