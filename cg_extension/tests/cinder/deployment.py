@@ -7,6 +7,7 @@ api-paste.ini and which volume driver it runs with is up to the caller.
 
 import configparser
 import contextlib
+import importlib.util
 import os
 import pathlib
 import subprocess
@@ -26,6 +27,12 @@ START_TIMEOUT = 90
 """Seconds that each process may take until it serves."""
 
 PROGRAMS = ("cinder-scheduler", "cinder-volume", "cinder-api")
+
+THREADS = {"OS_CINDER_DISABLE_EVENTLET_PATCHING": "true"}
+"""The environment in which Cinder's processes run without eventlet."""
+
+CAN_USE_THREADS = importlib.util.find_spec("cinder.monkey_patch") is not None
+"""Whether the installed Cinder can do without eventlet; Cinder 28 can't."""
 
 HOST = "cg-host"
 
@@ -61,12 +68,18 @@ def paste_config(changes: Mapping[str, Mapping[str, str]]) -> configparser.RawCo
 class Process:
     """A process that writes to a log file and is stopped by its own id."""
 
-    def __init__(self, command: list[str], log: pathlib.Path) -> None:
+    def __init__(
+        self, command: list[str], log: pathlib.Path, environment: Mapping[str, str]
+    ) -> None:
         self.name = pathlib.Path(command[0]).name
         self.log = log
         with log.open("wb") as output:
             self._popen = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                command,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
 
     def check(self) -> None:
@@ -98,6 +111,7 @@ class CinderDeployment(fixtures.Fixture):
     :param options: sections of cinder.conf to change or add.
     :param port: the API's port; None for a free one.
     :param directory: an existing directory for logs and state, kept; None for a temporary one.
+    :param threads: run without eventlet, with the API in gunicorn.
     """
 
     def __init__(
@@ -106,8 +120,10 @@ class CinderDeployment(fixtures.Fixture):
         options: Mapping[str, Mapping[str, Any]] | None = None,
         port: int | None = None,
         directory: str | None = None,
+        threads: bool = False,
     ) -> None:
         super().__init__()
+        self._threads = threads
         self._paste = dict(paste or {})
         self._options = options or {}
         self.port = port or servers.free_port()
@@ -146,12 +162,30 @@ class CinderDeployment(fixtures.Fixture):
         return os.path.join(os.path.dirname(sys.executable), name)
 
     def _start(self, program: str) -> Process:
-        process = Process(
-            [self._program(program), "--config-file", str(self.conf_file)],
-            self.directory / f"{program}.log",
-        )
+        command = [self._program(program), "--config-file", str(self.conf_file)]
+        if self._threads and program == "cinder-api":  # which needs eventlet
+            command = [self._program("gunicorn"), "--config", str(self._write_gunicorn_config())]
+        log = self.directory / f"{program}.log"
+        process = Process(command, log, THREADS if self._threads else {})
         self.addCleanup(process.stop)
         return process
+
+    def _write_gunicorn_config(self) -> pathlib.Path:
+        """A file for gunicorn that serves the API on threads, as docs/cinder.md tells."""
+        file = self.directory / "gunicorn.conf.py"
+        arguments = ["cinder-api", "--config-file", str(self.conf_file)]
+        file.write_text(
+            f"""\
+import sys
+
+sys.argv = {arguments!r}
+wsgi_app = "cinder.wsgi.api:application"
+bind = "127.0.0.1:{self.port}"
+worker_class = "gthread"
+threads = 32
+"""
+        )
+        return file
 
     def _write_config(self) -> pathlib.Path:
         paste_file = self.directory / "api-paste.ini"

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one Cinder with the plugin that most tests of a process share; each takes a new project."""
+"""The Cinder with the plugin that most tests of a process share; each takes a new project.
+
+There is one with eventlet, and one with threads.
+"""
 
 import atexit
 import functools
@@ -8,8 +11,8 @@ import uuid
 from cg_extension.tests import http_client
 from cg_extension.tests.cinder import deployment, pipelines, servers
 
-PORT = servers.free_port()
-"""Known before Cinder runs, since gabbi builds its tests with it."""
+PORTS = {threads: servers.free_port() for threads in (False, True)}
+"""With eventlet and with threads; known before Cinder runs: gabbi builds its tests with it."""
 
 TYPES = ("gold", "silver")
 """Names of the volume types that there are."""
@@ -18,9 +21,11 @@ ZONE = "nova"
 
 
 @functools.cache
-def cinder() -> deployment.CinderDeployment:
+def cinder(threads: bool = False) -> deployment.CinderDeployment:
     """Cinder with the plugin, started when first asked for, stopped with this process."""
-    running = deployment.CinderDeployment(paste=pipelines.PLUGIN, port=PORT)
+    running = deployment.CinderDeployment(
+        paste=pipelines.PLUGIN, port=PORTS[threads], threads=threads
+    )
     running.setUp()
     atexit.register(running.cleanUp)
     for name in TYPES:

@@ -19,13 +19,15 @@ class ClientTestCase(base.BaseTestCase):
     """Runs the client against Cinder with the plugin, as an administrator of a new project.
 
     :cvar version: the API version that the client is told to speak.
+    :cvar threads: whether Cinder is the one with threads.
     """
 
     version = "3"
+    threads = False
 
     def setUp(self) -> None:
         # Before oslotest's temporary directory of this test, in which Cinder must not live.
-        self.endpoint = shared.cinder().endpoint
+        self.endpoint = shared.cinder(self.threads).endpoint
         super().setUp()
         self.project = shared.new_project()
         self.token = shared.token(self.project, "admin", "member", "reader")

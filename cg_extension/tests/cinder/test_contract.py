@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTTP contract of the reference host, against real Cinder, at /v3 and at /v2."""
+"""The HTTP contract of the reference host, against real Cinder, at /v3 and at /v2.
+
+With eventlet, and with threads; at /v2 with threads, where only the path differs, in a long run.
+"""
 
 import os
 import pathlib
@@ -10,23 +13,26 @@ from gabbi import fixture as gabbi_fixture
 from gabbi import handlers as gabbi_handlers
 from gabbi import suitemaker
 
-from cg_extension.tests import functional
+from cg_extension.tests import functional, long
 from cg_extension.tests.cinder import deployment, deviations, shared
 from cg_extension.tests.functional import handlers
 
 GABBITS = pathlib.Path(functional.__file__).parent / "gabbits"
-VERSIONS = ("v3", "v2")
+# Versions, and whether with threads.
+PLACES = [("v3", False), ("v2", False)]
+if deployment.CAN_USE_THREADS:
+    PLACES += [("v3", True), *([("v2", True)] if long.WANTED else [])]
 HANDLERS = (*gabbi_handlers.RESPONSE_HANDLERS, handlers.AbsentStrings)
 
 
-def _fixtures_for(version: str, project: str) -> type:
+def _fixtures_for(version: str, threads: bool, project: str) -> type:
     """The module-like holder of fixtures that gabbi asks for, for one file's tests."""
 
     class ServiceFixture(gabbi_fixture.GabbiFixture):
         """Cinder runs, and the environment tells the tests who they are in it."""
 
         def start_fixture(self) -> None:
-            running = shared.cinder()
+            running = shared.cinder(threads)
             other = shared.new_project()
             # Other tests of this process do not read these, and each file sets them anew.
             os.environ.update(
@@ -52,7 +58,7 @@ def load_tests(
     loader: unittest.TestLoader, tests: unittest.TestSuite, pattern: str | None
 ) -> unittest.TestSuite:
     """Every file of the contract for each version of the API, in a project of its own."""
-    for version in VERSIONS:
+    for version, threads in PLACES:
         for path in sorted(GABBITS.glob("*.yaml")):
             project = shared.new_project()
             suite = deviations.apply(path.stem, yaml.safe_load(path.read_text()))
@@ -61,12 +67,12 @@ def load_tests(
             tests.addTest(
                 suitemaker.test_suite_from_dict(
                     loader,
-                    f"contract_{version}_{path.stem}",
+                    f"contract_{version}_{'threads_' if threads else ''}{path.stem}",
                     suite,
                     str(GABBITS),
                     "127.0.0.1",
-                    shared.PORT,
-                    _fixtures_for(version, project),
+                    shared.PORTS[threads],
+                    _fixtures_for(version, threads, project),
                     None,
                     prefix=f"/{version}/{project}",
                     handlers=[handler() for handler in HANDLERS],

@@ -13,11 +13,16 @@ from cg_extension.tests.cinder import deployment, pipelines, shared
 
 
 class GroupCase(base.BaseTestCase):
-    """A user with a new project in the shared Cinder."""
+    """A user with a new project in the shared Cinder.
+
+    :cvar threads: whether it is the one with threads.
+    """
+
+    threads = False
 
     def setUp(self) -> None:
         # Before oslotest's temporary directory, in which Cinder must not live.
-        self.running = shared.cinder()
+        self.running = shared.cinder(self.threads)
         super().setUp()
         self.user = shared.client(self.running)
 
