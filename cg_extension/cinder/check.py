@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """``cg-cinder-status``: says whether a Cinder configuration runs this plugin completely.
 
-Reads cinder.conf, api-paste.ini and the group type in Cinder's database; changes nothing.
+Reads cinder.conf, api-paste.ini, the group type in Cinder's database and the environments of
+running services; changes nothing.
 """
 
+import collections
 import configparser
 import dataclasses
 import enum
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
@@ -18,7 +21,7 @@ from oslo_config import cfg
 from oslo_db import exception as db_exception
 from oslo_service import wsgi
 
-from cg_extension.cinder import release
+from cg_extension.cinder import modes, release
 
 FILTER_FACTORY = "cg_extension.cinder.paste:filter_factory"
 V2_FACTORY = "cg_extension.cinder.paste:v2_factory"
@@ -57,6 +60,33 @@ def check_release(conf: cfg.ConfigOpts) -> Iterator[Finding]:
         yield Finding(Level.OK, "Cinder", "this release was tried")
     else:
         yield Finding(Level.WARNING, "Cinder", "this release was not tried, and is allowed")
+
+
+def check_mode(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    """Services run with eventlet or with native threads, and can."""
+    try:
+        here = modes.of(os.environ)
+    except ValueError as error:
+        yield Finding(Level.FAILURE, "mode", f"no service starts in this environment: {error}")
+        return
+    services = collections.Counter((each.command, each.mode) for each in modes.running())
+    if not services:
+        yield Finding(
+            Level.OK, "mode", f"no service is seen here; this environment is for {here.value}"
+        )
+    for (command, mode), count in sorted(services.items(), key=str):
+        if mode is None:
+            found = "may not be read; run this as root or as the service's user"
+            yield Finding(Level.WARNING, command, f"the environment of its processes {found}")
+        elif (command, mode) == (modes.API, modes.Mode.THREADS):
+            yield Finding(
+                Level.FAILURE,
+                command,
+                "does not start with native threads; serve cinder.wsgi.api:application by a WSGI"
+                f" server with threads, or take {modes.VARIABLE} out of its environment",
+            )
+        else:
+            yield Finding(Level.OK, command, f"runs with {mode.value} (processes: {count})")
 
 
 def check_paste(conf: cfg.ConfigOpts) -> Iterator[Finding]:
@@ -171,6 +201,7 @@ def check_group_type(conf: cfg.ConfigOpts) -> Iterator[Finding]:
 
 CHECKS: tuple[Callable[[cfg.ConfigOpts], Iterator[Finding]], ...] = (
     check_release,
+    check_mode,
     check_paste,
     check_backends,
     check_group_type,

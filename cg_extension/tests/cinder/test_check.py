@@ -15,15 +15,22 @@ from cg_extension.cinder import check, release
 from cg_extension.tests.cinder import deployment, shared
 
 
-class StatusCommandTest(base.BaseTestCase):
-    """The command, on changed copies of a running Cinder's configuration."""
+class StatusCommandCase(base.BaseTestCase):
+    """Runs the command on changed copies of a running Cinder's configuration.
+
+    :cvar threads: whether that is the Cinder with threads.
+    """
+
+    threads = False
 
     def setUp(self) -> None:
-        self.running = shared.cinder()
+        self.running = shared.cinder(self.threads)
         super().setUp()
         self.directory = pathlib.Path(self.create_tempfiles([("cinder.conf", "")])[0]).parent
 
-    def _status(self, change: tuple[str, str] | None = None, paste: bool = False) -> tuple:
+    def status(
+        self, change: tuple[str, str] | None = None, paste: bool = False, **environment: str
+    ) -> tuple:
         """Exit code and lines, with a text of cinder.conf or of api-paste.ini replaced."""
         texts = {
             "cinder.conf": self.running.conf_file.read_text(),
@@ -46,25 +53,29 @@ class StatusCommandTest(base.BaseTestCase):
                 *(sys.executable, "-W", "ignore", "-m", "cg_extension.cinder.check"),
                 *("--config-file", str(conf)),
             ],
+            env={**os.environ, **environment},
             capture_output=True,
             text=True,
         )
         return done.returncode, done.stdout
 
+
+class StatusCommandTest(StatusCommandCase):
     def test_a_complete_configuration_passes(self) -> None:
-        code, lines = self._status()
+        code, lines = self.status()
         self.assertEqual(0, code, lines)
         self.assertIn("OK       /v3: the pipeline for 'keystone' is complete", lines)
         self.assertIn("OK       /v2: the pipeline for 'keystone' is complete", lines)
         self.assertIn("OK       group type", lines)
+        self.assertRegex(lines, r"OK       cinder-volume: runs with eventlet \(processes: \d+\)")
 
     def test_a_pipeline_without_the_filter_fails(self) -> None:
-        code, lines = self._status(("keystonecontext consistencygroups apiv3", "apiv3"), True)
+        code, lines = self.status(("keystonecontext consistencygroups apiv3", "apiv3"), True)
         self.assertEqual(2, code)
         self.assertIn("FAILURE  /v3", lines)
 
     def test_cinders_root_composite_with_v2_fails(self) -> None:
-        code, lines = self._status(
+        code, lines = self.status(
             ("cg_extension.cinder.paste:root_app", "cinder.api:root_app"), True
         )
         self.assertEqual(2, code)
@@ -72,19 +83,19 @@ class StatusCommandTest(base.BaseTestCase):
 
     def test_cinders_lvm_driver_is_warned_of(self) -> None:
         fake = "cg_extension.tests.cinder.fake_driver.FakeConsistentDriver"
-        code, lines = self._status((fake, "cinder.volume.drivers.lvm.LVMVolumeDriver"))
+        code, lines = self.status((fake, "cinder.volume.drivers.lvm.LVMVolumeDriver"))
         self.assertEqual(1, code, lines)
         self.assertIn(f"WARNING  [{deployment.BACKEND}]", lines)
 
     def test_our_driver_is_all_that_a_backend_needs(self) -> None:
         fake = "cg_extension.tests.cinder.fake_driver.FakeConsistentDriver"
-        code, lines = self._status((fake, check.DRIVER))
+        code, lines = self.status((fake, check.DRIVER))
         self.assertEqual(0, code, lines)
         self.assertIn(f"OK       [{deployment.BACKEND}]: uses the consistent LVM driver", lines)
 
     def test_a_missing_group_type_fails(self) -> None:
         broken = self.running.database_url.replace("cg_cinder_", "no_such_")
-        code, lines = self._status((self.running.database_url, broken))
+        code, lines = self.status((self.running.database_url, broken))
         self.assertEqual(2, code)
         self.assertIn("FAILURE  group type: the database does not answer", lines)
 

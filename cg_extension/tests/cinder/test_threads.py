@@ -4,8 +4,17 @@
 In every run those that depend on what runs beside what; in a long run also those that don't.
 """
 
+import subprocess
+import sys
+
+from cg_extension.cinder import modes
 from cg_extension.tests import long
-from cg_extension.tests.cinder import deployment, test_client, test_group_api
+from cg_extension.tests.cinder import (
+    deployment,
+    test_check,
+    test_client,
+    test_group_api,
+)
 
 if deployment.CAN_USE_THREADS:
 
@@ -14,6 +23,31 @@ if deployment.CAN_USE_THREADS:
 
     class FailureTest(test_group_api.FailureTest):
         threads = True
+
+    class StatusCommandTest(test_check.StatusCommandCase):
+        threads = True
+
+        def test_it_tells_that_services_run_with_threads(self) -> None:
+            _code, lines = self.status()
+            self.assertRegex(
+                lines, r"OK       cinder-volume: runs with native threads \(processes: "
+            )
+
+        def test_cinders_own_api_server_with_threads_fails(self) -> None:
+            program = self.directory / modes.API
+            program.write_text("input()")
+            with subprocess.Popen(
+                [sys.executable, str(program)], stdin=subprocess.PIPE, env=deployment.THREADS
+            ) as process:
+                code, lines = self.status()
+                process.kill()
+            self.assertEqual(2, code, lines)
+            self.assertIn("FAILURE  cinder-api: does not start with native threads", lines)
+
+        def test_a_value_that_cinder_does_not_take_fails(self) -> None:
+            code, lines = self.status(**dict.fromkeys(deployment.THREADS, "maybe"))
+            self.assertEqual(2, code, lines)
+            self.assertIn("is 'maybe'; it must be true or false", lines)
 
 
 if deployment.CAN_USE_THREADS and long.WANTED:
