@@ -14,6 +14,7 @@ from cinder import context as cinder_context
 from cinder import objects
 from cinder.objects import fields
 from oslo_log import log as logging
+from oslo_utils import units
 
 from cg_extension.cinder import errors
 from cg_extension.drivers.lvm import engine as lvm_engine
@@ -101,11 +102,14 @@ class GroupCalls:
     ) -> tuple[None, None]:
         """Make ``volumes[i]`` from ``snapshots[i]`` or ``source_vols[i]``; all of them or none.
 
+        A volume that is to be larger than its source has zeros behind the source's content.
         The content of source volumes, which may be written to, is that of one instant.
         """
         sources = (snapshots if group_snapshot is not None else source_vols) or ()
         copies = [
-            lvm_engine.Copy(source=self._lv_name(source), target=volume.name)
+            lvm_engine.Copy(
+                source=self._lv_name(source), target=volume.name, size=volume.size * units.Gi
+            )
             for source, volume in zip(sources, volumes, strict=True)
         ]
         with errors.to_cinder():

@@ -329,7 +329,7 @@ class Engine:
         self, copies: Sequence[Copy], mark: str, progress: contents.Progress | None
     ) -> None:
         volumes = self.volumes()
-        sizes = {copy.target: copy.size or volumes[copy.source].size for copy in copies}
+        sizes = {copy.target: max(copy.size or 0, volumes[copy.source].size) for copy in copies}
         self.activate([copy.source for copy in copies if not volumes[copy.source].active])
         self.group.make(
             [
