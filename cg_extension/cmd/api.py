@@ -13,6 +13,8 @@ from oslo_config import cfg
 from cg_extension.cmd import config, databases, lifecycle, services, work
 from cg_extension.conf import check
 from cg_extension.reference import metrics
+from cg_extension.reference.db import engine
+from cg_extension.reference.manager import database_metrics
 from cg_extension.reference.service import manager_client
 from cg_extension.reference.wsgi import pipeline, server
 
@@ -22,9 +24,8 @@ if TYPE_CHECKING:
 PROG = "cg-api"
 
 
-def build_application(conf: cfg.ConfigOpts) -> "WSGIApplication":
-    """The API over the configured database and broker, with every option checked."""
-    database = databases.open_migrated_database(conf)
+def build_application(conf: cfg.ConfigOpts, database: engine.Database) -> "WSGIApplication":
+    """The API over a database and the configured broker, with every option checked."""
     managers = manager_client.MessagingManagerClient(conf)
     application = pipeline.load(conf, services.make(conf, database, managers))
     check.check(conf)  # Now with the options of libraries that were not set up before.
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config.read(conf, PROG, arguments)
         server.check_listener(conf)
         stop = work.StopSignal()
-        http = server.Server(conf, build_application(conf))
-        begun.callback(metrics.serve(conf))
+        database = databases.open_migrated_database(conf)
+        http = server.Server(conf, build_application(conf, database))
+        begun.callback(metrics.serve(conf, *database_metrics.collectors(conf, database)))
         work.work(conf, begun, stop, http=http)

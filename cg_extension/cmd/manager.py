@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from cg_extension.cmd import config, databases, lifecycle, work
 from cg_extension.conf import check
 from cg_extension.reference import metrics
-from cg_extension.reference.manager import operation_metrics, process
+from cg_extension.reference.manager import database_metrics, process
 
 PROG = "cg-manager"
 
@@ -23,5 +23,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
         database = databases.open_migrated_database(conf)
         manager = process.Manager(conf, database)
         check.check(conf)  # Now with the options of drivers, and of libraries not set up before.
-        begun.callback(metrics.serve(conf, operation_metrics.OperationCollector(database)))
+        begun.callback(metrics.serve(conf, *database_metrics.collectors(conf, database)))
         work.work(conf, begun, stop, manager=manager)

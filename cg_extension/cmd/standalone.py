@@ -10,7 +10,7 @@ from cg_extension import conf as cg_conf
 from cg_extension.cmd import config, databases, lifecycle, services, work
 from cg_extension.conf import check, errors
 from cg_extension.reference import metrics
-from cg_extension.reference.manager import instance, operation_metrics, process
+from cg_extension.reference.manager import database_metrics, instance, process
 from cg_extension.reference.service import manager_client
 from cg_extension.reference.wsgi import pipeline, server
 
@@ -79,5 +79,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
         application = pipeline.load(conf, services.make(conf, database, managers))
         check.check(conf)  # Now with the options of drivers, and of libraries not set up before.
         http = server.Server(conf, application)
-        begun.callback(metrics.serve(conf, operation_metrics.OperationCollector(database)))
+        begun.callback(metrics.serve(conf, *database_metrics.collectors(conf, database)))
         work.work(conf, begun, stop, manager=manager, http=http)

@@ -7,8 +7,9 @@ file. The server decides which address it listens on.
 
 import os
 
-from cg_extension.cmd import api, config, lifecycle
+from cg_extension.cmd import api, config, databases, lifecycle
 from cg_extension.reference import metrics
+from cg_extension.reference.manager import database_metrics
 
 _CONFIG_FILE = os.environ.get("OS_CG_EXTENSION_CONFIG_FILE")
 
@@ -16,5 +17,6 @@ with lifecycle.command(api.PROG):
     _conf = config.new_conf()
     # The command line is the server's own.
     config.read(_conf, api.PROG, ["--config-file", _CONFIG_FILE] if _CONFIG_FILE else [])
-    application = api.build_application(_conf)
-    metrics.serve(_conf)
+    _database = databases.open_migrated_database(_conf)
+    application = api.build_application(_conf, _database)
+    metrics.serve(_conf, *database_metrics.collectors(_conf, _database))

@@ -36,12 +36,14 @@ class GroupUpdate(NamedTuple):
     """What a group call gives back: changes to the group's row, and to each member's.
 
     ``members`` are in the order of the call's arguments. ``held_seconds`` is how long the members'
-    I/O was held, so that all is of one instant.
+    I/O was held, so that all is of one instant, and ``deadline_seconds`` how long it may be held at
+    most, if the driver sees to that.
     """
 
     group: ModelUpdate
     members: Sequence[ModelUpdate]
     held_seconds: float = 0.0
+    deadline_seconds: float | None = None
 
 
 class MembershipUpdate(NamedTuple):
@@ -53,11 +55,20 @@ class MembershipUpdate(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PoolUse:
+    """What of a space in a pool is in use, and above which use group snapshots are refused."""
+
+    used_percent: float
+    limit_percent: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeStats:
     """What the scheduler needs to know of a backend. Capacities are in GiB, as floats.
 
     ``provisioned_capacity_gb`` is the sum of the sizes promised; ``capabilities`` are further
-    key/value pairs that types' extra specs can ask for.
+    key/value pairs that types' extra specs can ask for. ``pool_usage`` is for the metrics, by what
+    the space is for: ``data``, ``metadata``.
     """
 
     volume_backend_name: str
@@ -72,6 +83,7 @@ class VolumeStats:
     thin_provisioning_support: bool = False
     consistent_group_snapshot_enabled: bool = True
     capabilities: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    pool_usage: Mapping[str, PoolUse] = dataclasses.field(default_factory=dict)
 
 
 class Driver(abc.ABC):

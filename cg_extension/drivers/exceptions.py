@@ -17,6 +17,10 @@ class DriverRefusal(DriverError):
     retry = False
 
 
+class HeldTooLong(DriverError):
+    """I/O had been held until the driver's deadline. All of it goes on; nothing is kept."""
+
+
 class DriverSetupError(DriverError):
     """The backend's configuration or machine is unfit; the backend does not come up."""
 

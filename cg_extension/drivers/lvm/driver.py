@@ -15,7 +15,7 @@ from oslo_utils import units
 from cg_extension.conf import lvm as lvm_options
 from cg_extension.contract import records
 from cg_extension.drivers import base, exceptions
-from cg_extension.drivers.lvm import commands, engine, errors, privileged, settings
+from cg_extension.drivers.lvm import commands, engine, errors, model, privileged, settings
 
 _SNAPSHOT_PREFIX = "_snapshot-"
 _OVERFLOWED = (
@@ -88,7 +88,19 @@ class LVMDriver(base.Driver):
                 self.options.max_over_subscription_ratio if capacity.thin else 1.0
             ),
             thin_provisioning_support=capacity.thin,
+            pool_usage=self._pool_usage(capacity) if capacity.thin else {},
         )
+
+    def _pool_usage(self, capacity: model.Capacity) -> Mapping[str, base.PoolUse]:
+        limits = self.engine.settings
+        return {
+            "data": base.PoolUse(
+                used_percent=capacity.data_percent, limit_percent=limits.data_limit
+            ),
+            "metadata": base.PoolUse(
+                used_percent=capacity.metadata_percent, limit_percent=limits.metadata_limit
+            ),
+        }
 
     def get_lost_snapshots(self) -> Mapping[str, str]:
         if self.engine.settings.pool is not None:  # a thin pool loses none, so save the query
@@ -184,7 +196,7 @@ class LVMDriver(base.Driver):
             self.engine.restore_group(_to_volumes(map(_snapshot, snapshots), volumes))
         else:
             held = self.engine.clone_group(_to_volumes(map(_volume, source_vols or ()), volumes))
-        return base.GroupUpdate({}, [{} for _ in volumes], held)
+        return base.GroupUpdate({}, [{} for _ in volumes], held, self.options.lvm_freeze_deadline)
 
     def create_cgsnapshot(
         self,
@@ -200,7 +212,7 @@ class LVMDriver(base.Driver):
                 for volume, snapshot in zip(volumes, snapshots, strict=True)
             ]
         )
-        return base.GroupUpdate({}, [{} for _ in snapshots], held)
+        return base.GroupUpdate({}, [{} for _ in snapshots], held, self.options.lvm_freeze_deadline)
 
     def delete_cgsnapshot(
         self,

@@ -118,6 +118,8 @@ class Engine:
             free=int(usage.size * (1 - usage.data_percent / 100)),
             provisioned=sum(v.size for v in volumes if v.pool == self.settings.pool),
             thin=True,
+            data_percent=usage.data_percent,
+            metadata_percent=usage.metadata_percent,
         )
 
     # What is made

@@ -16,5 +16,5 @@ class FreezeError(LVMError):
     """The freeze failed. Every device was resumed, and what was taken is of no use."""
 
 
-class DeadlineExceeded(FreezeError):
+class DeadlineExceeded(FreezeError, exceptions.HeldTooLong):
     """I/O was held for longer than the deadline; the watchdog or we ourselves gave up."""

@@ -51,9 +51,14 @@ class Copy:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """Bytes: in all, free, and promised to volumes; ``thin`` may promise more than there is."""
+    """Bytes: in all, free, and promised to volumes; ``thin`` may promise more than there is.
+
+    Of a pool, what of its data and of its metadata is in use, in percent.
+    """
 
     total: int
     free: int
     provisioned: int
     thin: bool
+    data_percent: float = 0.0
+    metadata_percent: float = 0.0

@@ -34,7 +34,7 @@ VOLUME_FIELDS = (
     *TRAITS.values(),
 )
 STATUS_FIELDS = (*VOLUME_FIELDS, "lv_snapshot_invalid")
-POOL_FIELDS = ("lv_size", "data_percent", "zero")
+POOL_FIELDS = ("lv_size", "data_percent", "metadata_percent", "zero")
 GROUP_FIELDS = ("vg_size", "vg_free", "vg_tags")
 DEVICE_FIELDS = ("pv_name",)
 
@@ -89,10 +89,11 @@ class LogicalVolume:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PoolUsage:
-    """Size in bytes of a thin pool, and how much of it holds data, in percent."""
+    """Size in bytes of a thin pool; how much of it and of its metadata is in use, in percent."""
 
     size: int
     data_percent: float
+    metadata_percent: float
     zeroes_new_blocks: bool
 
 
@@ -166,6 +167,7 @@ def pool_usage(row: Mapping[str, Any]) -> PoolUsage:
     return PoolUsage(
         size=_whole(row, "lv_size"),
         data_percent=_percentage(row, "data_percent"),
+        metadata_percent=_percentage(row, "metadata_percent"),
         zeroes_new_blocks=_flag(row, "zero"),
     )
 

@@ -230,6 +230,10 @@ def postpone(conn: sa.Connection, operation_id: str, owner: str, delay: float) -
     return result.rowcount == 1
 
 
+# Those of operations that have not ended.
+STATES = ("waiting", "running", "overdue")
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Summary:
     """How many operations of a kind are in one state, and the age of the oldest in seconds."""
@@ -241,7 +245,7 @@ class Summary:
 
 
 def summary(conn: sa.Connection) -> list[Summary]:
-    """The queue in figures; states are ``waiting``, ``running`` and ``overdue``."""
+    """The queue in figures, by kind and by those of ``STATES``."""
     now = engine.now(conn)
     state = sa.case(
         (_COLUMNS.owner.is_(None), "waiting"),

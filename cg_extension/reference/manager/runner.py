@@ -4,17 +4,19 @@
 The rules of attempts, errors and fencing are here; what a kind means is in ``executors``.
 """
 
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
 
+import prometheus_client
 import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 from oslo_log import log as logging
 
 from cg_extension.contract import context as cg_context
-from cg_extension.contract import exceptions
+from cg_extension.contract import exceptions, operations
 from cg_extension.drivers import base as driver_base
 from cg_extension.drivers import exceptions as driver_exceptions
 from cg_extension.drivers import steps
@@ -31,6 +33,8 @@ _REASON_LENGTH = 1000
 _DATABASE_RETRY = 0.5
 # Further ones would make an operation wait for hours.
 _MAX_DOUBLINGS = 8
+# Outcomes of an operation, in the metrics.
+_DONE, _ERROR = "done", "error"
 
 
 class Runner:
@@ -49,6 +53,10 @@ class Runner:
         self._owner = owner
         self._driver = driver
         self._notifier = notifier
+        # At 0 from the start, so that Prometheus sees the first one as an increase.
+        for kind, outcome in itertools.product(operations.OperationKind, (_DONE, _ERROR)):
+            self._ended(kind, outcome)
+        metrics.begin_driver_calls(operations.OperationKind)
 
     def run(self, operation: queue.Operation, lease: leases.Lease) -> None:
         """Carry out one attempt. Never raises: what can't be written now is tried again later."""
@@ -114,6 +122,7 @@ class Runner:
             return
         steps.checkpoint("carried_out")
         status = self._end(operation, lambda conn: work.succeed(conn, result), work.give_back)
+        self._ended(operation.kind, _DONE).inc()
         LOG.info("%s of %s is done", operation.kind, operation.resource_id)
         self._notifier.end(operation.kind, context, work.resource, status)
         steps.checkpoint("ended")
@@ -139,6 +148,8 @@ class Runner:
         operation = work.operation
         if isinstance(error, driver_exceptions.DriverError):
             reason, retry = str(error), error.retry
+            if isinstance(error, driver_exceptions.HeldTooLong):
+                metrics.FREEZES_EXPIRED.inc()
             LOG.error("%s of %s failed: %s", operation.kind, operation.resource_id, error)
         else:
             reason, retry = f"{type(error).__name__}: {error}", True
@@ -164,6 +175,7 @@ class Runner:
         steps.checkpoint("cleaned_up")
         reason = reason[:_REASON_LENGTH]
         status = self._end(operation, lambda conn: work.fail(conn, reason))
+        self._ended(operation.kind, _ERROR).inc()
         LOG.error("%s of %s is given up: %s", operation.kind, operation.resource_id, reason)
         self._notifier.error(operation.kind, context, work.resource, status, reason)
         steps.checkpoint("ended")
@@ -206,6 +218,10 @@ class Runner:
                 LOG.warning("The database is away; the result waits: %s", error)
             steps.checkpoint("database_away")
             time.sleep(_DATABASE_RETRY)
+
+    def _ended(self, kind: str, outcome: str) -> prometheus_client.Counter:
+        """The counter of operations that have ended so."""
+        return metrics.OPERATIONS_ENDED.labels(self._driver.host, kind, outcome)
 
     def _delay(self, operation: queue.Operation) -> float:
         """Seconds before the next attempt."""

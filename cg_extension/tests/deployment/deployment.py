@@ -26,6 +26,7 @@ from cg_extension.tests.deployment import processes, servers, warm
 # Entry points that only deployments of tests have, as another vendor's package would bring them.
 _TEST_DRIVERS = """
 gated = cg_extension.tests.deployment.gated_driver:GatedDriver
+pool = cg_extension.tests.deployment.pool_driver:PoolDriver
 slow = cg_extension.tests.deployment.slow_driver:SlowDriver
 """
 
@@ -112,8 +113,7 @@ class Deployment(fixtures.Fixture):
         self.addCleanup(self._delete_queues)
         self.conf_file = self.directory / "cg_extension.conf"
         self._write_config(self.conf_file, self._common_options())
-        path = [str(self._install_test_drivers()), *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._environment = {"PYTHONPATH": os.pathsep.join(path)}
+        self._environment = install_test_drivers(self.directory)
         self.manage("db", "sync")
         self.managers = {spec.name: self._make_manager(spec) for spec in self._specs}
         self.apis: dict[str, processes.Process] = {}
@@ -258,16 +258,6 @@ class Deployment(fixtures.Fixture):
                 channel.queue_delete(topic)
                 channel.queue_delete(f"{topic}.{host.partition('@')[0]}")
 
-    def _install_test_drivers(self) -> pathlib.Path:
-        """A directory for PYTHONPATH with an installed package's entry points."""
-        directory = self.directory / "drivers"
-        package = directory / "cg_test_drivers-1.dist-info"
-        package.mkdir(parents=True, exist_ok=True)
-        metadata = "Metadata-Version: 2.1\nName: cg_test_drivers\nVersion: 1\n"
-        (package / "METADATA").write_text(metadata)
-        (package / "entry_points.txt").write_text(f"[cg_extension.drivers]{_TEST_DRIVERS}")
-        return directory
-
     @staticmethod
     def _write_config(path: pathlib.Path, sections: Mapping[str, Mapping[str, Any]]) -> None:
         parser = configparser.RawConfigParser()
@@ -275,6 +265,18 @@ class Deployment(fixtures.Fixture):
             parser[name] = {key: str(value) for key, value in options.items()}
         with path.open("w") as output:
             parser.write(output)
+
+
+def install_test_drivers(directory: pathlib.Path) -> dict[str, str]:
+    """Make the entry points of an installed package; the environment in which they are found."""
+    drivers = directory / "drivers"
+    package = drivers / "cg_test_drivers-1.dist-info"
+    package.mkdir(parents=True, exist_ok=True)
+    metadata = "Metadata-Version: 2.1\nName: cg_test_drivers\nVersion: 1\n"
+    (package / "METADATA").write_text(metadata)
+    (package / "entry_points.txt").write_text(f"[cg_extension.drivers]{_TEST_DRIVERS}")
+    path = [str(drivers), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(path)}
 
 
 def _backend_name(spec: ManagerSpec) -> str:

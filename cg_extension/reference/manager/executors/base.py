@@ -151,6 +151,8 @@ def measured(update: driver_base.GroupUpdate) -> driver_base.GroupUpdate:
     update = driver_base.GroupUpdate(*update)
     if update.held_seconds:
         metrics.FREEZES.observe(update.held_seconds)
+        if update.deadline_seconds:
+            metrics.FREEZE_RATIOS.observe(update.held_seconds / update.deadline_seconds)
     return update
 
 

@@ -94,7 +94,7 @@ class ReportTest(base.BaseTestCase):
             self.assertRaises(reports.UnknownForm, reports.setting, output, "locking_dir")
 
     def test_whether_a_pool_zeroes_new_blocks_is_yes_or_no(self) -> None:
-        row = {"lv_size": "1", "data_percent": "", "zero": "1"}
+        row = {"lv_size": "1", "data_percent": "", "metadata_percent": "", "zero": "1"}
         self.assertTrue(reports.pool_usage(row).zeroes_new_blocks)
         self.assertFalse(reports.pool_usage({**row, "zero": "0"}).zeroes_new_blocks)
         for word in ("", "-1", "zero"):

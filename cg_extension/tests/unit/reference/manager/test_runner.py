@@ -10,6 +10,7 @@ from oslo_db import exception as db_exception
 
 from cg_extension.drivers import exceptions as driver_exceptions
 from cg_extension.drivers import steps
+from cg_extension.reference import metrics
 from cg_extension.reference.db import engine, migration, tables
 from cg_extension.tests import databases, usage
 from cg_extension.tests.unit.reference.manager import base
@@ -56,6 +57,26 @@ class RunnerTest(base.ManagerTestCase):
         self.run_queue()
         self.assertEqual("error", self.status(tables.volumes, volume))
         self.assertEqual(["create_volume", "delete_volume"], self.driver.calls)
+
+    def test_ends_are_counted_by_what_came_of_them(self) -> None:
+        def counts() -> list[float]:
+            ended = [
+                registry.get_sample_value(
+                    "cg_operations_ended_total",
+                    {"backend": self.driver.host, "kind": "volume.create", "outcome": outcome},
+                )
+                for outcome in ("done", "error")
+            ]
+            return [*map(float, ended), registry.get_sample_value("cg_freezes_expired_total")]
+
+        registry = metrics.prometheus_client.REGISTRY
+        done, error, expired = counts()
+        self.create_volume()
+        self.run_queue()
+        self.driver.behaviour["create_volume"] = fail(driver_exceptions.HeldTooLong("2 s"))
+        self.create_volume()
+        self.run_queue()
+        self.assertEqual([done + 1, error + 1, expired + 3], counts())
 
     def test_a_failing_clean_up_does_not_keep_the_user_waiting(self) -> None:
         for name in ("create_volume", "delete_volume"):
