@@ -31,7 +31,7 @@ def draw() -> Iterator[str]:
         for event, transition in transitions:
             for source in sorted(transition.sources) or ["[*]"]:
                 events[source, transition.target].append(event)
-        yield f"## {', '.join(machine.name for machine in machines).capitalize()}"
+        yield f"### {', '.join(machine.name for machine in machines).capitalize()}"
         yield ""
         yield "```mermaid"
         yield "stateDiagram-v2"
