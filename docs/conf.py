@@ -42,11 +42,8 @@ myst_heading_anchors = 4
 # The others can't look up a name without a kind.
 myst_ref_domains = ["std"]
 myst_fence_as_directive = ["mermaid"]
-# Blocks of a forge that highlight what no lexer knows.
-suppress_warnings = ["misc.highlighting_failure"]
-
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
+toc_object_entries_show_parents = "hide"
 
 graphviz_output_format = "svg"
 
@@ -54,9 +51,7 @@ html_theme = "openstackdocs"
 html_theme_options = {
     "analytics_tracking_code": "",
     "display_badge": False,
-    "root_title": project,
     "sidebar_mode": "toctree",
-    "sidebar_search": True,
 }
 templates_path = ["templates"]
 html_static_path = ["static"]
@@ -77,7 +72,7 @@ def _add_navigation(_app: application.Sphinx, docname: str, source: list[str]) -
     _before, *sections = _SECTION.split(source[0])
     for caption, text in zip(sections[::2], sections[1::2], strict=True):
         pages = "\n".join(_LISTED.findall(text))
-        source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{pages}\n```\n"
+        source[0] += f"\n```{{toctree}}\n:hidden:\n:titlesonly:\n:caption: {caption}\n\n{pages}\n```\n"
 
 
 def setup(app: application.Sphinx) -> None:

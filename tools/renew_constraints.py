@@ -15,7 +15,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FILE = ROOT / "constraints.txt"
 HEADER = "# Written by tools/renew_constraints.py.\n"
-# Environments whose dependencies are wanted besides the project's extra ``test``.
+# Environments whose dependencies are wanted besides the project's extras.
 ENVIRONMENTS = ("testenv:linters", "testenv:functional", "testenv:cinder")
 
 
@@ -39,7 +39,7 @@ def main() -> None:
     command = (
         *(pathlib.Path(sys.executable).with_name("uv"), "pip", "compile", "--quiet", "--universal"),
         *("--python-version", "3.11", "--no-header", "--no-annotate", "--no-emit-index-url"),
-        *("--upgrade", "--extra", "test", ROOT / "setup.cfg", "-"),
+        *("--upgrade", "--extra", "docs", "--extra", "test", ROOT / "setup.cfg", "-"),
     )
     text = "\n".join(requirements())
     done = subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, check=True)

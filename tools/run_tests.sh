@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs all tests, or those of the environments named: tools/run_tests.sh [linters|unit|
+# Runs all tests, or those of the environments named: tools/run_tests.sh [linters|docs|unit|
 # database|functional|galera|lvm|smoke|cinder…]. Installs what they need; the last line is "N passed, N failed, N skipped".
 # tools/run_tests.sh --long [PART…] runs what takes hours instead; see run_long.py.
 set -euo pipefail
@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 . tools/bootstrap.sh
 
 environments=("$@")
-[ $# -gt 0 ] || environments=(linters unit database functional galera lvm smoke cinder)
+[ $# -gt 0 ] || environments=(linters docs unit database functional galera lvm smoke cinder)
 run=(tools/run_tests.py "${environments[@]}")
 if [ "${1:-}" = --long ]; then
     run=(tools/run_long.py "${@:2}")
