@@ -72,7 +72,8 @@ def _add_navigation(_app: application.Sphinx, docname: str, source: list[str]) -
     _before, *sections = _SECTION.split(source[0])
     for caption, text in zip(sections[::2], sections[1::2], strict=True):
         pages = "\n".join(_LISTED.findall(text))
-        source[0] += f"\n```{{toctree}}\n:hidden:\n:titlesonly:\n:caption: {caption}\n\n{pages}\n```\n"
+        options = f":hidden:\n:titlesonly:\n:caption: {caption}"
+        source[0] += f"\n```{{toctree}}\n{options}\n\n{pages}\n```\n"
 
 
 def setup(app: application.Sphinx) -> None:

@@ -38,6 +38,11 @@ class SamplesTest(base.BaseTestCase):
         kept = (ETC / "cg_extension.conf.sample").read_text()
         self.assertEqual(_blocks(fresh.getvalue()), _blocks(kept))
 
+    def test_the_page_of_all_options_has_those_of_the_sample(self) -> None:
+        kept = re.findall("^namespace = (.*)$", (ETC / "config-generator.conf").read_text(), re.M)
+        page = (ETC.parents[1] / "docs" / "options.rst").read_text()
+        self.assertEqual(kept, re.findall(r"^   ([a-z_.]+)$", page, re.M))
+
     def test_the_policy_sample_is_up_to_date(self) -> None:
         fresh = pathlib.Path(self.create_tempfiles([("policy.yaml", "")])[0])
         policy_generator._generate_sample(["cg_extension"], str(fresh))
