@@ -68,7 +68,7 @@ class Prometheus(servers.Server):
     def _answers(self) -> bool:
         try:
             return bool(self.query("up == 1"))
-        except requests.ConnectionError:
+        except requests.RequestException:  # Until it is ready it answers 503, as text.
             return False
 
 
