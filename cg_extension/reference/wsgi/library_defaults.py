@@ -9,13 +9,18 @@ from oslo_middleware.healthcheck import opts as healthcheck
 # Seconds for each answer of Keystone; a request would wait for ever for one that never comes.
 _IDENTITY_TIMEOUT = 10
 
+# By which an application credential's access rules name this service; the catalog must, too.
+_SERVICE_TYPE = "block-storage"
+
 _REQUEST_HEADERS = ["X-Auth-Token", "X-OpenStack-Request-ID", "OpenStack-API-Version"]
 
 
 def set_defaults() -> None:
     """Change the libraries' own lists of options; for ``oslo.config.opts.defaults``, too."""
     cfg.set_defaults(healthcheck.HEALTHCHECK_OPTS, backends=["cg_extension"])
-    cfg.set_defaults(auth_token._OPTS, http_connect_timeout=_IDENTITY_TIMEOUT)
+    cfg.set_defaults(
+        auth_token._OPTS, http_connect_timeout=_IDENTITY_TIMEOUT, service_type=_SERVICE_TYPE
+    )
     cors.set_defaults(
         allow_headers=_REQUEST_HEADERS,
         expose_headers=_REQUEST_HEADERS[1:],

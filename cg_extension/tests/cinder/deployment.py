@@ -2,7 +2,8 @@
 """One Cinder of its own: API, scheduler and volume manager as real processes.
 
 Free ports, a fresh database, a temporary directory; everything is gone afterwards. Which
-api-paste.ini and which volume driver it runs with is up to the caller.
+api-paste.ini and which volume driver it runs with is up to the caller. Its Keystone is that of all
+tests of a process.
 """
 
 import configparser
@@ -20,8 +21,9 @@ import fixtures
 import psutil
 import requests
 
-from cg_extension.tests import http_client, waiting
+from cg_extension.tests import http_client, identity_rules, waiting
 from cg_extension.tests.cinder import servers
+from cg_extension.tests.deployment import keystone
 
 START_TIMEOUT = 90
 """Seconds that each process may take until it serves."""
@@ -38,13 +40,6 @@ HOST = "cg-host"
 
 BACKEND = "contract"
 """Name of the backend, and the ``volume_backend_name`` of it."""
-
-ADMIN_PROJECT = "0" * 32
-
-ADMIN_TOKEN = f"admin:{ADMIN_PROJECT}:admin,member,reader"
-
-AUTH = "cg_extension.tests.cinder.auth:filter_factory"
-"""Stands in for keystonemiddleware: tells who asks by the token alone."""
 
 
 def cinder_paste() -> pathlib.Path:
@@ -137,7 +132,10 @@ class CinderDeployment(fixtures.Fixture):
         )
         self.database_url = self.useFixture(servers.Database()).url
         self.broker_url = self.useFixture(servers.Broker()).url
-        self.conf_file = self._write_config()
+        identity = keystone.shared()
+        self.admin_project = identity.new_project()
+        self.admin_token = identity.token(keystone.ADMIN, self.admin_project)
+        self.conf_file = self._write_config(identity)
         self.manage("db", "sync")
         processes = [self._start(program) for program in PROGRAMS]
         self._wait_until_up(processes)
@@ -155,7 +153,9 @@ class CinderDeployment(fixtures.Fixture):
 
     def admin(self) -> http_client.Client:
         """Calls as administrator."""
-        return http_client.Client(lambda: self.endpoint, ADMIN_PROJECT, ADMIN_TOKEN, timeout=60)
+        return http_client.Client(
+            lambda: self.endpoint, self.admin_project, self.admin_token, timeout=60
+        )
 
     @staticmethod
     def _program(name: str) -> str:
@@ -187,11 +187,10 @@ threads = 32
         )
         return file
 
-    def _write_config(self) -> pathlib.Path:
+    def _write_config(self, identity: keystone.Keystone) -> pathlib.Path:
         paste_file = self.directory / "api-paste.ini"
-        authtoken = {"filter:authtoken": {"paste.filter_factory": AUTH}}
         with paste_file.open("w") as output:
-            paste_config(authtoken | self._paste).write(output)
+            paste_config(self._paste).write(output)
         locks = self.directory / "locks"
         locks.mkdir()
         sections: dict[str, dict[str, Any]] = {
@@ -218,6 +217,11 @@ threads = 32
             "api": {"response_validation": "error"},
             "coordination": {"backend_url": f"file://{locks}"},
             "oslo_concurrency": {"lock_path": locks},
+            keystone.SECTION: {
+                **identity.middleware_options(),
+                **identity_rules.AUTHTOKEN,
+                "service_type": "block-storage",
+            },
             BACKEND: {
                 "volume_driver": "cg_extension.tests.cinder.fake_driver.FakeConsistentDriver",
                 "volume_backend_name": BACKEND,

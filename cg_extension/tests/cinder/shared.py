@@ -6,10 +6,10 @@ There is one with eventlet, and one with threads.
 
 import atexit
 import functools
-import uuid
 
 from cg_extension.tests import http_client
 from cg_extension.tests.cinder import deployment, pipelines, servers
+from cg_extension.tests.deployment import keystone
 
 PORTS = {threads: servers.free_port() for threads in (False, True)}
 """With eventlet and with threads; known before Cinder runs: gabbi builds its tests with it."""
@@ -42,9 +42,9 @@ def client(running: deployment.CinderDeployment, *roles: str) -> http_client.Cli
 
 def new_project() -> str:
     """An id that no test has used."""
-    return uuid.uuid4().hex
+    return keystone.shared().new_project()
 
 
 def token(project: str, *roles: str) -> str:
-    """A token of a user of the project; see ``auth``."""
-    return f"user-{project[:8]}:{project}:{','.join(roles)}"
+    """A token of a user of the project, whose first role brings the others with it."""
+    return keystone.shared().token(roles[0], project)

@@ -7,6 +7,8 @@ With eventlet, and with threads; at /v2 with threads, where only the path differ
 import os
 import pathlib
 import unittest
+from collections.abc import Sequence
+from typing import Any
 
 import yaml
 from gabbi import fixture as gabbi_fixture
@@ -25,22 +27,27 @@ if deployment.CAN_USE_THREADS:
 HANDLERS = (*gabbi_handlers.RESPONSE_HANDLERS, handlers.AbsentStrings)
 
 
-def _fixtures_for(version: str, threads: bool, project: str) -> type:
-    """The module-like holder of fixtures that gabbi asks for, for one file's tests."""
+def _fixtures_for(version: str, threads: bool, members: Sequence[Any]) -> type:
+    """The module-like holder of fixtures that gabbi asks for, for one file's tests.
+
+    :param members: those tests, which are there before the project whose paths they ask for.
+    """
 
     class ServiceFixture(gabbi_fixture.GabbiFixture):
         """Cinder runs, and the environment tells the tests who they are in it."""
 
         def start_fixture(self) -> None:
             running = shared.cinder(threads)
-            other = shared.new_project()
+            project, other = shared.new_project(), shared.new_project()
+            for test in members:
+                test.prefix = f"/{version}/{project}"
             # Other tests of this process do not read these, and each file sets them anew.
             os.environ.update(
                 CG_TOKEN=shared.token(project, "member", "reader"),
                 CG_READER_TOKEN=shared.token(project, "reader"),
                 CG_PROJECT=project,
-                CG_ADMIN_TOKEN=deployment.ADMIN_TOKEN,
-                CG_ADMIN_URL=f"{running.endpoint}/{version}/{deployment.ADMIN_PROJECT}",
+                CG_ADMIN_TOKEN=running.admin_token,
+                CG_ADMIN_URL=f"{running.endpoint}/{version}/{running.admin_project}",
                 CG_OTHER_TOKEN=shared.token(other, "member", "reader"),
                 CG_OTHER_PROJECT=other,
                 CG_VERSION_URL=f"{running.endpoint}/{version}",
@@ -60,22 +67,21 @@ def load_tests(
     """Every file of the contract for each version of the API, in a project of its own."""
     for version, threads in PLACES:
         for path in sorted(GABBITS.glob("*.yaml")):
-            project = shared.new_project()
             suite = deviations.apply(path.stem, yaml.safe_load(path.read_text()))
             # Nothing here is TLS, and each test would load the authorities' certificates.
             suite["defaults"]["cert_validate"] = False
-            tests.addTest(
-                suitemaker.test_suite_from_dict(
-                    loader,
-                    f"contract_{version}_{'threads_' if threads else ''}{path.stem}",
-                    suite,
-                    str(GABBITS),
-                    "127.0.0.1",
-                    shared.PORTS[threads],
-                    _fixtures_for(version, threads, project),
-                    None,
-                    prefix=f"/{version}/{project}",
-                    handlers=[handler() for handler in HANDLERS],
-                )
+            members: list[Any] = []
+            made = suitemaker.test_suite_from_dict(
+                loader,
+                f"contract_{version}_{'threads_' if threads else ''}{path.stem}",
+                suite,
+                str(GABBITS),
+                "127.0.0.1",
+                shared.PORTS[threads],
+                _fixtures_for(version, threads, members),
+                None,
+                handlers=[handler() for handler in HANDLERS],
             )
+            members += made
+            tests.addTest(made)
     return tests

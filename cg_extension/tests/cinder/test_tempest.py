@@ -10,64 +10,50 @@ import sys
 from oslotest import base
 
 from cg_extension.tests.cinder import shared
+from cg_extension.tests.deployment import keystone
 from cg_extension.tests.functional import base as functional_base
-from cg_extension.tests.functional import keystone
 
 SCENARIOS = 4
 TIME_LIMIT = 600
 
-ACCOUNT = """
-- username: {role}
-  user_domain_name: Default
-  project_name: {project}
-  project_domain_name: Default
-  password: secret
-  roles: [{role}]
-"""
-
 
 class TempestTest(base.BaseTestCase):
-    """Logs in at a small Keystone of the tests; the token is believed by either host."""
+    """tempest makes a project and a user for its tests at Keystone, which both hosts ask."""
 
     def setUp(self) -> None:
         # Before oslotest's temporary directory, in which Cinder must not live.
         self.cinder = shared.cinder()
         super().setUp()
-        self.keystone = self.useFixture(keystone.Keystone())
+        self.keystone = keystone.shared()
 
     def test_all_scenarios_pass_on_cinder(self) -> None:
         self._run(self.cinder.endpoint, "gold")
 
     def test_all_scenarios_pass_on_the_reference_host(self) -> None:
-        options = {
-            "DEFAULT": {"auth_strategy": "keystone"},
-            "keystone_authtoken": self.keystone.middleware_options(),
-        }
-        service = self.useFixture(functional_base.Standalone(options))
+        service = self.useFixture(functional_base.Standalone.with_keystone(self.keystone))
         self._run(service.url, "__DEFAULT__")
 
     def _run(self, url: str, volume_type: str) -> None:
-        self.keystone.block_storage = url
-        [accounts] = self.create_tempfiles([("accounts", "")], ".yaml")
-        directory = pathlib.Path(accounts).parent
-        project = shared.new_project()
-        pathlib.Path(accounts).write_text(
-            "".join(ACCOUNT.format(role=role, project=project) for role in ("member", "reader"))
-        )
+        self.keystone.publish(url)
+        config = pathlib.Path(self.create_tempfiles([("tempest", "")], ".conf")[0])
+        directory = config.parent
         parser = configparser.RawConfigParser()
         parser.read_dict(
             {
                 "DEFAULT": {"log_file": directory / "tempest.log"},
                 "auth": {
-                    "use_dynamic_credentials": False,
-                    "test_accounts_file": accounts,
+                    "admin_username": keystone.ADMIN,
+                    "admin_password": keystone.PASSWORD,
+                    "admin_domain_name": "Default",
+                    "admin_project_name": "admin",
+                    "tempest_roles": keystone.MEMBER,
                     "create_isolated_networks": False,
                 },
                 "oslo_concurrency": {"lock_path": directory},
                 "identity": {
                     "uri_v3": f"{self.keystone.url}/v3",
                     "auth_version": "v3",
-                    "region": "one",
+                    "region": keystone.REGION,
                     "v3_endpoint_type": "public",
                 },
                 "service_available": dict.fromkeys(("nova", "neutron", "glance", "swift"), False)
@@ -80,7 +66,6 @@ class TempestTest(base.BaseTestCase):
                 "consistency_group": {"volume_type": volume_type},
             }
         )
-        config = directory / "tempest.conf"
         with config.open("w") as file:
             parser.write(file)
         done = subprocess.run(

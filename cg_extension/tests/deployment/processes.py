@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from typing import IO
+from typing import IO, Any
 
 from cg_extension.tests.deployment import warm
 
@@ -158,7 +158,16 @@ def _starter() -> concurrent.futures.ThreadPoolExecutor:
 
 
 class PythonProcess(Process):
-    """One of our programs: ``package.module:function`` is the first word of its command."""
+    """A program in Python: ``package.module:function`` is the first word of its command.
+
+    :param modules: what it builds on; see ``warm``.
+    """
+
+    def __init__(
+        self, *arguments: Any, modules: Sequence[str] = warm.SERVICE, **options: Any
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self._modules = modules
 
     def _launch(
         self, output: IO[bytes], directory: pathlib.Path
@@ -166,6 +175,7 @@ class PythonProcess(Process):
         program, *arguments = self._command
         return warm.start(
             *(program, arguments),
+            modules=self._modules,
             environment=self._environment,
             directory=directory,
             stdout=output,

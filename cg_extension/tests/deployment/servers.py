@@ -17,6 +17,7 @@ import socket
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import fixtures
@@ -32,11 +33,13 @@ _LOCAL_BROKER = ("127.0.0.1", 5672)
 class Server(fixtures.Fixture, abc.ABC):
     """A server that runs from the start; ``crash`` and ``start`` as often as wanted."""
 
+    _process_type: Callable[..., processes.Process] = processes.Process
+
     def _setUp(self) -> None:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="cg_server_", dir="/var/tmp"))
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
         self.port = processes.free_port()
-        self._process = processes.Process(
+        self._process = self._process_type(
             type(self).__name__, self._prepare(), self.directory / "server.log", self._environment()
         )
         self.addCleanup(self._process.kill)

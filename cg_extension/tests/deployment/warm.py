@@ -39,6 +39,13 @@ arguments or environment meanwhile, as ``oslo_upgradecheck`` and ``prometheus_cl
 LVM = ("oslo_config.cfg", "oslo_log.log", "oslo_privsep.priv_context")
 """What ``cg-lvm`` and the LVM engine import."""
 
+KEYSTONE = (
+    *("gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "keystone.cmd.cli"),
+    *("keystone.server.wsgi", "keystone.api", "oslo_db.sqlalchemy.enginefacade"),
+    *("sqlalchemy.dialects.sqlite",),
+)
+"""All of Keystone, and what it runs in."""
+
 CLIENT = (
     *("openstackclient.shell", "openstackclient.identity.client", "openstackclient.volume.client"),
     *("cinderclient.v3.client", "openstack.block_storage.v3._proxy"),

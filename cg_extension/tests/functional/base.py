@@ -15,7 +15,7 @@ from oslotest import base
 from testtools import content
 
 from cg_extension.tests import http_client, waiting
-from cg_extension.tests.deployment import warm
+from cg_extension.tests.deployment import keystone, warm
 
 _PROGRAM = "cg_extension.cmd.standalone:main"
 _SERVING = re.compile(r"Serving the API on ([^\s:]+):(\d+).*Ready for work", re.DOTALL)
@@ -51,6 +51,15 @@ class Standalone(fixtures.Fixture):
         self._environment = {**os.environ, **(environment or {})}
         self._arguments = arguments
         self._process: warm.Program | subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def with_keystone(
+        cls, identity: keystone.Keystone, **options: Mapping[str, object]
+    ) -> "Standalone":
+        """One that has tokens checked by ``identity``; ``options`` by section go over that."""
+        authtoken = {**identity.middleware_options(), **options.get(keystone.SECTION, {})}
+        strategy = {"DEFAULT": {"auth_strategy": "keystone"}}
+        return cls({**strategy, **options, keystone.SECTION: authtoken})
 
     def _setUp(self) -> None:
         root = pathlib.Path(self.useFixture(fixtures.TempDir(TEMPORARY)).path)
