@@ -65,6 +65,12 @@ def _lvm(*arguments: str) -> list[str]:
     return [sys.executable, "tools/run_lvm_tests.py", *arguments]
 
 
+def _on_tree(release: str, layer: str, tests: str) -> list[str]:
+    """Tests of a directory, on a release's Python and servers and this machine's kernel."""
+    chroot = ("tools/guest/chroot.py", "--release", release, "--layer", layer)
+    return [sys.executable, *chroot, "--", "sh", "-c", _STESTR.format(tests)]
+
+
 def _power_cuts(kind: str, *arguments: str) -> list[str]:
     return [sys.executable, "tools/guest/power_cuts.py", "--kind", kind, *arguments]
 
@@ -73,11 +79,10 @@ _IN_UML = (sys.executable, "tools/guest/uml.py", "--release", "trixie")
 _IN_QEMU = ("--kind", "qemu", "--timeout", "5000")
 # An environment that has what the tests need, for a script of ours.
 _PYTHON = ("exec", "-e", "functional", "--", "python", "-W", "ignore")
-_ON_TRIXIE = (sys.executable, "tools/guest/chroot.py", "--release", "trixie", "--")
 _STESTR = (
     "python -c 'from cg_extension.tests.lvm import run; print(run.platform_line())' && "
     "stestr --repo-url /run init && "
-    "stestr --repo-url /run --test-path cg_extension/tests/{} run"
+    "CG_TEST_WARM=1 stestr --repo-url /run --test-path cg_extension/tests/{} run"
 )
 # Where a benchmark is to write what nobody will read.
 _BRIEF = "/tmp/brief"
@@ -163,10 +168,15 @@ PARTS = (
         )
         for release, python in (("bookworm", "3.11"), ("trixie", "3.13"))
     ),
-    Part(
-        "unit tests on Python 3.13, of trixie",
-        [*_ON_TRIXIE, "sh", "-c", _STESTR.format("unit")],
-        3600,
+    *(
+        Part(
+            f"{tests} tests on Python {python}, of {release}", _on_tree(release, layer, tests), 5400
+        )
+        for tests, layer, release, python in (
+            ("unit", "test", "trixie", "3.13"),
+            ("unit", "test", "sid", "3.14"),
+            ("functional", "functional", "trixie", "3.13"),
+        )
     ),
     Part("Cinder 28 on Python 3.11", _tests("cinder28"), 5400),
     Part("functional tests, at every death", _tests("functional"), 5400),

@@ -74,6 +74,10 @@ _MASKED = (
 )
 
 
+# Installed servers wait for tests to start them.
+_NO_SERVERS = (("usr/sbin/policy-rc.d", "#!/bin/sh\n# None is started.\nexit 101\n"),)
+
+
 @dataclasses.dataclass(frozen=True)
 class Layer:
     """What is added to the layer ``below``; the lowest is made by mmdebstrap.
@@ -125,7 +129,14 @@ LAYERS = {
     "servers": Layer(
         below="cinder",
         packages=("mariadb-server", "rabbitmq-server", "qemu-utils"),
-        files=(("usr/sbin/policy-rc.d", "#!/bin/sh\n# None is started.\nexit 101\n"),),
+        files=_NO_SERVERS,
+    ),
+    # The functional tests.
+    "functional": Layer(
+        below="test",
+        packages=("postgresql", "mariadb-server", "rabbitmq-server", "git"),
+        files=_NO_SERVERS,
+        environment="functional",
     ),
 }
 
