@@ -137,7 +137,7 @@ class ClientRules(Case):
         super().setUp()
         self.keystone.publish(self.url)
         self.other = self.keystone.new_project()
-        self.home = pathlib.Path(self.create_tempfiles([("home", "")])[0]).parent
+        self.file = pathlib.Path(self.create_tempfiles([("clouds", "")], ".yaml")[0])
         self.clouds: dict[str, Any] = {
             f"{role}{name}": {"auth": self.keystone.login(role, project)}
             for role in (keystone.READER, keystone.MEMBER, keystone.ADMIN)
@@ -146,7 +146,7 @@ class ClientRules(Case):
 
     def openstack(self, cloud: str) -> cli.OpenStack:
         """The ``openstack`` command as that cloud's user."""
-        return cli.OpenStack({**keystone.write_clouds(self.home, self.clouds), "OS_CLOUD": cloud})
+        return cli.OpenStack({**keystone.write_clouds(self.file, self.clouds), "OS_CLOUD": cloud})
 
     def create(self, cloud: str) -> str:
         """Create a group named ``mine``; gives its id."""
@@ -191,8 +191,8 @@ class ClientRules(Case):
 
     def test_every_client_finds_the_service_by_either_type_of_the_catalog(self) -> None:
         self.create("member")
-        file = self.home / ".config" / "openstack" / "clouds.yaml"
-        config = openstack.config.OpenStackConfig(config_files=[str(file)], load_envvars=False)
+        files = [str(self.file)]
+        config = openstack.config.OpenStackConfig(config_files=files, load_envvars=False)
         for service_type in keystone.CATALOG_TYPES:
             self.keystone.publish(self.url, service_type)
             connection = openstack.connection.Connection(config=config.get_one("member"))

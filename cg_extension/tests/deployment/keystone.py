@@ -45,6 +45,8 @@ SECTION = "keystone_authtoken"
 
 # Not as in a deployment: a hash of a password takes a tenth of a second there.
 _HASH_ROUNDS = 4
+# Seconds of a token: longer than any run of tests.
+_LIFETIME = 24 * 3600
 _MANAGE = "keystone.cmd.manage:main"
 _SERVER = "gunicorn.app.wsgiapp:run"
 _GUNICORN = """\
@@ -57,7 +59,7 @@ control_socket_disable = True
 class Keystone(servers.Server):
     """``url`` is its address without a version."""
 
-    _process_type = functools.partial(processes.PythonProcess, modules=warm.KEYSTONE)
+    _process_type = staticmethod(functools.partial(processes.PythonProcess, modules=warm.KEYSTONE))
 
     def _setUp(self) -> None:
         super()._setUp()
@@ -174,6 +176,7 @@ class Keystone(servers.Server):
                 "fernet_tokens": {"key_repository": self.directory / "token-keys"},
                 "fernet_receipts": {"key_repository": self.directory / "receipt-keys"},
                 "identity": {"password_hash_rounds": _HASH_ROUNDS},
+                "token": {"expiration": _LIFETIME},
             }
         )
         with self._conf_file.open("w") as file:
@@ -226,14 +229,13 @@ def shared() -> Keystone:
     return running
 
 
-def write_clouds(home: pathlib.Path, clouds: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def write_clouds(file: pathlib.Path, clouds: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Write a user's clouds.yaml.
 
     :param clouds: by name what ``auth`` and ``auth_type`` are; all of them are at ``REGION``.
     :return: the variables by which clients find it.
     """
-    file = home / ".config" / "openstack" / "clouds.yaml"
-    file.parent.mkdir(parents=True, exist_ok=True)
     described = {name: {"region_name": REGION, **cloud} for name, cloud in clouds.items()}
     file.write_text(yaml.safe_dump({"clouds": described}))
-    return {"HOME": str(home)}
+    # Not by the home directory, which the client looks at when it is imported; see ``warm``.
+    return {"OS_CLIENT_CONFIG_FILE": str(file)}
