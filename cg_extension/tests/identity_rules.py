@@ -178,8 +178,8 @@ class ClientRules(Case):
                 "auth_type": "v3applicationcredential",
                 "auth": {
                     "auth_url": f"{self.keystone.url}/v3",
-                    "application_credential_id": made["id"],
-                    "application_credential_secret": made["secret"],
+                    "application_credential_id": made["ID"],
+                    "application_credential_secret": made["Secret"],
                 },
             }
         self.create("plain")
