@@ -172,7 +172,7 @@ class ClientRules(Case):
             ("ruled", ("--access-rules", json.dumps(rules))),
         ):
             made = self.openstack("member").json(
-                *("application", "credential", "create", *options, cloud)
+                *("application", "credential", "create", *options, f"{cloud}-{self.project}")
             )
             self.clouds[cloud] = {
                 "auth_type": "v3applicationcredential",
