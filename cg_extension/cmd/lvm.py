@@ -13,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from oslo_config import cfg
+
 from cg_extension.conf import errors
 from cg_extension.conf import lvm as lvm_options
 from cg_extension.drivers import exceptions
@@ -81,9 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     snapshot.add_argument("members", nargs="+", metavar="VG/LV")
     snapshot.add_argument(
         "--cow-percent",
-        type=int,
-        choices=range(1, 101),
-        default=100,
+        type=_cow_percent,
+        default=lvm_options.COW_PERCENT.default,
         metavar="PERCENT",
         help="size of a thick snapshot's copy-on-write store (default: %(default)s)",
     )
@@ -113,8 +114,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _deadline(text: str) -> float:
+    return float(_value(lvm_options.FREEZE_DEADLINE, text))
+
+
+def _cow_percent(text: str) -> int:
+    return int(_value(lvm_options.COW_PERCENT, text))
+
+
+def _value(option: cfg.Opt, text: str) -> Any:
+    """What the text means as the value of an option."""
     try:
-        return float(lvm_options.FREEZE_DEADLINE.type(text))
+        return option.type(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text}: {error}") from error
 
@@ -203,7 +213,7 @@ def _engine(
         volume_group=group,
         pool=volumes[member].pool,
         freeze_deadline=getattr(options, "deadline", lvm_options.FREEZE_DEADLINE.default),
-        cow_percent=getattr(options, "cow_percent", 100),
+        cow_percent=getattr(options, "cow_percent", lvm_options.COW_PERCENT.default),
     )
     eng = engine.Engine(settings)
     # What a crash left may take hours to wipe, so it is wiped last.

@@ -5,7 +5,7 @@ from oslo_config import cfg
 
 from cg_extension.conf import kinds
 
-# The cg-lvm command takes it, too.
+# The cg-lvm command takes these, too.
 FREEZE_DEADLINE = kinds.FloatOpt(
     "lvm_freeze_deadline",
     default=2.0,
@@ -14,6 +14,15 @@ FREEZE_DEADLINE = kinds.FloatOpt(
     help="Seconds for which a group snapshot may hold the writes of its volumes. It holds them for "
     "about a millisecond, longer where a volume's device is slow to flush. Past the deadline "
     "all volumes go on and the group snapshot fails.",
+)
+COW_PERCENT = kinds.IntOpt(
+    "snapshot_cow_percent",
+    default=100,
+    min=1,
+    max=100,
+    help="Size of the copy-on-write store of a thick snapshot, in percent of its volume. Below "
+    "100 it can overflow when much is written to the volume; the snapshot is then lost and "
+    "can't be restored from.",
 )
 
 OPTS = [
@@ -61,15 +70,7 @@ OPTS = [
         "volume_clear_ionice",
         help="Arguments of ionice(1) for clearing, such as ``-c3`` for the idle class.",
     ),
-    kinds.IntOpt(
-        "snapshot_cow_percent",
-        default=100,
-        min=1,
-        max=100,
-        help="Size of the copy-on-write store of a thick snapshot, in percent of its volume. Below "
-        "100 it can overflow when much is written to the volume; the snapshot is then lost and "
-        "can't be restored from.",
-    ),
+    COW_PERCENT,
     FREEZE_DEADLINE,
     kinds.FloatOpt(
         "lvm_pool_data_limit",
