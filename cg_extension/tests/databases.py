@@ -10,16 +10,12 @@ import datetime
 import functools
 import os
 import shutil
-import socket
 import tempfile
 import uuid
-from typing import Any
 
 import fixtures
 import sqlalchemy as sa
 from oslo_config import cfg
-from pifpaf.drivers import mysql as pifpaf_mysql
-from pifpaf.drivers import postgresql as pifpaf_postgresql
 
 from cg_extension import conf as cg_conf
 from cg_extension.reference.db import engine, migration, tables
@@ -125,7 +121,9 @@ def _server(dialect: str) -> sa.URL:
     try:
         _execute(local, "SELECT 1")
     except sa.exc.OperationalError:
-        return _start_server(dialect)
+        from cg_extension.tests import database_servers  # pifpaf is not everywhere
+
+        return database_servers.start(dialect, _TEMPORARY)
     return local
 
 
@@ -133,42 +131,3 @@ def _execute(server: sa.URL, statement: str) -> None:
     engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
     with engine.connect() as conn:
         conn.exec_driver_sql(statement)
-
-
-def _start_server(dialect: str) -> sa.URL:
-    if dialect == "postgresql":
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        driver = _PostgreSQL(port=port, tmp_rootdir=_TEMPORARY)
-        backend = "postgresql+psycopg2"
-    else:
-        driver = MariaDB(tmp_rootdir=_TEMPORARY)
-        backend = "mysql+pymysql"
-    driver.setUp()
-    atexit.register(driver.cleanUp)
-    url = sa.make_url(driver.url).set(drivername=backend)
-    if dialect == "postgresql" and os.geteuid() == 0:
-        url = url.set(username=_PostgreSQL.USER)
-    return url
-
-
-class MariaDB(pifpaf_mysql.MySQLDriver):
-    """MariaDB that does not wait for the disk, as pifpaf's PostgreSQL does not either."""
-
-    def _exec(self, command: list[str], *args: Any, **kwargs: Any) -> Any:
-        if command[0] == "mysqld":
-            command = [*command, "--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite"]
-        return super()._exec(command, *args, **kwargs)
-
-
-class _PostgreSQL(pifpaf_postgresql.PostgreSQLDriver):
-    """PostgreSQL refuses to run as root; Debian's package has a user for it."""
-
-    USER = "postgres"
-
-    def _exec(self, command: list[str], *args: Any, **kwargs: Any) -> Any:
-        if os.geteuid() == 0:
-            shutil.chown(self.tempdir, self.USER)
-            command = ["runuser", "-u", self.USER, "--", *command]
-        return super()._exec(command, *args, **kwargs)

@@ -13,7 +13,7 @@ import fixtures
 import sqlalchemy
 from pifpaf.drivers import rabbitmq
 
-from cg_extension.tests import databases
+from cg_extension.tests import database_servers
 
 MYSQL_VARIABLE = "CG_TEST_MYSQL_URL"
 """SQLAlchemy URL of a MariaDB or MySQL server whose user may create databases."""
@@ -38,7 +38,7 @@ class Database(fixtures.Fixture):
         server = os.environ.get(MYSQL_VARIABLE)
         if server is None:
             # pifpaf gives a URL without a driver name.
-            server = self.useFixture(databases.MariaDB()).url
+            server = self.useFixture(database_servers.MariaDB()).url
         base = sqlalchemy.make_url(server).set(drivername="mysql+pymysql")
         name = f"cg_cinder_{uuid.uuid4().hex[:12]}"
         engine = sqlalchemy.create_engine(
