@@ -4,6 +4,8 @@
 import dataclasses
 from collections.abc import Sequence
 
+import testtools
+
 from cg_extension.contract import records, statuses
 from cg_extension.drivers import exceptions
 from cg_extension.drivers.conformance import factories, harness
@@ -215,11 +217,11 @@ class GroupConformance(GroupHarness):
         self.driver.delete_volume(self.context, volumes[-1])
         before = sorted(self.objects())
         target, target_volumes = self.target_records(volumes)
-        with self.assertRaises(exceptions.DriverError):
+        with testtools.ExpectedException(exceptions.DriverError):
             self.take(*self.cgsnapshot_records(group, volumes), volumes)
-        with self.assertRaises(exceptions.DriverError):
+        with testtools.ExpectedException(exceptions.DriverError):
             self.from_cgsnapshot(target, target_volumes, cgsnapshot, snapshots)
-        with self.assertRaises(exceptions.DriverError):
+        with testtools.ExpectedException(exceptions.DriverError):
             self.from_group(target, target_volumes, group, volumes)
         self.assertEqual(before, sorted(self.objects()))
         self.assertHolds("kept", *volumes[:-1])

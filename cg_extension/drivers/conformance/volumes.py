@@ -3,6 +3,8 @@
 
 import concurrent.futures
 
+import testtools
+
 from cg_extension.drivers import exceptions
 from cg_extension.drivers.conformance import factories, harness
 
@@ -144,11 +146,11 @@ class VolumeConformance(harness.Harness):
         gone = factories.volume(self.volume_size)
         snapshot = factories.snapshot(gone)
         volume = factories.volume(self.volume_size)
-        with self.assertRaises(exceptions.DriverError):
+        with testtools.ExpectedException(exceptions.DriverError):
             self.driver.create_snapshot(self.context, snapshot, gone)
-        with self.assertRaises(exceptions.DriverError):
+        with testtools.ExpectedException(exceptions.DriverError):
             self.driver.create_volume_from_snapshot(self.context, volume, snapshot)
-        with self.assertRaises(exceptions.DriverError):
+        with testtools.ExpectedException(exceptions.DriverError):
             self.driver.create_cloned_volume(self.context, volume, gone)
         self.assertNothingLeft()
 

@@ -2,6 +2,7 @@
 """What a transaction on one node sees of the others, and what becomes of it when they are gone."""
 
 import sqlalchemy as sa
+import testtools
 from oslo_db import exception as db_exception
 
 from cg_extension.contract import exceptions
@@ -152,7 +153,10 @@ class LossTest(EngineTestCase):
         self._assert_is_of_use_again()
 
     def test_a_node_that_was_killed_is_unavailable_until_it_is_back(self) -> None:
-        with self.assertRaises(db_exception.DBConnectionError), self.database.writer() as conn:
+        with (
+            testtools.ExpectedException(db_exception.DBConnectionError),
+            self.database.writer() as conn,
+        ):
             _set(conn, 2)
             self.node.kill()
         self._assert_unavailable(1)

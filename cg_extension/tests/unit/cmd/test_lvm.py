@@ -4,6 +4,7 @@
 import contextlib
 import io
 
+import testtools
 from oslotest import base
 
 from cg_extension.cmd import lvm
@@ -14,7 +15,7 @@ class IdentifiersTest(base.BaseTestCase):
 
     def test_the_help_of_clone_tells_of_them(self) -> None:
         output = io.StringIO()
-        with contextlib.redirect_stdout(output), self.assertRaises(SystemExit):
+        with contextlib.redirect_stdout(output), testtools.ExpectedException(SystemExit):
             lvm.main(["clone", "--help"])
         self.assertIn("/dev/disk/by-uuid may point to either", " ".join(output.getvalue().split()))
 

@@ -4,6 +4,7 @@
 import json
 import os
 
+import testtools
 from oslotest import base
 
 from cg_extension.conf import errors, kinds
@@ -21,7 +22,7 @@ class BlamingTest(base.BaseTestCase):
                 os.stat("/nowhere/x")
 
     def test_a_fault_of_ours_stays_one(self) -> None:
-        with self.assertRaises(AttributeError):
+        with testtools.ExpectedException(AttributeError):
             with errors.blaming("the file"):
                 kinds.IntOpt("x", min=0, max=1).type(Broken())
 

@@ -12,6 +12,7 @@ from unittest import mock
 import fixtures
 import sqlalchemy as sa
 import testscenarios
+import testtools
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 from oslotest import base
@@ -330,7 +331,7 @@ class ReadOnlyTest(testscenarios.WithScenarios, base.BaseTestCase):
 
     def test_a_primary_that_became_a_standby_counts_as_one_that_is_away(self) -> None:
         database = self.useFixture(databases.Database(self.dialect)).database
-        with self.assertRaises(db_exception.DBConnectionError), database.writer() as conn:
+        with testtools.ExpectedException(db_exception.DBConnectionError), database.writer() as conn:
             conn.exec_driver_sql("SET TRANSACTION READ ONLY")
             conn.execute(_LOCKS.insert(), {"project_id": "a"})
 
@@ -371,7 +372,7 @@ class LostConnectionTest(testscenarios.WithScenarios, base.BaseTestCase):
         with mock.patch.object(pooling, "_ALIVE", 3600):
             self._lose()
             for use in (self.database.reader, self.database.writer):
-                with self.assertRaises(db_exception.DBConnectionError), use() as conn:
+                with testtools.ExpectedException(db_exception.DBConnectionError), use() as conn:
                     conn.execute(sa.select(1))
                 with use() as conn:
                     self.assertEqual(1, conn.execute(sa.select(1)).scalar_one())

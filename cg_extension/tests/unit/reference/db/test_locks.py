@@ -4,6 +4,7 @@
 import threading
 
 import testscenarios
+import testtools
 from oslotest import base
 
 from cg_extension.reference.db import engine, locks
@@ -42,7 +43,7 @@ class LocksTest(testscenarios.WithScenarios, base.BaseTestCase):
         self.assertTrue(inside.is_set())
 
     def test_a_lock_ends_with_an_error_too(self) -> None:
-        with self.assertRaises(ZeroDivisionError), locks.hold(self.database, "test"):
+        with testtools.ExpectedException(ZeroDivisionError), locks.hold(self.database, "test"):
             raise ZeroDivisionError
         thread, inside = self._other()
         thread.join(30)
