@@ -4,8 +4,6 @@
 import dataclasses
 from collections.abc import Sequence
 
-import testtools
-
 from cg_extension.contract import records, statuses
 from cg_extension.drivers import exceptions
 from cg_extension.drivers.conformance import factories, harness
@@ -217,11 +215,19 @@ class GroupConformance(GroupHarness):
         self.driver.delete_volume(self.context, volumes[-1])
         before = sorted(self.objects())
         target, target_volumes = self.target_records(volumes)
-        with testtools.ExpectedException(exceptions.DriverError):
-            self.take(*self.cgsnapshot_records(group, volumes), volumes)
-        with testtools.ExpectedException(exceptions.DriverError):
-            self.from_cgsnapshot(target, target_volumes, cgsnapshot, snapshots)
-        with testtools.ExpectedException(exceptions.DriverError):
-            self.from_group(target, target_volumes, group, volumes)
+        self.assertRaises(
+            exceptions.DriverError, self.take, *self.cgsnapshot_records(group, volumes), volumes
+        )
+        self.assertRaises(
+            exceptions.DriverError,
+            self.from_cgsnapshot,
+            target,
+            target_volumes,
+            cgsnapshot,
+            snapshots,
+        )
+        self.assertRaises(
+            exceptions.DriverError, self.from_group, target, target_volumes, group, volumes
+        )
         self.assertEqual(before, sorted(self.objects()))
         self.assertHolds("kept", *volumes[:-1])

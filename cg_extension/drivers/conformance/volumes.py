@@ -3,8 +3,6 @@
 
 import concurrent.futures
 
-import testtools
-
 from cg_extension.drivers import exceptions
 from cg_extension.drivers.conformance import factories, harness
 
@@ -146,12 +144,19 @@ class VolumeConformance(harness.Harness):
         gone = factories.volume(self.volume_size)
         snapshot = factories.snapshot(gone)
         volume = factories.volume(self.volume_size)
-        with testtools.ExpectedException(exceptions.DriverError):
-            self.driver.create_snapshot(self.context, snapshot, gone)
-        with testtools.ExpectedException(exceptions.DriverError):
-            self.driver.create_volume_from_snapshot(self.context, volume, snapshot)
-        with testtools.ExpectedException(exceptions.DriverError):
-            self.driver.create_cloned_volume(self.context, volume, gone)
+        self.assertRaises(
+            exceptions.DriverError, self.driver.create_snapshot, self.context, snapshot, gone
+        )
+        self.assertRaises(
+            exceptions.DriverError,
+            self.driver.create_volume_from_snapshot,
+            self.context,
+            volume,
+            snapshot,
+        )
+        self.assertRaises(
+            exceptions.DriverError, self.driver.create_cloned_volume, self.context, volume, gone
+        )
         self.assertNothingLeft()
 
     def test_connecting_twice_gives_the_same_and_disconnecting_may_repeat(self) -> None:

@@ -98,6 +98,8 @@ def now(conn: sa.Connection) -> datetime.datetime:
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register oslo.db's options in ``[database]``; harmless when they are there already."""
     conf.register_opts(db_options.database_opts, group="database")
+    if "synchronous_reader" not in conf.database:  # oslo.db 17, as in Debian 13
+        conf.register_opt(cfg.BoolOpt("synchronous_reader", default=True), group="database")
     # As many as an API process has threads by default. Each one above oslo.db's five would connect
     # anew for every request: a fifth of the throughput at 16 clients.
     conf.set_default("max_pool_size", 16, group="database")
