@@ -41,14 +41,23 @@ exec env -i {environment} {command}
 """
 
 
-def run(command: Sequence[str], release: str, layer: str = "test") -> int:
-    """Run ``command`` on a layer of a release's tree; gives back its exit status."""
+def run(
+    command: Sequence[str],
+    release: str,
+    layer: str = "test",
+    shares: Sequence[pathlib.Path] = (),
+) -> int:
+    """Run ``command`` on a layer of a release's tree; gives back its exit status.
+
+    :param shares: directories that it sees, and may write to, under the same path.
+    """
+    system = tree.tree(release, layer)
     with tempfile.TemporaryDirectory(prefix="chroot", dir="/var/tmp") as name:
         work = pathlib.Path(name)
         project = work / "project"
-        for directory in (work / "root", work / "written"):
+        for directory in (work / "root", work / "written", project):
             directory.mkdir()
-        installation = checkout.install(project)
+        installation = checkout.install(project) if tree.has_environment(system) else ""
         environment = shlex.join(f"{k}={v}" for k, v in checkout.environment().items())
         (project / "start").write_text(
             _START.format(
@@ -60,8 +69,8 @@ def run(command: Sequence[str], release: str, layer: str = "test") -> int:
         )
         enter = _ENTER.format(
             work=work,
-            tree=tree.tree(release, layer),
-            shared=shlex.join([str(tree.ROOT), str(project)]),
+            tree=system,
+            shared=shlex.join(map(str, (tree.ROOT, project, *shares))),
             project=project,
         )
         unshare = ("unshare", "--mount", "--pid", "--fork", "--kill-child")

@@ -46,9 +46,8 @@ class _BootDied(GuestDied):
     """It ended before anything was run in it."""
 
 
-def image(release: str) -> pathlib.Path:
-    """The image of a release's ``system`` tree, made unless it is there."""
-    root = tree.tree(release, "system")
+def image(root: pathlib.Path) -> pathlib.Path:
+    """The image of a tree, beside it, made unless it is there."""
     path = root.with_suffix(".ext4")
     with tree.locked(root.with_suffix(".image.lock")):
         if not path.exists():
@@ -73,6 +72,7 @@ class Guest:
     :param systemd: False boots a shell instead (``quick_boot``), in a fraction of the time.
     :param shares: directories that the guest sees, and may write to, under the same path.
     :param arguments: more for QEMU's command line.
+    :param root: a tree made of layer ``machine``, to boot instead; there is no checkout in it.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class Guest:
         memory: str = "4G",
         processors: int = 2,
         arguments: Sequence[str] = (),
+        root: pathlib.Path | None = None,
     ) -> None:
         """Say what it is to be; nothing is started."""
         self.release = release
@@ -93,6 +94,7 @@ class Guest:
         self.memory = memory
         self.processors = processors
         self.arguments = arguments
+        self.root = root
 
     def __enter__(self) -> "Guest":
         # Several translated processors can trip over code that the kernel patches while it boots
@@ -191,15 +193,17 @@ class Guest:
         shared = self._work
         (shared / "agent.py").write_bytes(pathlib.Path(agent.__file__).read_bytes())
         lines = [f"mkdir -p {shared}", f"mount --bind {_SHARED} {shared}"]
-        lines.append(checkout.copy(shared / "checkout.tar"))
+        if self.root is None:
+            lines.append(checkout.copy(shared / "checkout.tar"))
+            lines.append(checkout.install(shared / "project"))
         for number, path in enumerate(self.shares):
             place = shlex.quote(str(path))
             lines += [f"mkdir -p {place}", f"mount -t 9p -o {_NINE_P} share{number} {place}"]
-        lines.append(checkout.install(shared / "project"))
         (shared / "setup").write_text("\n".join(lines))
 
     def _start(self, resources: contextlib.ExitStack) -> None:
-        root, system = image(self.release), tree.tree(self.release, "system")
+        system = self.root or tree.tree(self.release, "system")
+        root = image(system)
         (kernel,) = (system / "boot").glob("vmlinuz-*")
         if self.systemd:
             (initrd,) = (system / "boot").glob("initrd.img-*")

@@ -19,6 +19,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -49,7 +50,7 @@ _START = """\
 mkdir -p /run/guest
 modprobe -a 9p 9pnet_virtio virtio_console
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 guest /run/guest
-exec /opt/test/bin/python /run/guest/agent.py
+exec python3 /run/guest/agent.py
 """
 _UNIT = """\
 [Unit]
@@ -95,6 +96,13 @@ class Layer:
     commands: tuple[tuple[str, ...], ...] = ()
 
 
+def build_dependencies() -> tuple[str, ...]:
+    """The packages that Debian's packages of this project are built with."""
+    control = (ROOT / "debian" / "control").read_text()
+    (field,) = re.findall(r"^Build-Depends:((?:\n .*)+)", control, re.MULTILINE)
+    return tuple(re.findall(r"^ ([\w.+-]+)", field, re.MULTILINE))
+
+
 LAYERS = {
     "base": Layer(
         below=None,
@@ -122,6 +130,14 @@ LAYERS = {
             ("systemctl", "mask", *_MASKED),
         ),
     ),
+    # What this project's own packages are built in: nothing but the release's.
+    "packaging": Layer(
+        below="base",
+        packages=(
+            *("build-essential", "debhelper", "git", "lintian", "sudo"),
+            *(p for p in build_dependencies() if p != "debhelper-compat"),
+        ),
+    ),
     # The plugin in Cinder on LVM.
     "cinder": Layer(below="test", environment="cinder"),
     "cinder28": Layer(below="test", environment="cinder28"),
@@ -139,6 +155,9 @@ LAYERS = {
         environment="functional",
     ),
 }
+
+# The same with nothing of this project.
+LAYERS["machine"] = dataclasses.replace(LAYERS["system"], below="base")
 
 
 def tree(release: str, layer: str = "test") -> pathlib.Path:
@@ -158,6 +177,11 @@ def tree(release: str, layer: str = "test") -> pathlib.Path:
             _remove_unused()
             print(f"Built in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     return path
+
+
+def has_environment(path: pathlib.Path) -> bool:
+    """Whether a tree has the virtual environment for this project."""
+    return (path / PYTHON.removeprefix("/")).parent.is_dir()
 
 
 def _key(release: str, layer: str) -> str:
@@ -233,14 +257,14 @@ def _build(release: str, layer: Layer, path: pathlib.Path) -> None:
         file.chmod(0o755 if content.startswith("#!") else 0o644)
     if layer.below is not None and layer.packages:
         install = ("install", "--yes", "--quiet", "--no-install-recommends", *layer.packages)
-        _chroot(path, "apt-get", "--option", f"{_EXPIRY}=false", "--quiet", "update")
-        _chroot(path, "apt-get", *install, DEBIAN_FRONTEND="noninteractive")
-        _chroot(path, "apt-get", "clean")
+        chroot(path, "apt-get", "--option", f"{_EXPIRY}=false", "--quiet", "update")
+        chroot(path, "apt-get", *install, DEBIAN_FRONTEND="noninteractive")
+        chroot(path, "apt-get", "clean")
         _remove(path / "var/lib/apt/lists")
     if required := _required(layer):
         _make_environment(path, required)
     for command in layer.commands:
-        _chroot(path, *command)
+        chroot(path, *command)
 
 
 def _bootstrap(release: str, packages: tuple[str, ...], path: pathlib.Path) -> None:
@@ -260,9 +284,9 @@ def _make_environment(path: pathlib.Path, required: list[str]) -> None:
         shutil.copyfile(certificates, path / "tmp/certificates")
         settings["PIP_CERT"] = "/tmp/certificates"
     shutil.copyfile(CONSTRAINTS, path / "tmp/constraints.txt")
-    _chroot(path, "python3", "-m", "venv", str(pathlib.PurePath(PYTHON).parents[1]))
+    chroot(path, "python3", "-m", "venv", str(pathlib.PurePath(PYTHON).parents[1]))
     try:
-        _chroot(
+        chroot(
             path,
             *(PYTHON, "-m", "pip", "install", "--quiet", "--no-cache-dir"),
             *("--constraint", "/tmp/constraints.txt", *required),
@@ -296,7 +320,7 @@ def _pip_configuration() -> tuple[dict[str, str], str | None]:
     return {name: value for name, value in settings.items() if value}, found.get("cert")
 
 
-def _chroot(path: pathlib.Path, *command: str, **environment: str) -> None:
+def chroot(path: pathlib.Path, *command: str, **environment: str) -> None:
     """Run a command in a tree, with nothing of this machine's environment."""
     settings = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", **environment}
     run("chroot", str(path), "env", "-i", *(f"{k}={v}" for k, v in settings.items()), *command)
