@@ -62,6 +62,8 @@ def parser(command: str) -> argparse.ArgumentParser:
         for action in taken.parser._actions:
             if completion := _COMPLETIONS.get(str(action.metavar)):
                 action.complete = completion  # type: ignore[attr-defined]
+        for group in taken.parser._action_groups:
+            group.title = group.title or "subcommands"  # sphinx-argparse 0.5 needs one
         return taken.parser
     raise AssertionError(f"{command} did not read its command line")
 
