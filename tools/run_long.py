@@ -115,6 +115,11 @@ PARTS = (
         _lvm("--release", "trixie", *_IN_QEMU, "machine.test_units."),
         5400,
     ),
+    Part(
+        "Debian packages, built, installed and purged in QEMU on trixie",
+        [sys.executable, "tools/try_packages.py", "--release", "trixie"],
+        7200,
+    ),
     *(
         Part(
             f"special volumes in QEMU on trixie, {what}",

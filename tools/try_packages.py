@@ -19,7 +19,6 @@ from collections.abc import Iterator
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import build_packages
-
 from guest import qemu, tree
 
 # Seconds for one step in a guest whose processors are translated.
@@ -29,9 +28,13 @@ _OURS = ("python3-cg-extension", "cg-lvm", "cg-extension", "cinder-cg-extension"
 _INSTALL = "apt-get install --yes --quiet --no-install-recommends"
 # Of all files but those of dpkg, logs and what is made anew at each boot.
 _FILES = (
-    "find / -xdev ( -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/lib/systemd "
-    "-o -path /var/log -o -path /var/cache -o -path /tmp -o -path /root ) -prune -o -print"
-).replace("(", "\\(").replace(")", "\\)")
+    (
+        "find / -xdev ( -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/lib/systemd "
+        "-o -path /var/log -o -path /var/cache -o -path /tmp -o -path /root ) -prune -o -print"
+    )
+    .replace("(", "\\(")
+    .replace(")", "\\)")
+)
 _GET = (
     "import urllib.request as r; print(r.urlopen(r.Request('http://127.0.0.1:8776{}', "
     "headers={{'X-Auth-Token': 'me:demo'}})).read().decode())"

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""debian/ agrees with setup.cfg: commands, manual pages, requirements, units."""
+
+import configparser
+import pathlib
+import re
+
+from oslotest import base
+
+import cg_extension
+
+ROOT = pathlib.Path(cg_extension.__file__).parents[1]
+DEBIAN = ROOT / "debian"
+MANUAL = ROOT / "docs" / "man"
+SECTIONS = ("SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "FILES", "EXAMPLES", "SEE ALSO")
+
+
+def _setup() -> configparser.ConfigParser:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    return setup
+
+
+def _lines(pattern: str) -> list[str]:
+    """The lines of all packages' files of one kind, such as ``*.install``."""
+    return [line for file in DEBIAN.glob(pattern) for line in file.read_text().splitlines()]
+
+
+class PackagingTest(base.BaseTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        scripts = _setup()["options.entry_points"]["console_scripts"].strip()
+        self.commands = sorted(line.partition(" = ")[0] for line in scripts.splitlines())
+
+    def test_every_command_is_in_one_package(self) -> None:
+        lines = _lines("*.install")
+        installed = sorted(
+            line.removeprefix("usr/bin/") for line in lines if line.startswith("usr/bin/")
+        )
+        self.assertEqual(self.commands, installed)
+
+    def test_every_command_has_a_completion_beside_it(self) -> None:
+        for file in DEBIAN.glob("*.install"):
+            text = file.read_text()
+            self.assertEqual(
+                sorted(re.findall(r"^usr/bin/(\S+)", text, re.MULTILINE)),
+                sorted(re.findall(r"^debian/made/completions/(\S+)", text, re.MULTILINE)),
+            )
+
+    def test_every_command_has_a_manual_page_with_all_sections(self) -> None:
+        pages = sorted(pathlib.PurePath(line).stem for line in _lines("*.manpages"))
+        self.assertEqual(self.commands, pages)
+        for command in self.commands:
+            text = (MANUAL / f"{command}.rst").read_text()
+            self.assertStartsWith(text, f"{command}: ")
+            for section in SECTIONS:
+                self.assertIn(f"\n{section}\n{'-' * len(section)}\n", text, command)
+
+    def test_every_page_shows_the_options_of_its_command(self) -> None:
+        for command in self.commands:
+            text = (MANUAL / f"{command}.rst").read_text()
+            self.assertIn(f":func: {command.replace('-', '_')}\n   :prog: {command}\n", text)
+
+    def test_pages_refer_to_pages_that_there_are(self) -> None:
+        for command in self.commands:
+            for name in re.findall(r"\*\*(cg-[\w-]+)\*\*", (MANUAL / f"{command}.rst").read_text()):
+                self.assertIn(name, self.commands)
+
+    def test_what_the_project_requires_is_there_when_it_is_built(self) -> None:
+        setup = _setup()
+        required = [
+            *setup["options"]["install_requires"].split(),
+            *setup["options.extras_require"]["reference"].split(),
+        ]
+        names = [re.split(r"[<>=]", line)[0].lower().replace("_", "-") for line in required]
+        control = (DEBIAN / "control").read_text()
+        packages = {f"python3-{name.removeprefix('py')}" for name in names}
+        built_with = set(re.findall(r"^ (python3-[\w.-]+)", control, re.MULTILINE))
+        self.assertEqual(set(), packages - built_with)
+
+    def test_every_unit_is_in_a_package(self) -> None:
+        lines = _lines("*.install")
+        self.assertIn("etc/systemd/*.service usr/lib/systemd/system", lines)
+        for unit in (ROOT / "etc" / "systemd").glob("*.service"):
+            for command in re.findall(r"^ExecStart=/usr/bin/(\S+)", unit.read_text(), re.MULTILINE):
+                self.assertIn(command, [*self.commands, "gunicorn"])
+
+    def assertStartsWith(self, text: str, start: str) -> None:
+        self.assertEqual(start, text[: len(start)])
