@@ -39,8 +39,11 @@ _GET = (
     "import urllib.request as r; print(r.urlopen(r.Request('http://127.0.0.1:8776{}', "
     "headers={{'X-Auth-Token': 'me:demo'}})).read().decode())"
 )
-_HELPER = "/usr/bin/privsep-helper --privsep_sock_path /x --privsep_context"
 
+# For each step; a command after "!" would not end it.
+_BEGIN = """
+        export DEBIAN_FRONTEND=noninteractive
+        fails() { if "$@"; then return 1; fi; }"""
 # What is done in the guest, in the directory of the packages, one after another: what each shows,
 # and shell commands all of which succeed then.
 STEPS = {
@@ -49,7 +52,8 @@ STEPS = {
         {_INSTALL} ./cg-lvm_*.deb ./python3-cg-extension_*.deb
         cg-lvm --help""",
     "cg-lvm makes a group snapshot of two thin volumes": """
-        pvcreate -q /dev/vdb && vgcreate -q vg /dev/vdb
+        pvcreate -q /dev/vdb
+        vgcreate -q vg /dev/vdb
         lvcreate -q --type thin-pool -L 200M -n pool vg
         for name in data wal; do lvcreate -q -V 100M --thinpool pool -n $name vg; done
         cg-lvm snapshot vg/data vg/wal --name one
@@ -72,14 +76,15 @@ STEPS = {
     "configuration is for root and the service alone": """
         stat -c '%A %U %G' /etc/cg_extension | grep -x 'drwxr-x--- root cg_extension'
         visudo --check""",
-    "the service's user may start our helper as root, and no other": f"""
-        command="runuser -u cg_extension -- sudo --non-interactive --list"
-        good=cg_extension.drivers.lvm.privileged.context
-        $command /usr/bin/privsep-helper --privsep_context $good --privsep_sock_path /tmp/a/b
-        ! $command /usr/bin/privsep-helper --privsep_context os.path --privsep_sock_path /tmp/a/b
-        ! $command /usr/bin/privsep-helper --privsep_context $good --privsep_sock_path "/a --b c"
-        ! $command {_HELPER} $good
-        ! $command /bin/sh""",
+    "the service's user may start our helper as root, and no other": """
+        list="runuser -u cg_extension -- sudo --non-interactive --list"
+        helper="$list /usr/bin/privsep-helper"
+        context="--privsep_context cg_extension.drivers.lvm.privileged.context"
+        $helper $context --privsep_sock_path /tmp/a/b
+        fails $helper --privsep_context os.path --privsep_sock_path /tmp/a/b
+        fails $helper $context --privsep_sock_path "/a --b c"
+        fails $helper --privsep_sock_path /x $context
+        fails $list /bin/sh""",
     "cg-standalone's unit starts and answers on loopback alone": f"""
         systemctl start cg-standalone
         python3 -c "{_GET.format("/healthcheck")}"
@@ -95,7 +100,7 @@ STEPS = {
         apt-get purge --yes --quiet cinder-cg-extension""",
     "a removal stops the service": """
         apt-get remove --yes --quiet cg-extension
-        ! systemctl is-active cg-standalone
+        fails systemctl is-active cg-standalone
         test -e /etc/cg_extension/cg_extension.conf -a -e /var/lib/cg_extension""",
     "a purge leaves nothing but the user": f"""
         cg-lvm delete vg one
@@ -104,12 +109,13 @@ STEPS = {
         comm -13 /root/before /root/after | tee /dev/stderr \\
             | grep -Ev '^/(etc/(passwd|group|shadow|gshadow)-|dev/.*|run/.*|sys/.*|etc/lvm/.*)$' \\
             | wc -l | grep -x 0
-        ! find /etc /usr /var/lib /run -xdev -iname '*cg[-_]*ext*' -not -path '/var/lib/dpkg/*' \\
-            | grep .
+        find /etc /usr /var/lib /run -xdev -iname '*cg[-_]*ext*' -not -path '/var/lib/dpkg/*' \\
+            | fails grep .
         id cg_extension""",
     "a purge keeps a state directory that has volumes": f"""
         {_INSTALL} ./cg-extension_*.deb ./python3-cg-extension_*.deb
-        mkdir -p /var/lib/cg_extension/volumes && touch /var/lib/cg_extension/volumes/volume-x
+        mkdir -p /var/lib/cg_extension/volumes
+        touch /var/lib/cg_extension/volumes/volume-x
         apt-get purge --yes --quiet cg-extension
         test -e /var/lib/cg_extension/volumes/volume-x""",
 }
@@ -155,7 +161,7 @@ def main() -> int:
             _status, system = guest.run(["sh", "-c", _PLATFORM], PATIENCE, directory=share)
             print(f"platform: {system.strip()}", flush=True)
             for shown, commands in STEPS.items():
-                script = ["sh", "-exc", f"export DEBIAN_FRONTEND=noninteractive{commands}"]
+                script = ["sh", "-exc", _BEGIN + commands]
                 status, output = guest.run(script, PATIENCE, directory=share)
                 print(f"{'ok' if status == 0 else 'FAILED':6} {shown}", flush=True)
                 if status:
