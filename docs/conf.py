@@ -35,7 +35,8 @@ include_patterns = [
     "docs/**",
     "etc/cg_extension/README.md",
 ]
-exclude_patterns = [".*", "docs/templates"]
+# Manual pages need an extension of their own; debian/rules makes them.
+exclude_patterns = [".*", "docs/man", "docs/templates"]
 
 # As forges make them; the deepest heading that anything links to.
 myst_heading_anchors = 4
