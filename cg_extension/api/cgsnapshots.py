@@ -41,15 +41,15 @@ class CGSnapshotsController(controller.Controller):
         self.authorize(wsgi.context_of(req), policies.GET_ALL)
         return self.list_page(req, query, LISTING, self.service.list_cgsnapshots, views.detail)
 
+    @wsgi.raises(exceptions.CGSnapshotNotFound)
     @wsgi.response(200, views.DOCUMENT)
-    @wsgi.expected_errors(404)
     def show(self, req: webob.Request, id: str) -> Document:
         """Show one group snapshot."""
         cgsnapshot = self._get(req, id, policies.GET)
         return self._document(req, cgsnapshot)
 
+    @wsgi.raises(exceptions.GroupNotFound, exceptions.InvalidState, exceptions.QuotaExceeded)
     @wsgi.response(202, views.DOCUMENT)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.CREATE)
     def create(self, req: webob.Request, body: Document) -> Document:
         """Take a snapshot of all of a group's volumes at one instant."""
@@ -67,15 +67,15 @@ class CGSnapshotsController(controller.Controller):
         )
         return self._document(req, cgsnapshot)
 
+    @wsgi.raises(exceptions.CGSnapshotNotFound, exceptions.InvalidState)
     @wsgi.response(202)
-    @wsgi.expected_errors(404)
     def delete(self, req: webob.Request, id: str) -> None:
         """Delete a group snapshot with its snapshots."""
         cgsnapshot = self._get(req, id, policies.DELETE)
         self.service.delete_cgsnapshot(wsgi.context_of(req), cgsnapshot.id)
 
+    @wsgi.raises(exceptions.CGSnapshotNotFound, exceptions.InvalidState)
     @wsgi.response(202)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.ACTION)
     def action(self, req: webob.Request, id: str, body: Document) -> None:
         """Set the status by hand: the only action."""

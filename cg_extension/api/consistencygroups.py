@@ -40,13 +40,14 @@ class ConsistencyGroupsController(controller.Controller):
         self.authorize(wsgi.context_of(req), policies.GET_ALL)
         return self.list_page(req, query, LISTING, self.service.list_groups, views.detail)
 
+    @wsgi.raises(exceptions.GroupNotFound)
     @wsgi.response(200, views.DOCUMENT)
-    @wsgi.expected_errors(404)
     def show(self, req: webob.Request, id: str) -> Document:
         """Show one group."""
         group = self._get(req, id, policies.GET)
         return self._document(req, group)
 
+    @wsgi.raises(exceptions.QuotaExceeded)
     @wsgi.response(202, views.DOCUMENT)
     @wsgi.body(schemas.CREATE)
     def create(self, req: webob.Request, body: Document) -> Document:
@@ -66,8 +67,13 @@ class ConsistencyGroupsController(controller.Controller):
         )
         return self._document(req, group)
 
+    @wsgi.raises(
+        exceptions.GroupNotFound,
+        exceptions.CGSnapshotNotFound,
+        exceptions.InvalidState,
+        exceptions.QuotaExceeded,
+    )
     @wsgi.response(202, views.DOCUMENT)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.CREATE_FROM_SRC)
     def create_from_src(self, req: webob.Request, body: Document) -> Document:
         """Create a group with the volumes of a group snapshot or of another group."""
@@ -85,8 +91,8 @@ class ConsistencyGroupsController(controller.Controller):
         )
         return self._document(req, group)
 
+    @wsgi.raises(exceptions.GroupNotFound, exceptions.InvalidState)
     @wsgi.response(202)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.UPDATE)
     def update(self, req: webob.Request, id: str, body: Document) -> None:
         """Change name, description or members."""
@@ -112,8 +118,8 @@ class ConsistencyGroupsController(controller.Controller):
             remove_volumes=remove_volumes,
         )
 
+    @wsgi.raises(exceptions.GroupNotFound, exceptions.InvalidState)
     @wsgi.response(202)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.DELETE, optional=True)
     def delete(self, req: webob.Request, id: str, body: Document) -> None:
         """Delete a group, with ``force`` its volumes, too."""
@@ -122,8 +128,8 @@ class ConsistencyGroupsController(controller.Controller):
         group = self._get(req, id, policies.DELETE)
         self.service.delete_group(wsgi.context_of(req), group.id, force=force)
 
+    @wsgi.raises(exceptions.GroupNotFound, exceptions.InvalidState)
     @wsgi.response(202)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.ACTION)
     def action(self, req: webob.Request, id: str, body: Document) -> None:
         """Set the status by hand: the only action."""

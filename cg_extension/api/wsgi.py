@@ -3,7 +3,7 @@
 
 A controller's function gets the request, what the path holds (``id``), and ``body`` or ``query``
 if it declares a schema for them; it returns a JSON document, None, or an ``answer.Answer``.
-``@response`` says what it answers with, ``@expected_errors`` with which faults. ``routes`` says
+``@response`` says what it answers with, ``@raises`` which errors may come instead. ``routes`` says
 which path leads to which function.
 """
 
@@ -26,11 +26,16 @@ _NO_QUERY = validation.Query({})
 # Methods of calls that change nothing.
 _READING = ("GET", "HEAD")
 
-ERRORS_OF_ANY_CALL = frozenset({400, 401, 403, 406, 500, 503})
-"""Codes of faults that any call may end in: whoever asks for whatever project and version."""
+Errors = tuple[type[exceptions.CGExtensionError], ...]
 
-ERRORS_OF_BODIES = frozenset({413})
-"""Those of any call that takes a body, besides: it is too large, or asks for too much."""
+COMMON_ERRORS: Errors = (
+    exceptions.InvalidInput,
+    exceptions.Unauthorized,
+    exceptions.Forbidden,
+    exceptions.NotAcceptable,
+    exceptions.ServiceUnavailable,
+)
+"""Errors that any call may end in, whatever its function, besides 405 and the unexpected 500."""
 
 
 def response(status: int, schema: Schema | None = None) -> Callable[[F], F]:
@@ -47,9 +52,12 @@ def response(status: int, schema: Schema | None = None) -> Callable[[F], F]:
     return mark
 
 
-def expected_errors(*codes: int) -> Callable[[F], F]:
-    """Mark a function with codes of faults that it may end in, besides those of any call."""
-    return _mark("wsgi_expected_errors", frozenset(codes))
+def raises(*errors: type[exceptions.CGExtensionError]) -> Callable[[F], F]:
+    """Mark a function with the errors that it may end in besides those that any call may.
+
+    A class stands for its subclasses, too. The API reference says the same of each call.
+    """
+    return _mark("wsgi_raises", errors)
 
 
 def body(schema: Schema, *, optional: bool = False) -> Callable[[F], F]:
@@ -92,12 +100,12 @@ class Call:
     """One function of a controller, and what its marks say.
 
     :param responses: status → body of each answer but faults; empty: nobody has said.
-    :param errors: codes of the faults that it may end in.
+    :param errors: which may come instead, besides 405 and the unexpected 500.
     """
 
     function: Callable[..., Any]
     responses: Mapping[int, responses.Body]
-    errors: frozenset[int]
+    errors: Errors
     body: validation.Body | None
     query: validation.Query | None
 
@@ -105,14 +113,19 @@ class Call:
     def of(cls, function: Callable[..., Any]) -> "Call":
         """The call that a function carries out."""
         body = getattr(function, "wsgi_body", None)
-        declared: frozenset[int] = getattr(function, "wsgi_expected_errors", frozenset())
+        too_large = (exceptions.OverLimit,) if body else ()
         return cls(
             function,
             getattr(function, "wsgi_responses", {}),
-            ERRORS_OF_ANY_CALL | declared | (ERRORS_OF_BODIES if body else frozenset()),
+            (*COMMON_ERRORS, *too_large, *getattr(function, "wsgi_raises", ())),
             body,
             getattr(function, "wsgi_query", None),
         )
+
+    @property
+    def codes(self) -> frozenset[int]:
+        """Codes of the faults that it may end in."""
+        return frozenset({500, *(error.code for error in self.errors)})
 
     @property
     def status(self) -> int:

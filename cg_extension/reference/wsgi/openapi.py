@@ -91,7 +91,7 @@ def document() -> Document:
     paths: dict[str, Document] = {}
     for entry in routes.CALLS:
         paths.setdefault(entry.path, {})[entry.method.lower()] = _operation(entry)
-    codes = sorted(set().union(*(entry.call.errors for entry in routes.CALLS)))
+    codes = sorted(set().union(*(entry.call.codes for entry in routes.CALLS)))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -138,7 +138,7 @@ def _operation(entry: calls.Entry) -> Document:
         **{str(status): _response(status, body.schema) for status, body in call.responses.items()},
         **{
             str(code): {"$ref": f"#/components/responses/{_fault_name(code)}"}
-            for code in sorted(call.errors)
+            for code in sorted(call.codes)
         },
     }
     return operation

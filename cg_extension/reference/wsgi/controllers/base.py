@@ -69,28 +69,28 @@ class MetadataController(Controller):
         """The resource, as the service gives it."""
         raise NotImplementedError
 
+    @wsgi.raises(exceptions.NotFound)
     @wsgi.response(200, _METADATA)
-    @wsgi.expected_errors(404)
     def index(self, req: webob.Request, id: str) -> Document:
         """Show all."""
         return {"metadata": dict(self._find(req, id, self.RULES[0]).metadata)}
 
+    @wsgi.raises(exceptions.NotFound)
     @wsgi.response(200, _METADATA)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.METADATA)
     def create(self, req: webob.Request, id: str, body: Document) -> Document:
         """Add or change some."""
         return self._set(req, id, body["metadata"], replace=False)
 
+    @wsgi.raises(exceptions.NotFound)
     @wsgi.response(200, _METADATA)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.METADATA)
     def update_all(self, req: webob.Request, id: str, body: Document) -> Document:
         """Replace all."""
         return self._set(req, id, body["metadata"], replace=True)
 
+    @wsgi.raises(exceptions.NotFound)
     @wsgi.response(200, _META)
-    @wsgi.expected_errors(404)
     def show(self, req: webob.Request, id: str, key: str) -> Document:
         """Show one."""
         found = self._find(req, id, self.RULES[0]).metadata
@@ -98,8 +98,8 @@ class MetadataController(Controller):
             raise exceptions.NotFound(f"There is no metadata {validation.shown(key)}.")
         return {"meta": {key: found[key]}}
 
+    @wsgi.raises(exceptions.NotFound)
     @wsgi.response(200, _META)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.envelope("meta", {**schemas.PAIRS, "minProperties": 1, "maxProperties": 1}))
     def update(self, req: webob.Request, id: str, key: str, body: Document) -> Document:
         """Add or change one."""
@@ -110,8 +110,8 @@ class MetadataController(Controller):
         self._set(req, id, body["meta"], replace=False)
         return {"meta": body["meta"]}
 
+    @wsgi.raises(exceptions.NotFound)
     @wsgi.response(200)
-    @wsgi.expected_errors(404)
     def delete(self, req: webob.Request, id: str, key: str) -> None:
         """Remove one."""
         resource = self._find(req, id, self.RULES[2])

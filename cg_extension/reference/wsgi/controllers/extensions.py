@@ -36,8 +36,8 @@ class ExtensionsController(base.Controller):
         self.authorize(wsgi.context_of(req), policies.LIST)
         return {"extensions": [_view(extension) for extension in self._loaded.values()]}
 
+    @wsgi.raises(exceptions.NotFound)
     @wsgi.response(200, _DOCUMENT)
-    @wsgi.expected_errors(404)
     def show(self, req: webob.Request, alias: str) -> base.Document:
         """Show one extension."""
         self.authorize(wsgi.context_of(req), policies.LIST)

@@ -28,36 +28,36 @@ class ServicesController(base.Controller):
         )
         return {"services": [views.listed(service) for service in services]}
 
+    @wsgi.raises(exceptions.ServiceNotFound)
     @wsgi.response(200, views.CHANGED)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.ONE)
     def enable(self, req: webob.Request, body: base.Document) -> base.Document:
         """Put new resources on a backend again."""
         return self._set_disabled(req, body, disabled=False)
 
+    @wsgi.raises(exceptions.ServiceNotFound)
     @wsgi.response(200, views.CHANGED)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.ONE)
     def disable(self, req: webob.Request, body: base.Document) -> base.Document:
         """Put nothing new on a backend."""
         return self._set_disabled(req, body, disabled=True)
 
+    @wsgi.raises(exceptions.ServiceNotFound)
     @wsgi.response(200, views.CHANGED)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.ONE_WITH_REASON)
     def disable_log_reason(self, req: webob.Request, body: base.Document) -> base.Document:
         """Put nothing new on a backend, and say why."""
         return self._set_disabled(req, body, disabled=True)
 
+    @wsgi.raises(exceptions.ServiceNotFound)
     @wsgi.response(202)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.HOST)
     def freeze(self, req: webob.Request, body: base.Document) -> None:
         """Put nothing new on a host's backends, delete nothing there, and take no snapshots."""
         self._set_frozen(req, body["host"], policies.FREEZE, frozen=True)
 
+    @wsgi.raises(exceptions.ServiceNotFound)
     @wsgi.response(202)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.HOST)
     def thaw(self, req: webob.Request, body: base.Document) -> None:
         """Thaw a frozen backend."""

@@ -39,14 +39,14 @@ class SnapshotsController(base.Controller):
         self.authorize(wsgi.context_of(req), policies.GET_ALL)
         return self.list_page(req, query, LISTING, self.service.list_snapshots, views.detail)
 
+    @wsgi.raises(exceptions.SnapshotNotFound)
     @wsgi.response(200, views.DOCUMENT)
-    @wsgi.expected_errors(404)
     def show(self, req: webob.Request, id: str) -> base.Document:
         """Show one snapshot."""
         return self._document(req, self._find(req, id, policies.GET))
 
+    @wsgi.raises(exceptions.VolumeNotFound, exceptions.InvalidState, exceptions.QuotaExceeded)
     @wsgi.response(202, views.DOCUMENT)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.CREATE)
     def create(self, req: webob.Request, body: base.Document) -> base.Document:
         """Take a snapshot of a volume."""
@@ -70,8 +70,8 @@ class SnapshotsController(base.Controller):
         )
         return self._document(req, snapshot)
 
+    @wsgi.raises(exceptions.SnapshotNotFound)
     @wsgi.response(200, views.DOCUMENT)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.UPDATE)
     def update(self, req: webob.Request, id: str, body: base.Document) -> base.Document:
         """Change name or description."""
@@ -87,15 +87,15 @@ class SnapshotsController(base.Controller):
         )
         return self._document(req, changed)
 
+    @wsgi.raises(exceptions.SnapshotNotFound, exceptions.InvalidState)
     @wsgi.response(202)
-    @wsgi.expected_errors(404)
     def delete(self, req: webob.Request, id: str) -> None:
         """Delete a snapshot."""
         snapshot = self._find(req, id, policies.DELETE)
         self.service.delete_snapshot(wsgi.context_of(req), snapshot.id)
 
+    @wsgi.raises(exceptions.SnapshotNotFound, exceptions.InvalidState)
     @wsgi.response(202)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.ACTION)
     def action(self, req: webob.Request, id: str, body: base.Document) -> None:
         """What administrators mend: a status by hand, or a forced deletion."""

@@ -32,9 +32,9 @@ _RULES = {
 class VolumeActionsController(base.Controller):
     """Actions on a volume. Each function takes the context, the volume's id and arguments."""
 
+    @wsgi.raises(exceptions.VolumeNotFound, exceptions.InvalidState)
     @wsgi.response(202)
     @wsgi.response(200, views.CONNECTION)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.ACTION)
     def action(self, req: webob.Request, id: str, body: base.Document) -> answer.Answer | None:
         """Find out which action it is, check its rule, and do it."""

@@ -59,8 +59,8 @@ class VolumeTypesController(TypeController):
         return LISTING.answer(req, page, self._details(req, *page.items), self.conf)
 
     @wsgi.response(200, views.DOCUMENT)
-    @wsgi.expected_errors(404)
     # openstacksdk asks so for types by id, too.
+    @wsgi.raises(exceptions.VolumeTypeNotFound)
     @wsgi.query({"is_public": {"type": "array", "maxItems": 1}})
     def show(self, req: webob.Request, id: str, query: base.Query) -> base.Document:
         """Show one type; ``default`` stands for the default's id."""
@@ -70,8 +70,8 @@ class VolumeTypesController(TypeController):
             return self._document(req, self.service.get_default_type(context))
         return self._document(req, self.find_type(req, id, policies.GET))
 
+    @wsgi.raises(exceptions.Conflict)
     @wsgi.response(200, views.DOCUMENT)
-    @wsgi.expected_errors(409)
     @wsgi.body(schemas.CREATE)
     def create(self, req: webob.Request, body: base.Document) -> base.Document:
         """Create a type."""
@@ -88,8 +88,8 @@ class VolumeTypesController(TypeController):
         )
         return self._document(req, created)
 
+    @wsgi.raises(exceptions.VolumeTypeNotFound, exceptions.InvalidState, exceptions.Conflict)
     @wsgi.response(200, views.DOCUMENT)
-    @wsgi.expected_errors(404, 409)
     @wsgi.body(schemas.UPDATE)
     def update(self, req: webob.Request, id: str, body: base.Document) -> base.Document:
         """Change name, description or whom the type is for."""
@@ -106,8 +106,8 @@ class VolumeTypesController(TypeController):
         )
         return self._document(req, changed)
 
+    @wsgi.raises(exceptions.VolumeTypeNotFound, exceptions.InvalidState)
     @wsgi.response(202)
-    @wsgi.expected_errors(404)
     def delete(self, req: webob.Request, id: str) -> None:
         """Delete a type that no volume or group uses."""
         volume_type = self.find_type(req, id, policies.DELETE)
@@ -128,15 +128,15 @@ class VolumeTypesController(TypeController):
 class ExtraSpecsController(TypeController):
     """Extra specs of a volume type."""
 
+    @wsgi.raises(exceptions.VolumeTypeNotFound)
     @wsgi.response(200, _EXTRA_SPECS)
-    @wsgi.expected_errors(404)
     def index(self, req: webob.Request, id: str) -> base.Document:
         """Show all."""
         volume_type = self.find_type(req, id, policies.GET_EXTRA_SPECS)
         return {"extra_specs": dict(volume_type.extra_specs)}
 
+    @wsgi.raises(exceptions.VolumeTypeNotFound)
     @wsgi.response(200, _EXTRA_SPECS)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.EXTRA_SPECS)
     def create(self, req: webob.Request, id: str, body: base.Document) -> base.Document:
         """Add or change some; answers with those."""
@@ -145,8 +145,8 @@ class ExtraSpecsController(TypeController):
         self.service.set_type_extra_specs(wsgi.context_of(req), volume_type.id, specs)
         return {"extra_specs": specs}
 
+    @wsgi.raises(exceptions.NotFound)
     @wsgi.response(200, host_views.ONE_PAIR)
-    @wsgi.expected_errors(404)
     def show(self, req: webob.Request, id: str, key: str) -> base.Document:
         """Show one."""
         specs = self.find_type(req, id, policies.GET_EXTRA_SPECS).extra_specs
@@ -154,8 +154,8 @@ class ExtraSpecsController(TypeController):
             raise exceptions.NotFound(f"The type has no extra spec {validation.shown(key)}.")
         return {key: specs[key]}
 
+    @wsgi.raises(exceptions.VolumeTypeNotFound)
     @wsgi.response(200, host_views.ONE_PAIR)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.EXTRA_SPEC)
     def update(self, req: webob.Request, id: str, key: str, body: base.Document) -> base.Document:
         """Add or change one."""
@@ -165,8 +165,8 @@ class ExtraSpecsController(TypeController):
         self.service.set_type_extra_specs(wsgi.context_of(req), volume_type.id, body)
         return body
 
+    @wsgi.raises(exceptions.NotFound)
     @wsgi.response(202)
-    @wsgi.expected_errors(404)
     def delete(self, req: webob.Request, id: str, key: str) -> None:
         """Remove one."""
         volume_type = self.find_type(req, id, policies.DELETE_EXTRA_SPECS)

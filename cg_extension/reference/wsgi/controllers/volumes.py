@@ -40,14 +40,14 @@ class VolumesController(base.Controller):
         page = self._page(req, query)
         return LISTING.answer(req, page, self._details(req, *page.items), self.conf)
 
+    @wsgi.raises(exceptions.VolumeNotFound)
     @wsgi.response(200, views.DOCUMENT)
-    @wsgi.expected_errors(404)
     def show(self, req: webob.Request, id: str) -> base.Document:
         """Show one volume."""
         return self._document(req, self._find(req, id, policies.GET))
 
+    @wsgi.raises(exceptions.NotFound, exceptions.InvalidState, exceptions.QuotaExceeded)
     @wsgi.response(202, views.DOCUMENT)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.CREATE)
     def create(self, req: webob.Request, body: base.Document) -> base.Document:
         """Create a volume: empty, or with the content of a snapshot or of another volume."""
@@ -68,8 +68,8 @@ class VolumesController(base.Controller):
         )
         return self._document(req, volume)
 
+    @wsgi.raises(exceptions.VolumeNotFound)
     @wsgi.response(200, views.DOCUMENT)
-    @wsgi.expected_errors(404)
     @wsgi.body(schemas.UPDATE)
     def update(self, req: webob.Request, id: str, body: base.Document) -> base.Document:
         """Change name, description or, all of it, metadata."""
@@ -86,8 +86,8 @@ class VolumesController(base.Controller):
         )
         return self._document(req, changed)
 
+    @wsgi.raises(exceptions.VolumeNotFound, exceptions.InvalidState)
     @wsgi.response(202)
-    @wsgi.expected_errors(404)
     @wsgi.query({"force": {"type": "array", "maxItems": 1}, "cascade": {"type": "array"}})
     def delete(self, req: webob.Request, id: str, query: base.Query) -> None:
         """Delete a volume that nothing depends on."""

@@ -17,6 +17,7 @@ from cg_extension import policies
 from cg_extension.api import cgsnapshots, consistencygroups, extensions, microversions, router
 from cg_extension.contract import context as cg_context
 from cg_extension.contract import exceptions, interface, records
+from cg_extension.tests import declared_errors
 
 PROJECT = "5a9c0b5e8d1f4c6f9d3b2a1c0e7f6d5b"
 GROUP_ID = "11111111-1111-4111-8111-111111111111"
@@ -75,6 +76,7 @@ class APITestCase(base.BaseTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.useFixture(declared_errors.DeclaredErrors())
         self.service = mock.create_autospec(interface.GroupService, instance=True)
         for kind, record in (("group", GROUP), ("cgsnapshot", CGSNAPSHOT)):
             getattr(self.service, f"get_{kind}").return_value = record

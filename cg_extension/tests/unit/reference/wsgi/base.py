@@ -11,6 +11,7 @@ import webob
 from oslo_policy import opts
 
 from cg_extension.reference.wsgi import pipeline
+from cg_extension.tests import declared_errors
 from cg_extension.tests.unit.reference.service import base
 
 PROJECT = "p"
@@ -25,6 +26,7 @@ class HostTestCase(base.ServiceTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.conf.set_override("response_validation", "error", group="api")
+        self.useFixture(declared_errors.DeclaredErrors())
         self.application = self.load()
 
     def load(self) -> Any:

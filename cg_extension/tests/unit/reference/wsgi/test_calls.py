@@ -22,7 +22,7 @@ class CallsTest(base.BaseTestCase):
 
     def test_every_declared_error_has_a_name(self) -> None:
         for entry in host_routes.CALLS:
-            self.assertLessEqual(entry.call.errors, faults.NAMES.keys())
+            self.assertLessEqual(entry.call.codes, faults.NAMES.keys())
 
     def test_every_schema_can_be_checked_quickly_and_explained(self) -> None:
         for entry in host_routes.CALLS:
