@@ -185,6 +185,7 @@ class Reference:
         call.samples[name] = dataclasses.replace(sample, **{side: document})
 
 
+@functools.cache
 def _yaml(text: str) -> Any:
     # That of libyaml, where PyYAML has it, takes a tenth of the time.
     return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
