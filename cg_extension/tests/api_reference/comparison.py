@@ -11,6 +11,16 @@ from cg_extension.tests.api_reference import code, reference
 # Of a query string everything is text; this is what that text may stand for.
 _QUERY_TYPES = {"string", "integer", "boolean"}
 
+_JSON_TYPES = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    dict: "object",
+    list: "array",
+    type(None): "null",
+}
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Difference:
@@ -98,9 +108,16 @@ def _of_section(call: reference.Call) -> Iterator[Difference]:
         unknown = keys - call.response.keys()
         if unknown and "{key}" not in call.response:
             yield _at(call, f"{sample.name}: the answer has {_names(unknown)}")
-        # A list may have no items.
         if missing := required - keys:
             yield _at(call, f"{sample.name}: the answer lacks {_names(missing)}")
+    seen = collections.defaultdict(set)
+    for sample in _answers(call):
+        for name, value in _items(sample.response, call.response):
+            seen[name].add(_JSON_TYPES[type(value)])
+    for name, each in call.response.items():
+        # Where something has two forms, its description tells of the other.
+        if (types := seen[name] - {"null"}) and each.type not in types:
+            yield _at(call, f"{name} of the answer is of type {_names(types)}, not {each.type}")
 
 
 def _of_the_whole(known: reference.Reference) -> Iterator[Difference]:
@@ -144,15 +161,22 @@ def _answers(call: reference.Call) -> list[reference.Sample]:
 
 
 def _keys(document: Any, parameters: Mapping[str, reference.Parameter]) -> Iterator[str]:
-    """Every key in a sample at all levels but those that its clients invent."""
+    """Every key in a sample, at all levels."""
+    return (name for name, _value in _items(document, parameters))
+
+
+def _items(
+    document: Any, parameters: Mapping[str, reference.Parameter]
+) -> Iterator[tuple[str, Any]]:
+    """Keys and values in a sample at all levels, but for keys that clients or drivers invent."""
     if isinstance(document, list):
         for item in document:
-            yield from _keys(item, parameters)
+            yield from _items(item, parameters)
     elif isinstance(document, dict):
         for name, value in document.items():
-            yield name
+            yield name, value
             if name not in parameters or not parameters[name].free_form:
-                yield from _keys(value, parameters)
+                yield from _items(value, parameters)
 
 
 def _joined(

@@ -97,7 +97,8 @@ class Teller:
             wrong = list(samples.mismatches(sample.response, document, self.ids, exact=self._exact))
             assert not wrong, f"{told}: {'; '.join(wrong)}"
         if step.binds:
-            self.bind(step.binds, document)
+            [resource] = sample.response.values()
+            self.ids.bind(resource["id"], self.bind(step.binds, document))
         if answer.status_code == 202:
             self._wait_for_what_was_accepted(path, document)
 
@@ -133,9 +134,9 @@ class Teller:
         """The id of a resource that was bound."""
         return self._known[name]
 
-    def make(self, name: str, path: str, body: Mapping[str, Any], admin: bool = False) -> None:
+    def make(self, name: str, path: str, body: Mapping[str, Any]) -> None:
         """Create a resource that no sample tells of, and bind it; it may end in error."""
-        answer = self.send("POST", self._prefix + path, json.dumps(body), admin=admin)
+        answer = self.send("POST", self._prefix + path, json.dumps(body))
         assert answer.status_code in (200, 202), answer.text
         self.bind(name, answer.json())
         self._wait_for_what_was_accepted(self._prefix + path, answer.json())

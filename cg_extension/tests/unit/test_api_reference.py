@@ -148,6 +148,7 @@ OF_PARAMETERS = {
     "volume_types_request": ("true", "false", "volume_types is required"),
     "add_volumes": ("false", "true", "add_volumes is optional"),
     "limit": ("false", "true", "query parameter limit can't be required"),
+    "size": ("integer", "string", "size of the answer is of type integer, not string"),
 }
 
 
