@@ -41,6 +41,7 @@ class Call:
     :param path: with ``{}`` in the place of each of its parameters.
     :param errors: code and name of the class of each.
     :param rules: names of the policy rules that allow it.
+    :param sort_keys: keys that a list can be sorted by.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Call:
     errors: frozenset[tuple[int, str]]
     rules: frozenset[str] = frozenset()
     query: frozenset[str] = frozenset()
+    sort_keys: frozenset[str] = frozenset()
     body: Mapping[str, Parameter] = dataclasses.field(default_factory=dict)
 
 
@@ -106,13 +108,15 @@ def _call(method: str, function: Callable[..., Any]) -> Call:
         # Its body has no meaning, and is not read.
         body = None
         errors.discard(exceptions.OverLimit)
-    query = getattr(function, "wsgi_query", None)
+    declared = getattr(function, "wsgi_query", None)
+    query = declared.schema["properties"] if declared else {}
     return Call(
         method=method,
         path="",
         statuses=frozenset(wsgi.statuses_of(function)),
         errors=_named(*errors) | UNNAMED_ERRORS,
-        query=frozenset(query.schema["properties"] if query else ()),
+        query=frozenset(query),
+        sort_keys=frozenset(query["sort_key"]["items"]["enum"] if "sort_key" in query else ()),
         body=dict(_keys(body.schema)) if body else {},
     )
 

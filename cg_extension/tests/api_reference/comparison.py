@@ -60,11 +60,14 @@ def _of_call(
     statuses = {status for section in sections for status in section.statuses}
     yield from _sets(first, "success status", there.statuses, statuses)
     errors = {error for section in sections for error in section.errors}
+    # Version discovery and the health check come before all that could fail so.
     if there.errors >= code.UNNAMED_ERRORS:
         errors |= known.errors
     yield from _sets(first, "error", there.errors, errors)
     rules = {rule for section in sections for rule in section.rules}
     yield from _sets(first, "policy rule", there.rules, rules)
+    sort_keys = {key for section in sections for key in section.sort_keys}
+    yield from _sets(first, "sort key", there.sort_keys, sort_keys)
     query = _joined(section.request["query"] for section in sections)
     yield from _sets(first, "query parameter", there.query, query)
     body = _joined(section.request["body"] for section in sections)

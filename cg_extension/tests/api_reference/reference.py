@@ -23,7 +23,7 @@ PREFIX = "/v3/{project_id}"
 have."""
 
 _DIRECTIVE = re.compile(r"\.\. (\w+):: *(.*)")
-_POLICY = re.compile(r"Policy: (.*)\.")
+_NAMES = re.compile(r"(Policy|Keys to sort by): (.*)\.")
 _UNDERLINE = re.compile(r"([=\-~^])\1+")
 
 
@@ -64,6 +64,7 @@ class Call:
     :param request: parameters by the place where they are, path, query or body, and by name.
     :param errors: code and reason of each.
     :param rules: names of the policy rules that allow it.
+    :param sort_keys: keys that a list can be sorted by.
     """
 
     document: str
@@ -78,6 +79,7 @@ class Call:
     statuses: list[int] = dataclasses.field(default_factory=list)
     errors: set[tuple[int, str]] = dataclasses.field(default_factory=set)
     rules: set[str] = dataclasses.field(default_factory=set)
+    sort_keys: set[str] = dataclasses.field(default_factory=set)
     samples: dict[str, Sample] = dataclasses.field(default_factory=dict)
 
     @property
@@ -92,6 +94,12 @@ class _Directive:
     name: str
     argument: str
     content: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Names:
+    of: str
+    names: list[str]
 
 
 class Reference:
@@ -131,9 +139,11 @@ class Reference:
             if isinstance(item, str):
                 heading = item
                 continue
-            if isinstance(item, frozenset):
+            if isinstance(item, _Names):
                 assert call is not None
-                call.rules.update(item)
+                {"Policy": call.rules, "Keys to sort by": call.sort_keys}[item.of].update(
+                    item.names
+                )
                 continue
             match item.name:
                 case "rest_method":
@@ -197,15 +207,15 @@ def read() -> Reference:
     return Reference()
 
 
-def _parts(text: str) -> Iterator[str | frozenset[str] | _Directive]:
-    """Headings, names of policy rules, and directives of a document, in their order."""
+def _parts(text: str) -> Iterator[str | _Names | _Directive]:
+    """Headings, enumerations of names, and directives of a document, in their order."""
     lines = text.splitlines()
     for number, line in enumerate(lines):
         following = lines[number + 1] if number + 1 < len(lines) else ""
         if line.strip() and _UNDERLINE.fullmatch(following) and len(following) >= len(line):
             yield line
-        elif found := _POLICY.fullmatch(line):
-            yield frozenset(re.findall("``(.*?)``", found[1]))
+        elif found := _NAMES.fullmatch(line):
+            yield _Names(found[1], re.findall("``(.*?)``", found[2]))
         elif found := _DIRECTIVE.fullmatch(line):
             content = []
             for later in lines[number + 1 :]:

@@ -93,6 +93,12 @@ CHANGES = {
         "``badMethods``           405",
         ("the names of faults are",),
     ),
+    "a sort key": (
+        "volumes.rst",
+        "``size``, ",
+        "",
+        ("List volumes: the reference lacks sort key size",),
+    ),
     "a policy rule": (
         "consistencygroups.rst",
         "Policy: ``consistencygroup:get_all``.",
