@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the code has: every call, with what it takes and what it may answer with.
 
-All of it is read from tables of routes, marks of controllers' functions and policy rules; of
+All of it is read from the list of calls and the policy rules; of
 version discovery and the health check, which are no controllers, only the paths.
 """
 
 import collections
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cg_extension import policies
-from cg_extension.api import cgsnapshots, consistencygroups, extensions, faults, routes, wsgi
+from cg_extension.api import calls as api_calls
+from cg_extension.api import faults, wsgi
 from cg_extension.contract import exceptions
-from cg_extension.reference.wsgi import health, versions
-from cg_extension.reference.wsgi import routes as host_routes
+from cg_extension.reference.wsgi import health, routes, versions
 
 ANY_TYPE = frozenset({"string", "integer", "number", "boolean", "object", "array"})
 
@@ -61,24 +61,16 @@ def shape(path: str) -> str:
 
 def calls(prefix: str) -> list[Call]:
     """All calls, those in a project below ``prefix``."""
-    tables: dict[Callable[..., Any], extensions.Table] = {
-        consistencygroups.ConsistencyGroupsController: routes.CONSISTENCYGROUPS,
-        cgsnapshots.CGSnapshotsController: routes.CGSNAPSHOTS,
-        **host_routes.ROUTES,
-    }
     rules = _rules()
-    found = [
-        dataclasses.replace(
-            _call(method, getattr(controller, name)),
-            path=shape(prefix + path),
-            rules=frozenset(rules[method, shape(path)]),
-        )
-        for controller, table in tables.items()
-        for path, functions in table.items()
-        for method, name in functions.items()
-    ]
     return [
-        *found,
+        *(
+            _call(
+                entry,
+                shape(prefix + entry.path),
+                frozenset(rules[entry.method, shape(entry.path)]),
+            )
+            for entry in routes.CALLS
+        ),
         Call("GET", "/", frozenset({300}), frozenset()),
         *(Call("GET", f"/{v}", frozenset({200}), frozenset()) for v in versions.VERSIONS),
         Call("GET", health.PATH, frozenset({200}), _named(exceptions.ServiceUnavailable)),
@@ -101,20 +93,19 @@ def _rules() -> Mapping[tuple[str, str], set[str]]:
     return found
 
 
-def _call(method: str, function: Callable[..., Any]) -> Call:
-    body = getattr(function, "wsgi_body", None)
-    errors = set(wsgi.errors_of(function))
-    if method == "DELETE":
+def _call(entry: api_calls.Entry, path: str, rules: frozenset[str]) -> Call:
+    body, errors = entry.call.body, set(entry.call.errors)
+    if entry.method == "DELETE":
         # Its body has no meaning, and is not read.
         body = None
         errors.discard(exceptions.OverLimit)
-    declared = getattr(function, "wsgi_query", None)
-    query = declared.schema["properties"] if declared else {}
+    query = entry.call.query.parameters if entry.call.query else {}
     return Call(
-        method=method,
-        path="",
-        statuses=frozenset(wsgi.statuses_of(function)),
+        method=entry.method,
+        path=path,
+        statuses=frozenset(entry.call.responses),
         errors=_named(*errors) | UNNAMED_ERRORS,
+        rules=rules,
         query=frozenset(query),
         sort_keys=frozenset(query["sort_key"]["items"]["enum"] if "sort_key" in query else ()),
         body=dict(_keys(body.schema)) if body else {},
