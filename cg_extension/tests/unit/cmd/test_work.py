@@ -26,6 +26,6 @@ class StopSignalTest(base.BaseTestCase):
             [sys.executable, "-W", "ignore", "-c", _WAIT],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
         )
         self.assertEqual("stopped\n", done.stdout, done.stderr)

@@ -18,7 +18,7 @@ from oslo_db import exception as db_exception
 from oslotest import base
 
 from cg_extension.conf import errors
-from cg_extension.reference.db import engine, pooling, tables
+from cg_extension.reference.db import engine, pooling, sqlite, tables
 from cg_extension.tests import databases
 
 _LOCKS = tables.project_quotas
@@ -400,7 +400,7 @@ class BusyTest(base.BaseTestCase):
     def test_a_writer_that_waited_too_long_for_another_process_tries_again(self) -> None:
         fixture = self.useFixture(databases.Database("sqlite"))
         fixture.database.dispose()
-        with mock.patch.object(engine, "_SQLITE_BUSY_TIMEOUT", 50):
+        with mock.patch.object(sqlite, "_BUSY_TIMEOUT", 50):
             database = engine.Database(fixture.conf)
             self.addCleanup(database.dispose)
             other = engine.Database(fixture.conf)
