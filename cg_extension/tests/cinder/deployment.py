@@ -22,7 +22,7 @@ import psutil
 import requests
 
 from cg_extension.tests import http_client, identity_rules, waiting
-from cg_extension.tests.cinder import servers
+from cg_extension.tests.cinder import keys, servers
 from cg_extension.tests.deployment import keystone
 
 START_TIMEOUT = 90
@@ -216,6 +216,7 @@ threads = 32
             # An answer of ours that is not as documented gets 500.
             "api": {"response_validation": "error"},
             "coordination": {"backend_url": f"file://{locks}"},
+            "key_manager": {"backend": keys.BACKEND},
             "oslo_concurrency": {"lock_path": locks},
             keystone.SECTION: {
                 **identity.middleware_options(),

@@ -40,7 +40,11 @@ class FakeConsistentDriver(group_calls.GroupCalls, fake_driver.FakeLoggingVolume
     def _update_volume_stats(self) -> None:
         super()._update_volume_stats()
         for pool in self._stats["pools"]:
+            # As the plugin's driver on LVM.
             pool["consistent_group_snapshot_enabled"] = True
+            pool["multiattach"] = True
+            for capability in ("replication_enabled", "group_replication_enabled"):
+                del pool[capability]
 
 
 class FailingDriver(FakeConsistentDriver):

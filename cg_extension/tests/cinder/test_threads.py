@@ -21,9 +21,6 @@ if deployment.CAN_USE_THREADS:
     class MembersTest(test_group_api.MembersTest):
         threads = True
 
-    class FailureTest(test_group_api.FailureTest):
-        threads = True
-
     class StatusCommandTest(test_check.StatusCommandCase):
         threads = True
 
@@ -51,6 +48,9 @@ if deployment.CAN_USE_THREADS:
 
 
 if deployment.CAN_USE_THREADS and long.WANTED:
+
+    class FailureTest(test_group_api.FailureTest):
+        threads = True
 
     class ListTest(test_group_api.ListTest):
         threads = True
