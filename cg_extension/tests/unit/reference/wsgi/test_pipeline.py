@@ -37,7 +37,7 @@ class PipelineTest(base.HostTestCase):
             self.assertNotIn(leak, answer.text)
 
     def test_an_error_in_a_filter_is_a_fault_too(self) -> None:
-        with mock.patch.object(pipeline.host_policy.Enforcer, "authorize", side_effect=OSError):
+        with mock.patch.object(pipeline.host_policy.Enforcer, "allows", side_effect=OSError):
             self.assert_fault(self.call("GET", "/volumes"), 500, "computeFault")
 
     def test_an_error_in_another_form_becomes_a_fault(self) -> None:
