@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of ``cg-lvm``; its manual page is made of this."""
+
+import argparse
+from typing import Any
+
+from oslo_config import cfg
+
+from cg_extension.cmd.lvm import keeping, making
+from cg_extension.conf import lvm as lvm_options
+
+# For those who make clones, which are copies to the last block.
+IDENTIFIERS = (
+    "A clone has the UUIDs and labels of its original: of file systems, swap, LUKS, partitions and "
+    "whatever else is in it. /dev/disk/by-uuid may point to either. Mount it by its /dev/mapper "
+    "path, or change its UUIDs and labels before anything uses it; never mount a btrfs beside its "
+    "original. See docs/clones.md."
+)
+
+
+def get_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cg-lvm", description="Snapshots of several LVM volumes, of one instant."
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print one JSON object")
+    new = argparse.ArgumentParser(add_help=False)
+    new.add_argument("--name", required=True, help="what to call it")
+    new.add_argument(
+        *("--deadline", "-d"),
+        type=_deadline,
+        default=lvm_options.FREEZE_DEADLINE.default,
+        metavar="SECONDS",
+        help="give up when writes are held for longer (default: %(default)s)",
+    )
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+
+    snapshot = actions.add_parser(
+        "snapshot", parents=[common, new], help="take snapshots of volumes, of one instant"
+    )
+    snapshot.add_argument("members", nargs="+", metavar="VG/LV")
+    snapshot.add_argument(
+        "--cow-percent",
+        type=_cow_percent,
+        default=lvm_options.COW_PERCENT.default,
+        metavar="PERCENT",
+        help="size of a thick snapshot's copy-on-write store (default: %(default)s)",
+    )
+    snapshot.set_defaults(function=making.take)
+
+    clone = actions.add_parser(
+        "clone",
+        parents=[common, new],
+        help="make new volumes from volumes, at one instant, or from a group snapshot",
+        epilog=IDENTIFIERS,
+    )
+    clone.add_argument(
+        "members", nargs="+", metavar="VG/LV", help="volumes; with --from just the VG"
+    )
+    clone.add_argument("--from", dest="snapshot", help="the group snapshot to make them from")
+    clone.set_defaults(function=making.clone)
+
+    listing = actions.add_parser("list", parents=[common], help="list snapshots and clones")
+    listing.add_argument("volume_group", metavar="VG")
+    listing.set_defaults(function=keeping.list_all)
+
+    delete = actions.add_parser("delete", parents=[common], help="delete a group snapshot")
+    delete.add_argument("volume_group", metavar="VG")
+    delete.add_argument("name", metavar="NAME")
+    delete.set_defaults(function=keeping.delete)
+    return parser
+
+
+def _deadline(text: str) -> float:
+    return float(_value(lvm_options.FREEZE_DEADLINE, text))
+
+
+def _cow_percent(text: str) -> int:
+    return int(_value(lvm_options.COW_PERCENT, text))
+
+
+def _value(option: cfg.Opt, text: str) -> Any:
+    """What the text means as the value of an option."""
+    try:
+        return option.type(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
