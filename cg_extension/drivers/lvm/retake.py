@@ -24,6 +24,7 @@ from cg_extension.drivers.lvm import (
     freeze,
     freeze_plan,
     kinds,
+    machine,
     preflight,
     privileged,
     thick,
@@ -189,8 +190,8 @@ def _checked_order(
     members = {
         number: volumes[name].device_name for name in names if (number := volumes[name].number)
     }
-    machine = preflight.read_machine()
-    preflight.check_own_files(machine, members, preflight.own_paths(request.own_paths))
+    found = machine.read()
+    preflight.check_own_files(found, members, preflight.own_paths(request.own_paths))
     for device in members.values():
         if control.is_suspended(device):
             raise errors.Refusal(f"{device} is suspended already, by someone else")
@@ -202,7 +203,7 @@ def _checked_order(
             request.data_limit,
             request.metadata_limit,
         )
-    return preflight.suspend_order(machine, members)
+    return preflight.suspend_order(found, members)
 
 
 def _plan(
@@ -237,15 +238,15 @@ def _flush(volume_group: str, names: Iterable[str]) -> None:
 
     :raises LVMError: a device does not take it.
     """
-    mounts = preflight.read_machine().mounts
+    mounts = machine.read().mounts
     for name in names:
         path = f"/dev/mapper/{commands.device_name(volume_group, name)}"
-        number = preflight.device_behind(path)
+        number = machine.device_behind(path)
         points = [point for point, devices in mounts if number in devices]
         try:
             with open(path, "rb", buffering=0) as device:
                 os.fsync(device)
-                if not points and preflight.is_mounted(path):
+                if not points and machine.is_mounted(path):
                     fcntl.ioctl(device, _BLKFLSBUF)
         except OSError as error:
             raise errors.LVMError(f"writing out {path} failed: {error.strerror}") from error

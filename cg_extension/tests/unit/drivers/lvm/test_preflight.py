@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is refused before anything is frozen, and the order of suspends."""
 
-import errno
 import os
-import pathlib
 
-import fixtures
 from oslotest import base
 
-from cg_extension.drivers.lvm import commands, errors, preflight
+from cg_extension.drivers.lvm import commands, errors, machine, preflight
 
 MEMBERS = {"254:1": "vg-a", "254:2": "vg-b", "254:3": "vg-c"}
 
@@ -17,8 +14,8 @@ def _machine(
     below: dict[str, list[str]] | None = None,
     mounts: list[tuple[str, str]] | None = None,
     swaps: list[str] | None = None,
-) -> preflight.Machine:
-    return preflight.Machine(
+) -> machine.Machine:
+    return machine.Machine(
         below or {}, [(point, [device]) for point, device in mounts or []], swaps or []
     )
 
@@ -68,23 +65,23 @@ class MembersTest(base.BaseTestCase):
 
 class OwnFilesTest(base.BaseTestCase):
     def test_a_member_with_nothing_of_ours_passes(self) -> None:
-        machine = _machine(mounts=[("/", "8:1"), ("/data", "254:1")])
-        preflight.check_own_files(machine, MEMBERS, ["/usr", "/database"])
+        found = _machine(mounts=[("/", "8:1"), ("/data", "254:1")])
+        preflight.check_own_files(found, MEMBERS, ["/usr", "/database"])
 
     def test_a_file_on_a_member_is_refused_and_named(self) -> None:
-        machine = _machine(mounts=[("/", "8:1"), ("/nowhere", "254:1")])
+        found = _machine(mounts=[("/", "8:1"), ("/nowhere", "254:1")])
         refusal = self.assertRaises(
-            errors.Refusal, preflight.check_own_files, machine, MEMBERS, ["/nowhere/log"]
+            errors.Refusal, preflight.check_own_files, found, MEMBERS, ["/nowhere/log"]
         )
         self.assertIn("/nowhere/log", str(refusal))
 
     def test_the_innermost_mount_counts(self) -> None:
-        machine = _machine(mounts=[("/nowhere", "254:1"), ("/nowhere/deep", "8:1")])
-        preflight.check_own_files(machine, MEMBERS, ["/nowhere/deep/log"])
+        found = _machine(mounts=[("/nowhere", "254:1"), ("/nowhere/deep", "8:1")])
+        preflight.check_own_files(found, MEMBERS, ["/nowhere/deep/log"])
 
     def test_a_device_between_mount_and_member_hides_nothing(self) -> None:
-        machine = _machine(below={"254:9": ["254:1"]}, mounts=[("/", "254:9")])
-        self.assertRaises(errors.Refusal, preflight.check_own_files, machine, MEMBERS, ["/usr/bin"])
+        found = _machine(below={"254:9": ["254:1"]}, mounts=[("/", "254:9")])
+        self.assertRaises(errors.Refusal, preflight.check_own_files, found, MEMBERS, ["/usr/bin"])
 
     def test_swap_on_a_member_is_refused(self) -> None:
         self.assertRaises(
@@ -96,73 +93,10 @@ class OwnFilesTest(base.BaseTestCase):
             self.assertIn(os.path.realpath(file.name), preflight.own_paths())
 
 
-class MachineTest(base.BaseTestCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        (self.root / "class").mkdir()
-        for name, path in (("_BLOCK_DEVICES", "class"), ("_FILE_SYSTEMS", "fs")):
-            self.useFixture(fixtures.MockPatchObject(preflight, name, str(self.root / path)))
-
-    def _add_devices(self, numbers: dict[str, str]) -> None:
-        for name, number in numbers.items():
-            (self.root / name / "slaves").mkdir(parents=True)
-            (self.root / name / "dev").write_text(f"{number}\n")
-            (self.root / "class" / os.path.basename(name)).symlink_to(self.root / name)
-
-    def _mount(self, *lines: str) -> None:
-        (self.root / "mountinfo").write_text("".join(f"{line}\n" for line in lines))
-        path = str(self.root / "mountinfo")
-        self.useFixture(fixtures.MockPatchObject(preflight, "_MOUNTINFO", path))
-
-    def test_a_partition_lies_on_its_disk_and_that_on_its_slaves(self) -> None:
-        self._add_devices({"md0": "9:0", "md0/md0p1": "259:0", "dm-1": "254:1"})
-        (self.root / "md0/slaves/dm-1").touch()
-        (self.root / "md0/md0p1/partition").write_text("1\n")
-        self.assertEqual({"259:0", "9:0", "254:1"}, preflight.read_machine().under("259:0"))
-
-    def test_devices_that_go_meanwhile_are_left_out(self) -> None:
-        self._add_devices({"dm-1": "254:1", "dm-2": "254:2", "dm-3": "254:3"})
-        for gone in ("dm-2", "dm-3"):
-            (self.root / "dm-1/slaves" / gone).touch()
-        (self.root / "class/dm-2").unlink()
-        number = preflight._number
-
-        def go(name: str) -> str:
-            if name == "dm-3":
-                raise OSError(errno.ENODEV, "No such device")
-            return number(name)
-
-        self.useFixture(fixtures.MockPatchObject(preflight, "_number", go))
-        self.assertEqual({"254:1"}, preflight.read_machine().under("254:1"))
-
-    def test_an_overlay_lies_on_what_its_directories_lie_on(self) -> None:
-        upper, lower = self.root / "upper dir ö", self.root / "lower"
-        upper.mkdir()
-        lower.mkdir()
-        shown = str(upper).replace(" ", "\\040")
-        self._mount(
-            f"22 1 254:1 / {shown} rw - ext4 nowhere rw",
-            f"23 1 254:2 / {lower} rw - ext4 nowhere rw",
-            f"24 1 0:50 / /merged rw - overlay overlay"
-            f" rw,lowerdir=/not/seen:{lower},upperdir={shown}",
-        )
-        self.assertEqual({"254:1", "254:2"}, preflight.read_machine().under_path("/merged/log"))
-
-    def test_a_btrfs_of_several_devices_lies_on_all(self) -> None:
-        self._add_devices({"dm-1": "254:1", "dm-2": "254:2"})
-        devices = self.root / "fs/btrfs/uuid/devices"
-        devices.mkdir(parents=True)
-        for name in ("dm-1", "dm-2"):
-            (devices / name).touch()
-        self._mount("22 1 254:1 / /data rw - btrfs nowhere rw")
-        self.assertEqual({"254:1", "254:2"}, preflight.read_machine().under_path("/data/log"))
-
-
 class OrderTest(base.BaseTestCase):
     def test_names_decide_among_equals(self) -> None:
         self.assertEqual(["vg-a", "vg-b", "vg-c"], preflight.suspend_order(_machine(), MEMBERS))
 
     def test_a_member_above_another_is_suspended_before_it(self) -> None:
-        machine = _machine(below={"254:3": ["7:0"], "7:0": ["254:1"]})
-        self.assertEqual(["vg-c", "vg-a", "vg-b"], preflight.suspend_order(machine, MEMBERS))
+        found = _machine(below={"254:3": ["7:0"], "7:0": ["254:1"]})
+        self.assertEqual(["vg-c", "vg-a", "vg-b"], preflight.suspend_order(found, MEMBERS))

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What lies on what, by /proc and /sys."""
+
+import errno
+import os
+import pathlib
+
+import fixtures
+from oslotest import base
+
+from cg_extension.drivers.lvm import machine
+
+
+class MachineTest(base.BaseTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        (self.root / "class").mkdir()
+        for name, path in (("_BLOCK_DEVICES", "class"), ("_FILE_SYSTEMS", "fs")):
+            self.useFixture(fixtures.MockPatchObject(machine, name, str(self.root / path)))
+
+    def _add_devices(self, numbers: dict[str, str]) -> None:
+        for name, number in numbers.items():
+            (self.root / name / "slaves").mkdir(parents=True)
+            (self.root / name / "dev").write_text(f"{number}\n")
+            (self.root / "class" / os.path.basename(name)).symlink_to(self.root / name)
+
+    def _mount(self, *lines: str) -> None:
+        (self.root / "mountinfo").write_text("".join(f"{line}\n" for line in lines))
+        path = str(self.root / "mountinfo")
+        self.useFixture(fixtures.MockPatchObject(machine, "_MOUNTINFO", path))
+
+    def test_a_partition_lies_on_its_disk_and_that_on_its_slaves(self) -> None:
+        self._add_devices({"md0": "9:0", "md0/md0p1": "259:0", "dm-1": "254:1"})
+        (self.root / "md0/slaves/dm-1").touch()
+        (self.root / "md0/md0p1/partition").write_text("1\n")
+        self.assertEqual({"259:0", "9:0", "254:1"}, machine.read().under("259:0"))
+
+    def test_devices_that_go_meanwhile_are_left_out(self) -> None:
+        self._add_devices({"dm-1": "254:1", "dm-2": "254:2", "dm-3": "254:3"})
+        for gone in ("dm-2", "dm-3"):
+            (self.root / "dm-1/slaves" / gone).touch()
+        (self.root / "class/dm-2").unlink()
+        number = machine._number
+
+        def go(name: str) -> str:
+            if name == "dm-3":
+                raise OSError(errno.ENODEV, "No such device")
+            return number(name)
+
+        self.useFixture(fixtures.MockPatchObject(machine, "_number", go))
+        self.assertEqual({"254:1"}, machine.read().under("254:1"))
+
+    def test_an_overlay_lies_on_what_its_directories_lie_on(self) -> None:
+        upper, lower = self.root / "upper dir ö", self.root / "lower"
+        upper.mkdir()
+        lower.mkdir()
+        shown = str(upper).replace(" ", "\\040")
+        self._mount(
+            f"22 1 254:1 / {shown} rw - ext4 nowhere rw",
+            f"23 1 254:2 / {lower} rw - ext4 nowhere rw",
+            f"24 1 0:50 / /merged rw - overlay overlay"
+            f" rw,lowerdir=/not/seen:{lower},upperdir={shown}",
+        )
+        self.assertEqual({"254:1", "254:2"}, machine.read().under_path("/merged/log"))
+
+    def test_a_btrfs_of_several_devices_lies_on_all(self) -> None:
+        self._add_devices({"dm-1": "254:1", "dm-2": "254:2"})
+        devices = self.root / "fs/btrfs/uuid/devices"
+        devices.mkdir(parents=True)
+        for name in ("dm-1", "dm-2"):
+            (devices / name).touch()
+        self._mount("22 1 254:1 / /data rw - btrfs nowhere rw")
+        self.assertEqual({"254:1", "254:2"}, machine.read().under_path("/data/log"))
