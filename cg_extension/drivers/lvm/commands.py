@@ -15,9 +15,15 @@ from typing import TypeVar
 from oslo_log import log as logging
 
 from cg_extension.drivers.lvm import at_work, errors, low_stall, privileged, reports
-from cg_extension.drivers.lvm.reports import GroupUsage, LogicalVolume, PoolUsage
+from cg_extension.drivers.lvm.reports import (
+    GroupIdentity,
+    GroupUsage,
+    LogicalVolume,
+    PoolUsage,
+)
 
 __all__ = [
+    "GroupIdentity",
     "GroupUsage",
     "LogicalVolume",
     "PoolUsage",
@@ -31,6 +37,8 @@ __all__ = [
 LOG = logging.getLogger(__name__)
 
 Record = TypeVar("Record")
+
+_REPORT = ("--reportformat", "json", "--units", "b", "--nosuffix", "--binary")
 
 
 def device_name(volume_group: str, volume: str, layer: str = "") -> str:
@@ -140,6 +148,11 @@ class VolumeGroup:
             change = "--deltag" if remove else "--addtag"
             self.run("lvchange", change, tag, *self.qualified(names))
 
+    def add_tags(self, names: Sequence[str], tags: Iterable[str]) -> None:
+        """Give volumes tags."""
+        words = [word for tag in tags for word in ("--addtag", tag)]
+        self.run("lvchange", *words, *self.qualified(names))
+
     def change_tags(self, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
         """Give the volume group tags and take others away, all in one step.
 
@@ -191,6 +204,31 @@ class VolumeGroup:
         found = self._report("vgs", reports.DEVICE_FIELDS, [self.name], reports.device)
         return [device for device in found if device]
 
+    def flush(self) -> None:
+        """Have the group's disks write out their own caches.
+
+        :raises LVMError: a disk can't.
+        """
+        flush(self.devices())
+
+    def all_groups(self) -> list[GroupIdentity]:
+        """All volume groups that there are now; one that can't be read is left out."""
+        fields = ("-o", ",".join(reports.IDENTITY_FIELDS))
+        _status, output, _complaint = lvm(["vgs", *_REPORT, *fields], "", self.system_dir)
+        with self._understood():
+            return [reports.group_identity(row) for row in reports.rows(output, "vg")]
+
+    @functools.cached_property
+    def uuid(self) -> str:
+        """The group's UUID, as LVM writes it.
+
+        :raises LVMError: the group is not there.
+        """
+        for group in self.all_groups():
+            if group.name == self.name:
+                return group.uuid
+        raise errors.LVMError(f"there is no volume group {self.name}")
+
     @functools.cached_property
     def locking_dir(self) -> str:
         """The directory of LVM's lock files."""
@@ -207,7 +245,7 @@ class VolumeGroup:
     ) -> list[Record]:
         output = self.run(
             command,
-            *("--reportformat", "json", "--units", "b", "--nosuffix", "--binary"),
+            *_REPORT,
             *("-o", ",".join(fields)),
             *arguments,
         )

@@ -48,6 +48,7 @@ FLAG_SUSPEND = 1 << 1
 FLAG_STATUS_TABLE = 1 << 4
 FLAG_INACTIVE_PRESENT = 1 << 6
 FLAG_BUFFER_FULL = 1 << 8
+FLAG_SKIP_LOCKFS = 1 << 10
 FLAG_NOFLUSH = 1 << 11
 
 
@@ -69,9 +70,10 @@ class Request:
     content: bytes
 
 
-def suspend(name: str) -> Request:
+def suspend(name: str, lock_file_system: bool = True) -> Request:
     """Hold a device's I/O: flush what is under way, freeze a file system mounted on it."""
-    return _request(DEV_SUSPEND, name, flags=FLAG_SUSPEND)
+    flags = FLAG_SUSPEND if lock_file_system else FLAG_SUSPEND | FLAG_SKIP_LOCKFS
+    return _request(DEV_SUSPEND, name, flags=flags)
 
 
 def resume(name: str) -> Request:

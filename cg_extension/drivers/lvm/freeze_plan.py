@@ -3,10 +3,18 @@
 
 import dataclasses
 import marshal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from cg_extension.drivers.lvm import device_mapper
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Steps:
+    """What is prepared before the freeze and taken in it, for volumes of one kind; see ``Plan``."""
+
+    prepare: Sequence[Sequence[Any]]
+    take: Sequence[Sequence[Any]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -21,12 +29,15 @@ class Plan:
     :param suspend: devices to hold, in this order; they are resumed in the reverse order.
     :param take: steps while I/O is held.
     :param deadline: seconds for which I/O may be held.
+    :param shared: devices of those to hold that are one of several of a mounted file system. It is
+        not frozen along with them: to freeze it writes to all, which may be held by then.
     """
 
     prepare: Sequence[Sequence[Any]]
     suspend: Sequence[str]
     take: Sequence[Sequence[Any]]
     deadline: float
+    shared: Collection[str] = ()
 
     def encoded(self) -> bytes:
         """The plan as ``freeze`` reads it: all requests to the kernel are built already."""
@@ -34,7 +45,10 @@ class Plan:
         return marshal.dumps(
             {
                 "prepare": [_step(step) for step in self.prepare],
-                "suspend": [_ioctl(f"suspend {n}", device_mapper.suspend(n)) for n in held],
+                "suspend": [
+                    _ioctl(f"suspend {n}", device_mapper.suspend(n, n not in self.shared))
+                    for n in held
+                ],
                 "take": [_step(step) for step in self.take],
                 "resume": [_ioctl(f"resume {n}", device_mapper.resume(n)) for n in held],
                 "deadline": float(self.deadline),

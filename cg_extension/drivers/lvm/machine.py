@@ -16,8 +16,28 @@ _BLOCK_DEVICES = "/sys/class/block"
 _FILE_SYSTEMS = "/sys/fs"
 _MOUNTINFO = "/proc/self/mountinfo"
 
-# Where a path is mounted, and the devices that the file system there lies on.
-Mount = tuple[str, Sequence[str]]
+_DEVICES_BY_NUMBER = "/sys/dev/block"
+# Device-mapper's UUID of a logical volume: those of its group and of itself, without dashes, and
+# perhaps a suffix. Its name doubles dashes; a device that LVM keeps below it has a third part.
+_DM_UUID = re.compile(r"LVM-[A-Za-z0-9]{32}([A-Za-z0-9]{32})(-[a-z]+)?")
+# Where LVM puts dashes in a UUID.
+_UUID_PARTS = ((0, 6), (6, 10), (10, 14), (14, 18), (18, 22), (22, 26), (26, 32))
+_DM_NAME = re.compile(r"((?:[^-]|--)+)-((?:[^-]|--)+)")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mount:
+    """A file system mounted at ``point``.
+
+    :param devices: all that it lies on: that of an overlay are those of its layers.
+    :param kind: its type, as in mountinfo.
+    :param source: what mountinfo has as its source.
+    """
+
+    point: str
+    devices: Sequence[str]
+    kind: str = ""
+    source: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,7 +66,16 @@ class Machine:
 
     def under_path(self, path: str) -> set[str]:
         """All devices that the file system with ``path`` lies on."""
-        return set().union(*map(self.under, holder_of(self.mounts, path)))
+        mount = self.mount_of(path)
+        return self.under_mount(mount) if mount else set()
+
+    def under_mount(self, mount: Mount) -> set[str]:
+        """All devices that a mounted file system lies on."""
+        return set().union(*map(self.under, mount.devices))
+
+    def mount_of(self, path: str) -> Mount | None:
+        """The mounted file system that holds ``path``, which has no symbolic link in it."""
+        return _mount_of(self.mounts, path)
 
 
 def read() -> Machine:
@@ -95,7 +124,7 @@ def is_mounted(path: str) -> bool:
     Seen only of file systems that have an entry in /sys/fs, as ext4 and XFS do.
     """
     # The kernel's name of the device; without udev, ``path`` is not a link to that name.
-    name = os.path.basename(os.path.realpath(f"/sys/dev/block/{device_behind(path)}"))
+    name = os.path.basename(os.path.realpath(f"{_DEVICES_BY_NUMBER}/{device_behind(path)}"))
     return any(
         os.path.exists(f"{_FILE_SYSTEMS}/{kind}/{name}") for kind in os.listdir(_FILE_SYSTEMS)
     )
@@ -116,22 +145,22 @@ def _mount(line: str, others: Sequence[Mount]) -> Mount:
     point, number = fields[4], fields[2]
     kind, source, options = fields[fields.index("-") + 1 :][:3]
     if kind == "overlay":
-        layers = _layers(options)
-        return point, [number for layer in layers for number in holder_of(others, layer)]
+        layers = [_mount_of(others, layer) for layer in _layers(options)]
+        devices = [number for layer in layers if layer for number in layer.devices]
+        return Mount(point, devices, kind, source)
     if source.startswith("/dev/") and os.path.exists(source):
         number = device_behind(source)
     if kind == "btrfs":
-        return point, _btrfs_devices(number)
-    return point, [number]
+        return Mount(point, _btrfs_devices(number), kind, source)
+    return Mount(point, [number, *_other_devices(kind, options)], kind, source)
 
 
-def holder_of(mounts: Iterable[Mount], path: str) -> Sequence[str]:
-    """The devices of the file system that holds ``path``."""
-    holder: Sequence[str] = ()
-    for point, devices in mounts:
-        if path == point or path.startswith(point.rstrip("/") + "/"):
-            holder = devices
-    return holder
+def _mount_of(mounts: Iterable[Mount], path: str) -> Mount | None:
+    found = None
+    for mount in mounts:
+        if path == mount.point or path.startswith(mount.point.rstrip("/") + "/"):
+            found = mount
+    return found
 
 
 def _layers(options: str) -> list[str]:
@@ -142,6 +171,15 @@ def _layers(options: str) -> list[str]:
         if name.rstrip("+") in ("lowerdir", "upperdir"):
             layers += paths.split(":")
     return [os.path.realpath(layer) for layer in layers if os.path.exists(layer)]
+
+
+def _other_devices(kind: str, options: str) -> list[str]:
+    """The devices of an XFS besides its own: for its log and for its realtime files (xfs(5))."""
+    if kind != "xfs":
+        return []
+    pairs = (option.partition("=") for option in options.split(","))
+    paths = [path for name, _equals, path in pairs if name in ("logdev", "rtdev")]
+    return [device_behind(path) for path in paths if os.path.exists(path)]
 
 
 def _btrfs_devices(number: str) -> list[str]:
@@ -158,3 +196,36 @@ def device_behind(path: str) -> str:
     status = os.stat(path)
     number = status.st_rdev or status.st_dev
     return f"{os.major(number)}:{os.minor(number)}"
+
+
+def volume_of(number: str) -> tuple[str, str] | None:
+    """The names of the volume group and the logical volume that a device is; None: of none."""
+    try:
+        uuid, name = (
+            pathlib.Path(_DEVICES_BY_NUMBER, number, "dm", file).read_text().strip()
+            for file in ("uuid", "name")
+        )
+    except FileNotFoundError:
+        return None
+    names = _DM_NAME.fullmatch(name)
+    if not names or not _DM_UUID.fullmatch(uuid):
+        return None
+    group, volume = (word.replace("--", "-") for word in names.groups())
+    return group, volume
+
+
+def volume_uuid(path: str) -> str | None:
+    """LVM's UUID of the logical volume whose device this is; None: it is not one."""
+    try:
+        number = device_behind(path)
+        uuid = pathlib.Path(_DEVICES_BY_NUMBER, number, "dm", "uuid").read_text().strip()
+    except FileNotFoundError:
+        return None
+    found = _DM_UUID.fullmatch(uuid)
+    return "-".join(found[1][start:end] for start, end in _UUID_PARTS) if found else None
+
+
+def kernel_name(number: str) -> str:
+    """The kernel's name of a device, for messages; its number, if the kernel has none."""
+    path = os.path.join(_DEVICES_BY_NUMBER, number)
+    return f"/dev/{os.path.basename(os.path.realpath(path))}" if os.path.exists(path) else number

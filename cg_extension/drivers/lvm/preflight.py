@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from cg_extension.drivers.lvm import commands, errors, kinds, sets
-from cg_extension.drivers.lvm.machine import Machine
+from cg_extension.drivers.lvm.machine import Machine, device_behind
 
 
 def check_members(
@@ -23,10 +23,7 @@ def check_members(
     """
     missing = [name for name in names if name not in volumes]
     if missing:
-        raise errors.Refusal(
-            f"not in volume group {volume_group}: {', '.join(sorted(missing))}; all members of "
-            "a group snapshot must be in one volume group"
-        )
+        raise errors.Refusal(f"not in volume group {volume_group}: {', '.join(sorted(missing))}")
     obstacles = {name: _obstacle(volumes[name]) for name in names}
     if refused := [f"{name} {reason}" for name, reason in sorted(obstacles.items()) if reason]:
         raise errors.Refusal("; ".join(refused))
@@ -63,6 +60,25 @@ def check_own_files(machine: Machine, members: Mapping[str, str], own_paths: Ite
             )
 
 
+def check_not_below(
+    found: Machine, volume_group: str, disks: Iterable[str], members: Mapping[str, str]
+) -> None:
+    """See to it that no member holds a disk of a volume group with other members.
+
+    While it is held, the snapshots in that group could not be taken.
+
+    :param disks: the paths of the volume group's disks.
+    :param members: name by ``major:minor`` of each member's device.
+    :raises Refusal: one does.
+    """
+    for disk in disks:
+        if below := found.under(device_behind(disk)) & set(members):
+            raise errors.Refusal(
+                f"{members[min(below)]} holds {disk}, a disk of volume group {volume_group}: their "
+                "volumes can't be held together; take a group snapshot of each"
+            )
+
+
 def suspend_order(machine: Machine, members: Mapping[str, str]) -> list[str]:
     """The members' names in the one order in which they are always suspended.
 
@@ -75,6 +91,20 @@ def suspend_order(machine: Machine, members: Mapping[str, str]) -> list[str]:
         return len(machine.under(device) & set(members))
 
     return [members[device] for device in sorted(members, key=lambda d: (-depth(d), members[d]))]
+
+
+def parts_of_file_systems(machine: Machine, members: Mapping[str, str]) -> set[str]:
+    """The names of members that hold mounted file systems together with other members.
+
+    :param members: name by ``major:minor`` of each member's device.
+    """
+    found: set[str] = set()
+    for mount in machine.mounts:
+        parts = machine.under_mount(mount) & set(members)
+        # An overlay has no devices of its own: its layers' file systems have.
+        if len(mount.devices) > 1 and len(parts) > 1 and mount.kind != "overlay":
+            found |= {members[part] for part in parts}
+    return found
 
 
 def own_paths(more: Iterable[str] = ()) -> list[str]:

@@ -6,14 +6,22 @@ all others are left alone. It may be cut short at any point, and several process
 """
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from oslo_log import log as logging
 
 from cg_extension.drivers.lvm import at_work, commands, model, privileged, removal, sets
 
 LOG = logging.getLogger(__name__)
+
+
+class _Record(NamedTuple):
+    """A decision about ``other`` that ``holder``, another volume group, keeps."""
+
+    holder: commands.VolumeGroup
+    mark: sets.Mark
+    other: commands.VolumeGroup
 
 
 def recover(settings: model.Settings) -> list[str]:
@@ -41,15 +49,71 @@ def _recover(arguments: dict[str, Any]) -> list[str]:
         # Again, for those processes whose tags we saw that were killed after the first time.
         at_work.wait_for_all()
         volumes = group.volumes()
+        orphaned, records = _settled(group, orphaned)
         left = sets.of_marks(volumes.values(), orphaned)
         left += [v for v in sets.left_by_earlier_versions(volumes) if v not in left]
         if left:
             names = sorted(volume.name for volume in left)
             LOG.warning("Removing volumes that a crash had left half-made: %s", names)
         aside = removal.Removal(settings, group).set_aside(left, volumes)
-        if empty := [tag for tag in orphaned if not sets.of_marks(volumes.values(), [tag])]:
+        if empty := [str(m) for m in orphaned if not sets.of_marks(volumes.values(), [m])]:
             group.change_tags(remove=empty)
+        _close(records)
         return aside
+
+
+def _settled(
+    group: commands.VolumeGroup, orphaned: Sequence[sets.Mark]
+) -> tuple[list[sets.Mark], list[_Record]]:
+    """Act on what was decided elsewhere of sets over several volume groups.
+
+    Gives back the marks of those sets of which all that is here has to go, and the records of
+    decisions that may count no more once that has been done.
+    """
+    if not any(mark.group for mark in orphaned):
+        return list(orphaned), []
+    groups = {each.uuid: each for each in group.all_groups()}
+    doomed: list[sets.Mark] = []
+    off: list[str] = []
+    records: list[_Record] = []
+    for mark in orphaned:
+        other = groups.get(mark.group)
+        if mark.dooms and not mark.group:
+            doomed.append(mark)
+            continue
+        if other is None:
+            LOG.warning(
+                "Volume group %s has to wait for another, which is missing: %s", group.name, mark
+            )
+            continue
+        elsewhere = commands.VolumeGroup(other.name, group.system_dir)
+        if not mark.dooms:  # a record, of which the other group makes use itself
+            records.append(_Record(group, mark, elsewhere))
+            continue
+        record = mark.decision(group.uuid)
+        decided = str(record) in other.tags
+        if decided:
+            elsewhere.flush()  # a power cut must not take back what is acted on now
+            records.append(_Record(elsewhere, record, group))
+        if decided == (mark.kind == sets.GOING):
+            doomed.append(mark)
+        else:
+            off.append(str(mark))
+    if off:
+        group.change_tags(remove=off)
+    return doomed, records
+
+
+def _close(records: Sequence[_Record]) -> None:
+    """Take records off that the other group has acted on; it is asked again now."""
+    if not records:
+        return
+    tags = {each.uuid: each.tags for each in records[0].holder.all_groups()}
+    for holder, record, other in records:
+        there = tags.get(record.group)
+        if there is not None and str(record.decided(holder.uuid)) not in there:
+            other.flush()  # else its mark might come back, and find nothing decided
+            holder.change_tags(remove=[str(record)])
 
 
 def _group_tags(

@@ -37,7 +37,7 @@ class Removal:
 
     def __init__(self, settings: model.Settings, group: commands.VolumeGroup) -> None:
         self._settings = settings
-        self._group = group
+        self.group = group
         # Sets of temporary snapshots that could not be removed.
         self._left: set[str] = set()
         # Tags that could not be taken off, of sets of which nothing is left.
@@ -54,9 +54,29 @@ class Removal:
             and has a cache.
         :raises LVMError: one is in use (then all of them stay), or LVM failed.
         """
+        gone, volumes = self.look_at(names)
+        mark = self._doom(gone, volumes)
+        try:
+            self.take_out(gone)
+        except errors.LVMError:
+            if mark and self.are_whole(gone):
+                self.group.change_tags(remove=[mark])
+            raise
+        if gone and mark is None:
+            self._flush()
+        self.settle(gone, volumes, mark)
+
+    def look_at(
+        self, names: Iterable[str]
+    ) -> tuple[list[commands.LogicalVolume], Mapping[str, commands.LogicalVolume]]:
+        """Those of the volumes that are there, all of which can be removed, and all volumes.
+
+        :raises Refusal: as ``delete``.
+        :raises LVMError: one is in use.
+        """
         self._discard_left()
         wanted = dict.fromkeys(names)
-        volumes = self._group.volumes()
+        volumes = self.group.volumes()
         gone = [volumes[name] for name in wanted if name in volumes]
         # Thick snapshots, of thick or thin volumes: LVM would remove them along with their origin.
         for volume in volumes.values():
@@ -69,32 +89,33 @@ class Removal:
                 "(lvconvert --splitcache) and wipe it"
             )
         self._check_not_in_use(gone)
-        mark = self._doom(gone, volumes)
-        try:
-            split = self._split(gone)
-            for volume in split:
-                self._wipe(volume)
-            self._remove(split)
-        except errors.LVMError:
-            if mark and self._are_whole(gone):
-                self._group.change_tags(remove=[mark])
-            raise
-        if gone and mark is None:
-            self._flush()
-        self._settle(gone, volumes, mark)
+        return gone, volumes
 
-    def discard(self, name: str) -> bool:
+    def take_out(self, gone: Sequence[commands.LogicalVolume]) -> None:
+        """Wipe, if thick, and remove volumes that are doomed.
+
+        :raises LVMError: LVM failed; others may be gone.
+        """
+        split = self._split(gone)
+        for volume in split:
+            self._wipe(volume)
+        self._remove(split)
+
+    def discard(self, name: str, mark: str | None = None) -> bool:
         """Remove what there is of a set; what can't be removed now is left, for ``recover``.
 
         Tells whether all of it is gone.
+
+        :param mark: the volume group's tag that dooms it; None: that of a set of this group alone.
         """
+        mark = mark or sets.mark(sets.BEGUN, name)
         try:
             commands.wait_for_all()  # our helper may have been killed while lvm made them
-            volumes = self._group.volumes()
+            volumes = self.group.volumes()
             members = [volume for volume in volumes.values() if name in sets.names(volume)]
             self.remove_half_made(members, volumes)
             if not members:
-                self._group.change_tags(remove=[sets.mark(sets.BEGUN, name)])
+                self.group.change_tags(remove=[mark])
         except errors.LVMError as error:
             LOG.warning("Left to be removed later: set %s: %s", name, error)
             return False
@@ -139,14 +160,14 @@ class Removal:
             split = self._split(wanted)
         except errors.LVMError as error:
             LOG.warning("Removing snapshots as they are: %s", error)
-            split = _as_found(wanted, self._group.volumes())
+            split = _as_found(wanted, self.group.volumes())
         for volume in split:
             try:
                 self._wipe(volume)
             except errors.LVMError as error:
                 LOG.warning("Removing %s although it is not wiped: %s", volume.name, error)
         self._remove_newest_first(split)
-        self._settle(wanted, volumes, mark)
+        self.settle(wanted, volumes, mark)
 
     def set_aside(
         self,
@@ -179,14 +200,14 @@ class Removal:
             if not volume.name.startswith(_ASIDE)
         }
         if renamed:
-            self._group.make(
-                [["lvrename", self._group.name, *pair] for pair in renamed.items()],
+            self.group.make(
+                [["lvrename", self.group.name, *pair] for pair in renamed.items()],
                 list(renamed.values()),
             )
         quick = [volume for volume in wanted if volume not in slow]
         try:
             self._remove_newest_first(quick)
-            self._settle(quick, volumes, None if slow or used else mark)
+            self.settle(quick, volumes, None if slow or used else mark)
         except errors.LVMError as error:
             LOG.warning("Left to the next start: %s", error)
         return [renamed.get(volume.name, volume.name) for volume in slow]
@@ -194,7 +215,7 @@ class Removal:
     def wipe_aside(self, name: str) -> None:
         """Wipe and remove a volume that was set aside; what fails is left to the next start."""
         try:
-            volumes = self._group.volumes()
+            volumes = self.group.volumes()
             if name in volumes:
                 self.remove_half_made([volumes[name]], volumes)
         except errors.LVMError as error:
@@ -213,31 +234,36 @@ class Removal:
             return None
         if len(wanted) == 1 and not self._is_wiped(wanted[0]):
             return None
-        name = sets.common(wanted, volumes.values())
-        if name is None:
-            name = sets.new()
-            self._group.retag([volume.name for volume in wanted], sets.member_tag(name))
-            steps.checkpoint("lvm.named")
+        name = min(sets.common(wanted, volumes.values()), default=None) or self.name_set(wanted)
         mark = sets.mark(sets.GOING, name)
-        self._group.change_tags(add=[mark])
+        self.group.change_tags(add=[mark])
         self._flush()  # before anything is wiped
         steps.checkpoint("lvm.going")
         return mark
 
+    def name_set(self, wanted: Sequence[commands.LogicalVolume], name: str | None = None) -> str:
+        """Make volumes a set; gives back its name."""
+        name = name or sets.new()
+        self.group.retag([volume.name for volume in wanted], sets.member_tag(name))
+        steps.checkpoint("lvm.named")
+        return name
+
     def _flush(self) -> None:
         """Let nothing that is removed come back after a power cut, unless a disk is failing."""
         try:
-            commands.flush(self._group.devices())
+            self.group.flush()
         except errors.LVMError as error:
             LOG.warning("A power cut may bring back what is removed now: %s", error)
 
-    def _settle(
+    def settle(
         self,
         gone: Sequence[commands.LogicalVolume],
         volumes: Mapping[str, commands.LogicalVolume],
         mark: str | None,
-    ) -> None:
+    ) -> bool:
         """Take the marks off those sets of which nothing is left, now that these are gone.
+
+        Tells whether that is done; what can't be taken off now is left for later.
 
         :param volumes: all volumes as they were before.
         :param mark: a tag that was put on since, for these alone.
@@ -253,17 +279,19 @@ class Removal:
             marks |= self._left_marks
             self._left_marks = set()
         if not marks:
-            return
+            return True
         try:
-            self._group.change_tags(remove=sorted(marks))
+            self.group.change_tags(remove=sorted(marks))
         except errors.LVMError as error:
             LOG.warning("Tags left to be taken off later: %s: %s", sorted(marks), error)
             with self._left_lock:
                 self._left_marks |= marks
+            return False
+        return True
 
-    def _are_whole(self, wanted: Sequence[commands.LogicalVolume]) -> bool:
+    def are_whole(self, wanted: Sequence[commands.LogicalVolume]) -> bool:
         """Whether volumes whose removal failed are all there and as they were."""
-        found = self._group.volumes()
+        found = self.group.volumes()
         return all(
             volume.name in found
             and found[volume.name].origin == volume.origin
@@ -288,9 +316,9 @@ class Removal:
         if not pairs:
             return
         resumed = retake.let_go(
-            self._group.name,
-            self._group.locking_dir,
-            [commands.device_name(self._group.name, origin) for origin, _device in pairs],
+            self.group.name,
+            self.group.locking_dir,
+            [commands.device_name(self.group.name, origin) for origin, _device in pairs],
             [device for _origin, device in pairs],
         )
         if resumed:
@@ -310,13 +338,13 @@ class Removal:
         if not snapshots:
             return volumes
         names = [volume.name for volume in snapshots]
-        complaint = self._group.run_all(
+        complaint = self.group.run_all(
             [
                 ["lvconvert", "--yes", "--splitsnapshot", name]
-                for name in self._group.qualified(names)
+                for name in self.group.qualified(names)
             ]
         )
-        found = self._group.volumes()
+        found = self.group.volumes()
         if left := [name for name in names if name in found and found[name].origin]:
             raise errors.LVMError(f"{', '.join(left)} not split from its origin: {complaint}")
         return _as_found(volumes, found)
@@ -325,11 +353,11 @@ class Removal:
         # Snapshots first: LVM removes them along with their origin, and then would not find them.
         for batch in ([v for v in volumes if v.origin], [v for v in volumes if not v.origin]):
             if batch:
-                names = self._group.qualified(volume.name for volume in batch)
+                names = self.group.qualified(volume.name for volume in batch)
                 try:
-                    self._group.run("lvremove", "--force", "--yes", *names)
+                    self.group.run("lvremove", "--force", "--yes", *names)
                 except errors.LVMError:
-                    found = self._group.volumes()
+                    found = self.group.volumes()
                     if any(volume.name in found for volume in batch):
                         raise
 
@@ -355,7 +383,7 @@ class Removal:
         if volume.origin or not self._is_wiped(volume):
             return
         if not volume.active:
-            self._group.activate([volume.name])
+            self.group.activate([volume.name])
         size = volume.allocated
         if self._settings.clear_size:
             size = min(size, self._settings.clear_size * _MIB)

@@ -37,11 +37,13 @@ STATUS_FIELDS = (*VOLUME_FIELDS, "lv_snapshot_invalid")
 POOL_FIELDS = ("lv_size", "data_percent", "metadata_percent", "zero")
 GROUP_FIELDS = ("vg_size", "vg_free", "vg_tags")
 DEVICE_FIELDS = ("pv_name",)
+IDENTITY_FIELDS = ("vg_name", "vg_uuid", "vg_tags")
 
 _KERNEL = f"device-mapper of Linux {os.uname().release}"
 _DM_DIRECTORY = "/dev/mapper/"
 _WHOLE_NUMBER = re.compile(r"[0-9]+")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+_UUID = re.compile(r"[A-Za-z0-9]{6}(-[A-Za-z0-9]{4}){5}-[A-Za-z0-9]{6}")
 
 
 class UnknownForm(errors.LVMError):
@@ -103,6 +105,15 @@ class GroupUsage:
 
     size: int
     free: int
+    tags: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GroupIdentity:
+    """The name, the UUID and the tags of a volume group."""
+
+    name: str
+    uuid: str
     tags: frozenset[str]
 
 
@@ -176,6 +187,13 @@ def group_usage(row: Mapping[str, Any]) -> GroupUsage:
     """A row with GROUP_FIELDS."""
     return GroupUsage(
         size=_whole(row, "vg_size"), free=_whole(row, "vg_free"), tags=_words(row, "vg_tags")
+    )
+
+
+def group_identity(row: Mapping[str, Any]) -> GroupIdentity:
+    """A row with IDENTITY_FIELDS."""
+    return GroupIdentity(
+        name=_text(row, "vg_name"), uuid=_uuid(row, "vg_uuid"), tags=_words(row, "vg_tags")
     )
 
 
@@ -275,6 +293,13 @@ def _whole(row: Mapping[str, Any], field: str) -> int:
     if not _WHOLE_NUMBER.fullmatch(text):
         raise _unknown("LVM", field, text)
     return int(text)
+
+
+def _uuid(row: Mapping[str, Any], field: str) -> str:
+    text = _text(row, field)
+    if not _UUID.fullmatch(text):
+        raise _unknown("LVM", field, text)
+    return text
 
 
 def _percentage(row: Mapping[str, Any], field: str) -> float:

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Setting snapshots to one instant: the one privileged call around the freeze.
 
-LVM has made the snapshots already. Under LVM's lock of the volume group this checks them, plans
-the re-take and runs the freeze's program; what becomes of the snapshots if it fails is up to the
-engine.
+LVM has made the snapshots already. Under LVM's locks of their volume groups, taken in the order of
+the groups' names, this checks them, plans the re-take and runs the freeze's program, once for all;
+what becomes of the snapshots if it fails is up to the caller.
 """
 
 import contextlib
 import ctypes
 import dataclasses
+import datetime
 import fcntl
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -39,26 +41,40 @@ PROGRAM = (sys.executable, "-I", "-S", freeze.__file__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What to set to one instant, and under which conditions.
+class Part:
+    """What to set to one instant in one volume group, all thin in one pool or all thick.
 
-    :param pairs: ``(source, snapshot)`` names; all thin in one pool, or all thick.
-    :param deadline: seconds for which I/O may be held.
+    :param pairs: ``(source, snapshot)`` names.
     :param data_limit: percentage of a pool's data in use above which it is refused.
     :param metadata_limit: likewise of its metadata.
-    :param own_paths: what the caller must be able to read and write while members are frozen.
     :param mark: the tag of the snapshots that the caller has made.
     """
 
     volume_group: str
-    system_dir: str | None
-    locking_dir: str
     pairs: Sequence[tuple[str, str]]
-    deadline: float
     data_limit: float
     metadata_limit: float
-    own_paths: Sequence[str]
     mark: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to set to one instant, and under which conditions.
+
+    :param deadline: seconds for which I/O may be held.
+    :param own_paths: what the caller must be able to read and write while members are frozen.
+    """
+
+    system_dir: str | None
+    locking_dir: str
+    parts: Sequence[Part]
+    deadline: float
+    own_paths: Sequence[str]
+
+    @property
+    def groups(self) -> list[str]:
+        """The names of the volume groups, in the order in which they are locked."""
+        return sorted({part.volume_group for part in self.parts})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,24 +89,39 @@ class Sources:
     arguments: Mapping[str, Sequence[str]]
 
 
-def check(request: Request) -> Sources:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Taken:
+    """When it was that I/O began to be held (UTC), and for how many seconds it was."""
+
+    instant: datetime.datetime
+    held: float
+
+
+# The volumes of each volume group by name.
+_Volumes = Mapping[str, Mapping[str, commands.LogicalVolume]]
+
+
+def check(request: Request) -> dict[str, Sources]:
     """See to it, before anything is made, that a group snapshot can be taken of the sources.
 
-    Writes out what is cached for them: LVM suspends each to make its snapshot.
+    Writes out what is cached for them: LVM suspends each to make its snapshot. Gives back what was
+    found out by volume group.
 
     :raises Refusal: it can't; says why.
     """
-    return Sources(*_check(dataclasses.asdict(request)))
+    found = _check(dataclasses.asdict(request))
+    return {group: Sources(*sources) for group, sources in found.items()}
 
 
-def retake(request: Request) -> float:
-    """Set the snapshots to one instant; gives back the seconds for which I/O was held.
+def retake(request: Request) -> Taken:
+    """Set the snapshots to one instant.
 
     :raises Refusal: the sources can't be frozen as things are.
     :raises DeadlineExceeded: I/O was held for too long.
     :raises LVMError: anything else; no I/O is held, and the snapshots are of no use.
     """
-    return float(_retake(dataclasses.asdict(request)))
+    since, held = _retake(dataclasses.asdict(request))
+    return Taken(datetime.datetime.fromtimestamp(since, datetime.UTC), held)
 
 
 def let_go(
@@ -108,32 +139,55 @@ def let_go(
 
 
 @privileged.entrypoint
-def _check(arguments: dict[str, Any]) -> tuple[list[str], dict[str, list[str]]]:
-    request = Request(**arguments)
-    group = commands.VolumeGroup(request.volume_group, request.system_dir)
-    volumes = group.volumes(hidden=True)  # so that hidden ones are refused for what they are
+def _check(arguments: dict[str, Any]) -> dict[str, tuple[list[str], dict[str, list[str]]]]:
+    request = _request(arguments)
+    groups = {name: commands.VolumeGroup(name, request.system_dir) for name in request.groups}
+    # Hidden ones as well, so that they are refused for what they are.
+    volumes = {name: group.volumes(hidden=True) for name, group in groups.items()}
     with device_mapper.Control() as control:
-        _checked_order(request, volumes, control)
-    sources = [volumes[source] for source, _snapshot in request.pairs]
-    _flush(request.volume_group, [source.name for source in sources if source.active])
-    return (
-        [source.name for source in sources if not source.active],
-        {source.name: kinds.snapshot_arguments(source.traits) for source in sources},
-    )
+        members = _checked_members(request, volumes, control)
+    if len(groups) > 1:
+        for group in groups.values():
+            preflight.check_not_below(machine.read(), group.name, group.devices(), members)
+    sources = {
+        name: [volumes[name][source] for source in _sources_in(request, name)] for name in groups
+    }
+    _flush([volume.path for found in sources.values() for volume in found if volume.active])
+    return {
+        name: (
+            [source.name for source in found if not source.active],
+            {source.name: kinds.snapshot_arguments(source.traits) for source in found},
+        )
+        for name, found in sources.items()
+    }
 
 
 @privileged.entrypoint
-def _retake(arguments: dict[str, Any]) -> float:
-    request = Request(**arguments)
-    group = commands.VolumeGroup(request.volume_group, request.system_dir)
-    with vg_lock.held(request.locking_dir, request.volume_group) as lock_fd:
+def _retake(arguments: dict[str, Any]) -> tuple[float, float]:
+    request = _request(arguments)
+    with contextlib.ExitStack() as locks:
+        fds = [
+            locks.enter_context(vg_lock.held(request.locking_dir, group))
+            for group in request.groups
+        ]
         with device_mapper.Control() as control:
-            volumes = group.volumes(locking=False)
+            volumes = {
+                name: commands.VolumeGroup(name, request.system_dir).volumes(locking=False)
+                for name in request.groups
+            }
             plan = _plan(request, volumes, control)
-            _flush(request.volume_group, [source for source, _snapshot in request.pairs])
-            outcome, _, detail = _run(plan, lock_fd).partition(" ")
+            _flush(
+                volumes[part.volume_group][source].path
+                for part in request.parts
+                for source, _snapshot in part.pairs
+            )
+            outcome, _, detail = _run(plan, fds).partition(" ")
             if outcome != "held":
-                snapshots = [volumes[snapshot].device_name for _, snapshot in request.pairs]
+                snapshots = [
+                    volumes[part.volume_group][snapshot].device_name
+                    for part in request.parts
+                    for _, snapshot in part.pairs
+                ]
                 _resume(control, plan.suspend, snapshots)
                 if held := [name for name in plan.suspend if _is_held(control, name)]:
                     raise errors.LVMError(
@@ -146,7 +200,23 @@ def _retake(arguments: dict[str, Any]) -> float:
         )
     if outcome != "held":
         raise errors.FreezeError(f"the freeze failed: {detail}")
-    return float(detail.split()[0])
+    seconds, since = map(float, detail.split())
+    return time.time() - (time.monotonic() - since), seconds
+
+
+def _request(arguments: dict[str, Any]) -> Request:
+    """The request again, after its way to the privileged helper."""
+    parts = [Part(**part) for part in arguments["parts"]]
+    return Request(**{**arguments, "parts": parts})
+
+
+def _sources_in(request: Request, group: str) -> list[str]:
+    return [
+        source
+        for part in request.parts
+        if part.volume_group == group
+        for source, _snapshot in part.pairs
+    ]
 
 
 @privileged.entrypoint
@@ -179,70 +249,88 @@ def _is_held(control: device_mapper.Control, name: str) -> bool:
         return False
 
 
-def _checked_order(
-    request: Request,
-    volumes: Mapping[str, commands.LogicalVolume],
-    control: device_mapper.Control,
-) -> list[str]:
-    """The names of the sources' devices in the order of their suspends, all checks passed."""
-    names = [source for source, _snapshot in request.pairs]
-    preflight.check_members(volumes, request.volume_group, names)
-    members = {
-        number: volumes[name].device_name for name in names if (number := volumes[name].number)
-    }
-    found = machine.read()
-    preflight.check_own_files(found, members, preflight.own_paths(request.own_paths))
+def _checked_members(
+    request: Request, volumes: _Volumes, control: device_mapper.Control
+) -> dict[str, str]:
+    """The names of the sources' devices by ``major:minor``, all checks passed."""
+    members = {}
+    for part in request.parts:
+        found = volumes[part.volume_group]
+        names = [source for source, _snapshot in part.pairs]
+        preflight.check_members(found, part.volume_group, names)
+        members.update(
+            {number: found[name].device_name for name in names if (number := found[name].number)}
+        )
+    preflight.check_own_files(machine.read(), members, preflight.own_paths(request.own_paths))
     for device in members.values():
         if control.is_suspended(device):
             raise errors.Refusal(f"{device} is suspended already, by someone else")
-    pool = volumes[names[0]].pool
-    if pool and volumes[pool].active:
-        thin.check_pool(
-            control,
-            commands.device_name(request.volume_group, pool, "tpool"),
-            request.data_limit,
-            request.metadata_limit,
-        )
-    return preflight.suspend_order(found, members)
+    for part in request.parts:
+        found = volumes[part.volume_group]
+        pool = found[part.pairs[0][0]].pool
+        if pool and found[pool].active:
+            thin.check_pool(
+                control,
+                commands.device_name(part.volume_group, pool, "tpool"),
+                part.data_limit,
+                part.metadata_limit,
+            )
+    return members
 
 
-def _plan(
-    request: Request,
-    volumes: Mapping[str, commands.LogicalVolume],
-    control: device_mapper.Control,
-) -> freeze_plan.Plan:
-    for source, snapshot in request.pairs:
-        made = volumes.get(snapshot)
-        if made is None or made.origin != source or request.mark not in made.tags:
-            raise errors.LVMError(f"{snapshot} is not there as our snapshot of {source}")
-    order = _checked_order(request, volumes, control)
-    if len(order) != len(request.pairs):
+def _plan(request: Request, volumes: _Volumes, control: device_mapper.Control) -> freeze_plan.Plan:
+    """One freeze over the parts, each prepared and taken in the way of its kind."""
+    for part in request.parts:
+        for source, snapshot in part.pairs:
+            made = volumes[part.volume_group].get(snapshot)
+            if made is None or made.origin != source or part.mark not in made.tags:
+                raise errors.LVMError(f"{snapshot} is not there as our snapshot of {source}")
+    members = _checked_members(request, volumes, control)
+    if len(members) != sum(len(part.pairs) for part in request.parts):
         raise errors.LVMError("a member was deactivated meanwhile")
-    pool = volumes[request.pairs[0][0]].pool
+    found = machine.read()
+    steps = [_steps(part, volumes[part.volume_group], control) for part in request.parts]
+    return freeze_plan.Plan(
+        prepare=[step for each in steps for step in each.prepare],
+        suspend=preflight.suspend_order(found, members),
+        take=[step for each in steps for step in each.take],
+        deadline=request.deadline,
+        shared=preflight.parts_of_file_systems(found, members),
+    )
+
+
+def _steps(
+    part: Part, volumes: Mapping[str, commands.LogicalVolume], control: device_mapper.Control
+) -> freeze_plan.Steps:
+    pool = volumes[part.pairs[0][0]].pool
     if pool:
-        pool_device = commands.device_name(request.volume_group, pool, "tpool")
-        return thin.plan(volumes, request.pairs, pool_device, order, request.deadline)
-    devices = [volumes[snapshot].device_name for _source, snapshot in request.pairs]
+        pool_device = commands.device_name(part.volume_group, pool, "tpool")
+        return thin.steps(volumes, part.pairs, pool_device)
+    devices = [volumes[snapshot].device_name for _source, snapshot in part.pairs]
     tables = {device: control.table(device) for device in devices}
     # ``zero`` is a kernel module of its own, which may be missing.
     stand_in = "zero" if control.has_target("zero") else "error"
-    return thick.plan(volumes, request.pairs, tables, stand_in, order, request.deadline)
+    return thick.steps(volumes, part.pairs, tables, stand_in)
 
 
-def _flush(volume_group: str, names: Iterable[str]) -> None:
+def _flush(paths: Iterable[str]) -> None:
     """Write out what is cached for the sources, so that suspends, ours and LVM's, have less to do.
 
-    A file system mounted on one is synced as such: ``fsync`` of its device writes out only what
-    was written to the device itself. One that is mounted in another mount namespace, a
-    container's, is reached through its device.
+    A file system mounted on one, or on what lies on it (LUKS, a partition), is synced as such:
+    ``fsync`` of its device writes out only what was written to the device itself. One that is
+    mounted in another mount namespace, a container's, is reached through its device.
 
     :raises LVMError: a device does not take it.
     """
-    mounts = machine.read().mounts
-    for name in names:
-        path = f"/dev/mapper/{commands.device_name(volume_group, name)}"
+    found = machine.read()
+    # An overlay's layers are file systems of their own. What lies above another, on a loop device
+    # say, is written out before that.
+    above = [(m.point, found.under_mount(m)) for m in found.mounts if m.kind != "overlay"]
+    above.sort(key=lambda item: -len(item[1]))
+    synced = set()
+    for path in paths:
         number = machine.device_behind(path)
-        points = [point for point, devices in mounts if number in devices]
+        points = [point for point, devices in above if number in devices]
         try:
             with open(path, "rb", buffering=0) as device:
                 os.fsync(device)
@@ -251,7 +339,9 @@ def _flush(volume_group: str, names: Iterable[str]) -> None:
         except OSError as error:
             raise errors.LVMError(f"writing out {path} failed: {error.strerror}") from error
         for point in points:
-            _sync_file_system(point)
+            if point not in synced:
+                _sync_file_system(point)
+                synced.add(point)
 
 
 def _sync_file_system(path: str) -> None:
@@ -264,10 +354,10 @@ def _sync_file_system(path: str) -> None:
             os.close(fd)
 
 
-def _run(plan: freeze_plan.Plan, lock_fd: int) -> str:
+def _run(plan: freeze_plan.Plan, lock_fds: Sequence[int]) -> str:
     """Run the freeze's program; gives back its answer.
 
-    Its output ends when freezer and watchdog have both ended, and only then may the lock be given
+    Its output ends when freezer and watchdog have both ended, and only then may the locks be given
     back. So no signal may interrupt this, nor the program, which inherits the mask.
     """
     encoded = plan.encoded()
@@ -278,7 +368,7 @@ def _run(plan: freeze_plan.Plan, lock_fd: int) -> str:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            pass_fds=(lock_fd,),
+            pass_fds=lock_fds,
             start_new_session=True,
             # With another locale libc maps its locale archive, all of which would be locked.
             env={**os.environ, "LC_ALL": "C"},

@@ -45,10 +45,62 @@ Recovery itself does steps 3 and 4 of removing, so it may be cut as well, and ru
 this machine: BOOT-PID-START tells a process that is at work from one that is gone. A volume group
 has tags only for what is under way.
 
+A set over several volume groups
+--------------------------------
+
+LVM commits nothing in two volume groups at once, and one of them may be missing when the other is
+found after a cut. So the first group by name *decides*, by a change of its tags in one step; in the
+others a mark names it, by its UUID, and what it means is looked up there. A decision is a record:
+its absence means that nothing was decided, so it stays until the other group has acted on it.
+
+=========================================  ================  ====================================
+tag of the volume group                    on                what it says
+=========================================  ================  ====================================
+``cg_ext.begun=SET:BOOT-PID-START:UUID``   the other groups  as above, until UUID says ``made``
+``cg_ext.going=SET:BOOT-PID-START:UUID``   the other groups  to be removed, if UUID says
+                                                             ``deleted``; else nothing
+``cg_ext.made=SET:BOOT-PID-START:UUID``    the deciding one  the set is complete in group UUID
+``cg_ext.deleted=SET:BOOT-PID-START:UUID`` the deciding one  the set is to be removed in group UUID
+=========================================  ================  ====================================
+
+=========  ========================================  ========================================
+making     step                                      cut after it, recovery
+=========  ========================================  ========================================
+1          each group gets the tag ``begun``         in each group: takes the tag off
+2          ``lvcreate``, the re-take                 in each group: removes what there is
+3          all disks are flushed; the deciding       another group finds ``made``, and takes
+           group's ``begun`` becomes a ``made`` for  its own tag off; before this step it
+           each other, in one step; it is flushed    finds none, and removes what it has
+4          the others lose ``begun`` and are         the deciding group: takes ``made`` off
+           flushed, then ``made`` is taken off       where the other has no ``begun`` any more
+=========  ========================================  ========================================
+
+=========  ========================================  ========================================
+removing   step                                      cut after it, recovery
+=========  ========================================  ========================================
+1          all volumes get a set's name in common    nothing to do
+2          the others get ``going`` and are flushed  finds no ``deleted``, takes the tag off
+3          the deciding group gets ``going``, and a  every group removes its volumes; another
+           ``deleted`` for each other, in one step;  finds ``deleted`` before it does
+           it is flushed
+4          wiping and ``lvremove`` in each group;    removes the rest; the deciding group takes
+           the others lose ``going`` and are         ``deleted`` off where the other has no
+           flushed, then ``deleted`` is taken off    ``going`` any more
+=========  ========================================  ========================================
+
+Recovery in any group flushes the deciding group's disks before it acts on a decision that it finds
+there: a power cut must not take back what was acted on. While the deciding group is missing, the
+other's part is in doubt: it counts as doomed, so nothing is made of it, but it is not touched. It
+is settled when the group is back. While another group is missing, its record waits. Marks and
+records belong together when set and process are the same. ``transaction`` does the steps.
+
+Earlier versions take a mark with a UUID for that of a living process, and leave its set alone.
+
 Volumes of earlier versions carry ``cg_ext.unfinished=BOOT-PID-START`` themselves instead. A cut
 may have left it on a part of a set; the tags of ``cg-lvm`` or the driver then tell the whole set.
 """
 
+import dataclasses
 import os
 import uuid
 from collections.abc import Iterable, Mapping, Set
@@ -59,9 +111,52 @@ OWNED = "cg_ext"
 _SET = "cg_ext.set="
 BEGUN = "cg_ext.begun="
 GOING = "cg_ext.going="
+MADE = "cg_ext.made="
+DELETED = "cg_ext.deleted="
 _UNFINISHED = "cg_ext.unfinished="
 # Tags of cg-lvm and of the driver that all volumes of a set have in common.
 _USERS_SETS = ("cg-lvm.snapshot=", "cg-lvm.clone=", "cgsnapshot=")
+# Which record in the deciding group says that a mark in another counts, as the case may be.
+_DECISIONS = {BEGUN: MADE, GOING: DELETED}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mark:
+    """A tag of a volume group about a set.
+
+    :param kind: BEGUN, GOING, MADE or DELETED.
+    :param process: who is at it, as BOOT-PID-START.
+    :param group: the UUID of another volume group, or "": for BEGUN and GOING of the deciding one;
+        for MADE and DELETED of the one that the decision is about.
+    """
+
+    kind: str
+    set_name: str
+    process: str
+    group: str = ""
+
+    def __str__(self) -> str:
+        words = [self.set_name, self.process, self.group]
+        return self.kind + ":".join(word for word in words if word)
+
+    @property
+    def dooms(self) -> bool:
+        """Whether the set's volumes in this volume group are of no use."""
+        return self.kind in _DECISIONS
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether the process is gone."""
+        return _is_gone(self.process)
+
+    def decision(self, own_group: str) -> "Mark":
+        """The record in the deciding group of this mark, which is one of ``own_group``'s."""
+        return Mark(_DECISIONS[self.kind], self.set_name, self.process, own_group)
+
+    def decided(self, deciding_group: str) -> "Mark":
+        """The mark in the other group of this record, which is one of ``deciding_group``'s."""
+        (kind,) = (kind for kind, record in _DECISIONS.items() if record == self.kind)
+        return Mark(kind, self.set_name, self.process, deciding_group)
 
 
 def new() -> str:
@@ -74,9 +169,20 @@ def member_tag(name: str) -> str:
     return f"{_SET}{name}"
 
 
-def mark(kind: str, name: str) -> str:
-    """The tag of the volume group by which this process dooms a set. ``kind``: BEGUN or GOING."""
-    return f"{kind}{name}:{_process(os.getpid())}"
+def mark(kind: str, name: str, group: str = "") -> str:
+    """The tag of a volume group by which this process marks a set; see ``Mark``."""
+    return str(Mark(kind, name, _process(os.getpid()), group))
+
+
+def read_marks(group_tags: Iterable[str]) -> list[Mark]:
+    """What a volume group's tags say of sets, in the order of the tags."""
+    found = []
+    for tag in sorted(group_tags):
+        kind, equals, content = tag.partition("=")
+        name, process, group, *more = [*content.split(":"), "", ""][:4]
+        if kind + equals in (BEGUN, GOING, MADE, DELETED) and process and not any(more):
+            found.append(Mark(kind + equals, name, process, group))
+    return found
 
 
 def names(volume: LogicalVolume) -> frozenset[str]:
@@ -86,7 +192,7 @@ def names(volume: LogicalVolume) -> frozenset[str]:
 
 def marks(group_tags: Iterable[str], sets: Set[str]) -> set[str]:
     """The tags of a volume group that doom any of these sets."""
-    return {tag for tag, (name, _process) in _doomed(group_tags).items() if name in sets}
+    return {str(m) for m in read_marks(group_tags) if m.dooms and m.set_name in sets}
 
 
 def is_marked(volume: LogicalVolume) -> bool:
@@ -99,15 +205,15 @@ def is_doomed(volume: LogicalVolume) -> bool:
     return is_marked(volume) or any(tag.startswith(_UNFINISHED) for tag in volume.tags)
 
 
-def orphaned(group_tags: Iterable[str]) -> set[str]:
-    """Those tags of a volume group that doom a set and whose process is gone."""
-    return {tag for tag, (_name, process) in _doomed(group_tags).items() if _is_gone(process)}
+def orphaned(group_tags: Iterable[str]) -> list[Mark]:
+    """What a volume group's tags say of sets whose process is gone."""
+    return [mark for mark in read_marks(group_tags) if mark.is_orphaned]
 
 
-def of_marks(volumes: Iterable[LogicalVolume], tags: Iterable[str]) -> list[LogicalVolume]:
-    """The volumes in sets that these tags of the volume group doom."""
-    doomed = {name for name, _process in _doomed(tags).values()}
-    return [volume for volume in volumes if names(volume) & doomed]
+def of_marks(volumes: Iterable[LogicalVolume], marks: Iterable[Mark]) -> list[LogicalVolume]:
+    """The volumes in sets that these marks are about."""
+    marked = {mark.set_name for mark in marks}
+    return [volume for volume in volumes if names(volume) & marked]
 
 
 def left_by_earlier_versions(volumes: Mapping[str, LogicalVolume]) -> list[LogicalVolume]:
@@ -124,25 +230,14 @@ def left_by_earlier_versions(volumes: Mapping[str, LogicalVolume]) -> list[Logic
     return [volume for volume in ours if volume in marked or volume.tags & in_common]
 
 
-def common(wanted: Iterable[LogicalVolume], volumes: Iterable[LogicalVolume]) -> str | None:
-    """The name of a set that holds exactly the wanted ones of all volumes; None: there is none."""
+def common(wanted: Iterable[LogicalVolume], volumes: Iterable[LogicalVolume]) -> set[str]:
+    """The names of the sets that hold exactly the wanted ones of all volumes of a group."""
     target = {volume.name for volume in wanted}
     members: dict[str, set[str]] = {}
     for volume in volumes:
         for name in names(volume):
             members.setdefault(name, set()).add(volume.name)
-    return next((name for name, found in sorted(members.items()) if found == target), None)
-
-
-def _doomed(group_tags: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """The set and the process that a volume group's tags name, by those tags."""
-    found = {}
-    for tag in group_tags:
-        kind, equals, content = tag.partition("=")
-        name, colon, process = content.partition(":")
-        if kind + equals in (BEGUN, GOING) and colon:
-            found[tag] = (name, process)
-    return found
+    return {name for name, found in members.items() if found == target}
 
 
 def _is_gone(process: str) -> bool:

@@ -20,20 +20,17 @@ _SECTOR = 512
 _ALIGNMENT = 4096
 
 
-def plan(
+def steps(
     volumes: Mapping[str, commands.LogicalVolume],
     pairs: Sequence[tuple[str, str]],
     tables: Mapping[str, Sequence[device_mapper.Target]],
     stand_in: str,
-    order: Sequence[str],
-    deadline: float,
-) -> freeze_plan.Plan:
+) -> freeze_plan.Steps:
     """Plan the re-take of ``(source, snapshot)`` pairs.
 
     :param volumes: the volume group's volumes by name, read under its lock.
     :param tables: the live table of each snapshot's device, by the device's name.
     :param stand_in: the kind of target that a snapshot's device has while its table is out.
-    :param order: the devices to suspend, in order.
     :raises LVMError: a snapshot's device is not what LVM said it is.
     """
     prepare: list[list[object]] = []
@@ -49,7 +46,7 @@ def plan(
             ["load", device, [[target.start, target.length, target.kind, target.parameters]]],
         ]
         take.append(["resume", device])
-    return freeze_plan.Plan(prepare=prepare, suspend=order, take=take, deadline=deadline)
+    return freeze_plan.Steps(prepare=prepare, take=take)
 
 
 def _header_bytes(chunk: int) -> int:

@@ -11,27 +11,22 @@ from collections.abc import Mapping, Sequence
 from cg_extension.drivers.lvm import commands, device_mapper, errors, freeze_plan, reports
 
 
-def plan(
+def steps(
     volumes: Mapping[str, commands.LogicalVolume],
     pairs: Sequence[tuple[str, str]],
     pool_device: str,
-    order: Sequence[str],
-    deadline: float,
-) -> freeze_plan.Plan:
+) -> freeze_plan.Steps:
     """Plan the re-take of ``(source, snapshot)`` pairs that live in one pool.
 
     :param volumes: the volume group's volumes by name, read under its lock.
     :param pool_device: the name of the pool's device that takes messages.
-    :param order: the devices to suspend, in order.
     """
     ids = [(volumes[source].thin_id, volumes[snapshot].thin_id) for source, snapshot in pairs]
-    return freeze_plan.Plan(
+    return freeze_plan.Steps(
         prepare=[["message", pool_device, f"delete {snapshot}"] for _source, snapshot in ids],
-        suspend=order,
         take=[
             ["message", pool_device, f"create_snap {snapshot} {source}"] for source, snapshot in ids
         ],
-        deadline=deadline,
     )
 
 

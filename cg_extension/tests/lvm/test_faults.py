@@ -198,7 +198,7 @@ class MemberTest(base.LVMTestCase):
 
     def test_what_is_cached_in_another_mount_namespace_is_written_out_before(self) -> None:
         eng = self.use_engine(thin=True)
-        names, devices = self.make_volumes(eng, 1)
+        _names, devices = self.make_volumes(eng, 1)
         base.run("mkfs.ext4", "-q", devices[0])
         directory = f"{self.vg.system_dir}/mounted"
         os.mkdir(directory)
@@ -210,7 +210,7 @@ class MemberTest(base.LVMTestCase):
         )
         self.addCleanup(container.communicate)
         self.assertEqual(b"ready\n", container.stdout.readline())
-        retake._flush(self.vg.name, names)
+        retake._flush(devices)
         with open(devices[0], "rb") as device:
             self.assertTrue(b"still in memory" in device.read())  # too long to be shown
 

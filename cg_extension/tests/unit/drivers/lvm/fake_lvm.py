@@ -9,6 +9,7 @@ be lost when it was not flushed, but what was written to volumes may not.
 import contextlib
 import copy
 import dataclasses
+import datetime
 import json
 import shlex
 from collections.abc import Iterator, Sequence
@@ -48,13 +49,25 @@ class Volume:
     is_pool: bool = False
 
 
+@dataclasses.dataclass
+class Group:
+    """A volume group; ``flushed`` is what its disks would have after a power cut."""
+
+    volumes: dict[str, Volume] = dataclasses.field(default_factory=dict)
+    tags: set[str] = dataclasses.field(default_factory=set)
+    flushed: tuple[dict[str, Volume], set[str]] = dataclasses.field(
+        default_factory=lambda: ({}, set())
+    )
+
+
 class FakeLVM(fixtures.Fixture):
     """Stands in for all that the engine has done as root."""
 
-    def __init__(self, thin: bool) -> None:
+    def __init__(self, thin: bool, groups: Sequence[str] = ("vg",)) -> None:
         self.thin = thin
-        self.volumes: dict[str, Volume] = {}
-        self.tags: set[str] = set()
+        self.groups = {name: Group() for name in groups}
+        # Those that are not there now.
+        self.missing: set[str] = set()
         self.in_use: set[str] = set()
         self.processes = 0
         # Whether the helper dies at the first command of the next script; the rest of that.
@@ -64,7 +77,8 @@ class FakeLVM(fixtures.Fixture):
         self.restart()
         if thin:
             self.volumes["pool"] = Volume(set(), is_pool=True)
-        self._flush([])
+        for name in groups:
+            self._flush([f"/dev/{name}"])
 
     def _setUp(self) -> None:
         privileged.run_in_process()
@@ -119,13 +133,39 @@ class FakeLVM(fixtures.Fixture):
 
     def lose_cache(self) -> None:
         """As the disks do at a power cut."""
-        volumes, self.tags = copy.deepcopy(self._flushed)
-        for name in set(volumes) & set(self.volumes):
-            volumes[name].content = self.volumes[name].content
-        self.volumes = volumes
+        for group in self.groups.values():
+            volumes, group.tags = copy.deepcopy(group.flushed)
+            for name in set(volumes) & set(group.volumes):
+                volumes[name].content = group.volumes[name].content
+            group.volumes = volumes
 
-    def _flush(self, _devices: list[str]) -> None:
-        self._flushed = copy.deepcopy((self.volumes, self.tags))
+    def _flush(self, devices: list[str]) -> None:
+        for device in devices:
+            group = self.groups[device.removeprefix("/dev/")]
+            group.flushed = copy.deepcopy((group.volumes, group.tags))
+
+    @property
+    def volumes(self) -> dict[str, Volume]:
+        """Those of the first volume group."""
+        return next(iter(self.groups.values())).volumes
+
+    @property
+    def tags(self) -> set[str]:
+        """Those of the first volume group."""
+        return next(iter(self.groups.values())).tags
+
+    @tags.setter
+    def tags(self, tags: set[str]) -> None:
+        next(iter(self.groups.values())).tags = tags
+
+    def _group(self, name: str) -> Group:
+        if name in self.missing:
+            raise errors.LVMError(f"volume group {name} not found")
+        return self.groups[name]
+
+    def _volume(self, path: str) -> Volume:
+        group, _slash, name = path.partition("/")
+        return self._group(group).volumes[name]
 
     def _step(self) -> None:
         if self.left is not None:
@@ -170,60 +210,85 @@ class FakeLVM(fixtures.Fixture):
     def _lvmconfig(self, _options: list, _names: list) -> str:
         return 'locking_dir="/nowhere"\n'
 
-    def _lvs(self, _options: list, _names: list) -> str:
-        return _report("lv", [self._row(*item) for item in self.volumes.items()])
+    def _lvs(self, _options: list, names: list) -> str:
+        return _report(
+            "lv", [self._row(names[0], *v) for v in self._group(names[0]).volumes.items()]
+        )
 
-    def _vgs(self, options: list[tuple[str, str]], _names: list) -> str:
-        if dict(options)["-o"] == "pv_name":
-            return _report("vg", [{"pv_name": "/dev/sdz"}])
-        return _report("vg", [{"vg_size": "9", "vg_free": "9", "vg_tags": ",".join(self.tags)}])
+    def _vgs(self, options: list[tuple[str, str]], names: list) -> str:
+        fields = dict(options)["-o"]
+        there = [name for name in names or self.groups if name not in self.missing]
+        if fields == "pv_name":
+            return _report("vg", [{"pv_name": f"/dev/{self._there(name)}"} for name in names])
+        return _report(
+            "vg",
+            [
+                {
+                    "vg_name": name,
+                    "vg_uuid": uuid_of(name),
+                    "vg_size": "9",
+                    "vg_free": "9",
+                    "vg_tags": ",".join(self.groups[name].tags),
+                }
+                for name in there
+            ],
+        )
 
-    def _vgchange(self, options: list[tuple[str, str]], _names: list) -> None:
+    def _there(self, name: str) -> str:
+        self._group(name)
+        return name
+
+    def _vgchange(self, options: list[tuple[str, str]], names: list) -> None:
+        group = self._group(names[0])
         self._step()
         for option, tag in options:
-            self._retag(self.tags, option, tag)
+            self._retag(group.tags, option, tag)
 
     def _lvcreate(self, options: list[tuple[str, str]], names: list[str]) -> None:
         given = dict(options)
         tags = {value for option, value in options if option == "--addtag"}
-        if given["--name"] in self.volumes:
+        group = self._group((names[0] if names else given["--thin"]).partition("/")[0])
+        if given["--name"] in group.volumes:
             raise errors.LVMError(f"{given['--name']} exists")
         self._step()
-        made = Volume(tags, pool="pool" if self.thin else None)
+        made = Volume(tags)
         if "--snapshot" in given:
-            made.origin = names[0]
-            made.content = self._taken_of(names[0], self._new_instant())
+            made.origin = names[0].partition("/")[2]
+            made.content = self._taken_of(group, made.origin, self._new_instant())
+            made.pool = None if "--extents" in given else group.volumes[made.origin].pool
         else:
+            made.pool = "pool" if "--thin" in given else None
             made.size = int(next(given[o] for o in ("--virtualsize", "--size") if o in given)[:-1])
-        self.volumes[given["--name"]] = made
+        group.volumes[given["--name"]] = made
 
     def _lvchange(self, options: list[tuple[str, str]], names: list[str]) -> None:
         for option, tag in options:
             if option in ("--addtag", "--deltag"):
                 for name in names:
                     self._step()
-                    self._retag(self.volumes[name].tags, option, tag)
+                    self._retag(self._volume(name).tags, option, tag)
 
     def _lvextend(self, options: list[tuple[str, str]], names: list[str]) -> None:
         self._step()
-        self.volumes[names[0]].size = int(dict(options)["--size"][:-1])
+        self._volume(names[0]).size = int(dict(options)["--size"][:-1])
 
     def _lvrename(self, _options: list, names: list[str]) -> None:
-        _group, old, new = names
+        group, old, new = names
         self._step()
-        self.volumes[new] = self.volumes.pop(old)
+        self._group(group).volumes[new] = self._group(group).volumes.pop(old)
 
     def _lvconvert(self, _options: list, names: list[str]) -> None:
         self._step()
-        store = self.volumes[names[0]]
+        store = self._volume(names[0])
         store.origin, store.content = None, "a store"
 
     def _lvremove(self, _options: list, names: list[str]) -> None:
-        for name in names:
+        for path in names:
+            group, _slash, name = path.partition("/")
             if name in self.in_use:
                 raise errors.LVMError(f"{name} in use")
             self._step()
-            del self.volumes[name]
+            del self._group(group).volumes[name]
 
     def _retag(self, tags: set[str], option: str, tag: str) -> None:
         if option == "--addtag":
@@ -231,7 +296,7 @@ class FakeLVM(fixtures.Fixture):
         else:
             tags.discard(tag)
 
-    def _row(self, name: str, volume: Volume) -> dict[str, str]:
+    def _row(self, group: str, name: str, volume: Volume) -> dict[str, str]:
         role = f"snapshot,{'thin' if volume.pool else 'thick'}snapshot" if volume.origin else ""
         return {
             "lv_name": name,
@@ -242,10 +307,10 @@ class FakeLVM(fixtures.Fixture):
             "origin_size": str(volume.size) if volume.origin else "",
             "pool_lv": volume.pool or "",
             "thin_id": "",
-            "lv_dm_path": f"/dev/mapper/{commands.device_name('vg', name)}",
+            "lv_dm_path": f"/dev/mapper/{_device(group, name)}",
             "lv_kernel_major": "254",
             "lv_kernel_minor": "1",
-            "vg_tags": ",".join(self.tags),
+            "vg_tags": ",".join(self.groups[group].tags),
             "lv_layout": "thin" if volume.pool else "linear",
             "lv_role": role,
             "lv_modules": "",
@@ -259,13 +324,18 @@ class FakeLVM(fixtures.Fixture):
         self.instants += 1
         return f"instant {self.instants}"
 
-    def _taken_of(self, source: str, instant: str) -> str:
+    def _taken_of(self, group: Group, source: str, instant: str) -> str:
         """What a snapshot holds; a snapshot itself does not change from instant to instant."""
-        content = self.volumes[source].content
+        content = group.volumes[source].content
         return content if " at " in content else f"{content} at {instant}"
 
     def _of_device(self, path: str) -> Volume:
-        return next(v for n, v in self.volumes.items() if path.endswith(_device(n)))
+        return next(
+            volume
+            for group_name, group in self.groups.items()
+            for name, volume in group.volumes.items()
+            if path.endswith(f"/{_device(group_name, name)}")
+        )
 
     def _clear(self, path: str, _offset: int, size: int, *_: Any) -> None:
         if size:
@@ -279,25 +349,44 @@ class FakeLVM(fixtures.Fixture):
             self._of_device(target).content = self._of_device(source).content
             self._end_of_process()
 
-    def _check(self, request: retake.Request) -> retake.Sources:
-        return retake.Sources([], {source: [] for source, _target in request.pairs})
+    def _check(self, request: retake.Request) -> dict[str, retake.Sources]:
+        return {
+            group: retake.Sources(
+                [],
+                {
+                    source: []
+                    for part in request.parts
+                    if part.volume_group == group
+                    for source, _target in part.pairs
+                },
+            )
+            for group in request.groups
+        }
 
-    def _retake(self, request: retake.Request) -> float:
+    def _retake(self, request: retake.Request) -> retake.Taken:
         self._step()
         instant = self._new_instant()
-        for source, target in request.pairs:
-            if request.mark not in self.volumes[target].tags:
-                raise errors.LVMError(f"{target} is not ours")
-            self.volumes[target].content = self._taken_of(source, instant)
+        for part in request.parts:
+            group = self._group(part.volume_group)
+            for source, target in part.pairs:
+                if part.mark not in group.volumes[target].tags:
+                    raise errors.LVMError(f"{target} is not ours")
+                group.volumes[target].content = self._taken_of(group, source, instant)
         self._end_of_process()
-        return 0.001
+        return retake.Taken(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), 0.001)
 
     def _kept_open(self, devices: list[str]) -> list[str]:
-        return [device for device in devices if device in map(_device, self.in_use)]
+        used = [_device(group, name) for group in self.groups for name in self.in_use]
+        return [device for device in devices if device in used]
 
 
-def _device(name: str) -> str:
-    return commands.device_name("vg", name)
+def uuid_of(group: str) -> str:
+    """The UUID of a volume group here."""
+    return f"{group:0<6}-0000-0000-0000-0000-0000-000000"
+
+
+def _device(group: str, name: str) -> str:
+    return commands.device_name(group, name)
 
 
 def _report(kind: str, rows: list[dict[str, str]]) -> str:
@@ -316,5 +405,5 @@ def _parsed(words: Sequence[str]) -> tuple[str, list[tuple[str, str]], list[str]
         elif word.startswith("-"):
             options.append((word, next(rest)))
         else:
-            names.append(word.removeprefix("vg/"))
+            names.append(word)
     return words[0], options, names

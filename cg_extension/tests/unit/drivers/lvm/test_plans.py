@@ -36,7 +36,7 @@ class ThinTest(base.BaseTestCase):
             name: mock.Mock(spec=commands.LogicalVolume, thin_id=number)
             for name, number in (("a", 1), ("b", 2), ("sa", 11), ("sb", 12))
         }
-        plan = thin.plan(volumes, [("a", "sa"), ("b", "sb")], "pool", ["vg-a", "vg-b"], 2.0)
+        plan = thin.steps(volumes, [("a", "sa"), ("b", "sb")], "pool")
         self.assertEqual(
             [["message", "pool", "delete 11"], ["message", "pool", "delete 12"]], plan.prepare
         )
@@ -71,7 +71,7 @@ class ThickTest(base.BaseTestCase):
     def test_a_store_is_started_anew_and_its_table_waits_for_the_freeze(self) -> None:
         volumes = dict([test_preflight._volume("a", None), test_preflight._volume("s", None, "a")])
         table = [device_mapper.Target(0, 32768, "snapshot", "254:4 254:5 P 8")]
-        plan = thick.plan(volumes, [("a", "s")], {"vg-s": table}, "zero", ["vg-a"], 2.0)
+        plan = thick.steps(volumes, [("a", "s")], {"vg-s": table}, "zero")
         self.assertEqual(
             [
                 ["load", "vg-s", [[0, 32768, "zero", ""]]],
@@ -88,7 +88,7 @@ class ThickTest(base.BaseTestCase):
         """It is suspended next, and runs again with its table only."""
         volumes = dict([test_preflight._volume("a", None), test_preflight._volume("s", None, "a")])
         table = [device_mapper.Target(0, 32768, "snapshot", "254:4 254:5 P 8")]
-        plan = thick.plan(volumes, [("a", "s")], {"vg-s": table}, "zero", ["vg-a"], 2.0)
+        plan = thick.steps(volumes, [("a", "s")], {"vg-s": table}, "zero")
         steps = [step[0] for step in (*plan.prepare, *plan.take) if step[1] == "vg-s"]
         self.assertEqual(["load", "resume", "suspend", "load", "resume"], steps)
 
@@ -97,13 +97,11 @@ class ThickTest(base.BaseTestCase):
         table = [device_mapper.Target(0, 8, "linear", "254:4 0")]
         self.assertRaises(
             errors.LVMError,
-            thick.plan,
+            thick.steps,
             volumes,
             [("a", "s")],
             {"vg-s": table},
             "zero",
-            ["vg-a"],
-            2.0,
         )
 
 

@@ -16,7 +16,7 @@ def _machine(
     swaps: list[str] | None = None,
 ) -> machine.Machine:
     return machine.Machine(
-        below or {}, [(point, [device]) for point, device in mounts or []], swaps or []
+        below or {}, [machine.Mount(point, [device]) for point, device in mounts or []], swaps or []
     )
 
 

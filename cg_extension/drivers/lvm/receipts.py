@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The receipt of a group snapshot or clone, in tags of each of its volumes.
+
+================================  =================================================================
+``cg_ext.instant=TIME``           the instant, UTC, as ISO 8601 with microseconds: when I/O began
+                                  to be held
+``cg_ext.held=SECONDS``           for how long it was held
+``cg_ext.of=UUID``                LVM's UUID of the volume that it was taken of
+================================  =================================================================
+
+What was written before the instant is in it, and nothing that was begun after ``instant + held``.
+The tags are put on before a set becomes complete (``sets``), and nobody changes them: they tell
+the same on another machine, and to whom has nothing but ``lvs``.
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Iterable
+
+from cg_extension.drivers.lvm import retake
+
+_INSTANT = "cg_ext.instant="
+_HELD = "cg_ext.held="
+_OF = "cg_ext.of="
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a volume's tags say of it; None: nothing, as on what earlier versions made.
+
+    ``held`` is in seconds.
+    """
+
+    instant: datetime.datetime | None
+    held: float | None
+    source_uuid: str | None
+
+
+def tags(taken: retake.Taken) -> list[str]:
+    """The tags for all volumes that were taken at this instant."""
+    instant = taken.instant.isoformat(timespec="microseconds").removesuffix("+00:00")
+    return [f"{_INSTANT}{instant}Z", f"{_HELD}{taken.held:.6f}"]
+
+
+def source_tag(uuid: str) -> str:
+    """The tag of what was taken of the volume with this UUID."""
+    return f"{_OF}{uuid}"
+
+
+def of_tags(tags: Iterable[str]) -> list[str]:
+    """Those of a volume's tags that make its receipt, for what is made of it."""
+    return [tag for tag in sorted(tags) if tag.startswith((_INSTANT, _HELD, _OF))]
+
+
+def read(tags: Iterable[str]) -> Receipt:
+    """The receipt in a volume's tags; what somebody else wrote there counts as nothing."""
+    found = dict(tag.split("=", 1) for tag in tags if "=" in tag)
+    instant = held = None
+    try:
+        instant = datetime.datetime.fromisoformat(found[_INSTANT[:-1]])
+        held = float(found[_HELD[:-1]])
+    except (KeyError, ValueError):
+        pass
+    if instant and not instant.tzinfo:
+        instant = None
+    return Receipt(instant, held, found.get(_OF[:-1]))

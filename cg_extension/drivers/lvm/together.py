@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Group snapshots, clones and restores of volumes in one or several volume groups and pools.
+
+All that one call makes shows the same instant, and is complete or gone as one. Its parts, each in
+one volume group and in one pool or thick, are made apart; one re-take sets all of them to one
+instant, and one transaction makes them complete.
+"""
+
+import dataclasses
+import uuid
+from collections.abc import Mapping, Sequence
+
+from oslo_log import log as logging
+
+from cg_extension.drivers import steps
+from cg_extension.drivers.lvm import contents, making, preflight, receipts, retake, transaction
+from cg_extension.drivers.lvm.making import Part
+from cg_extension.drivers.lvm.model import Copy
+
+LOG = logging.getLogger(__name__)
+
+_TEMPORARY = "cgtmp-"
+
+# A part, the tag of what is made of it, and whether that is to be volumes rather than snapshots.
+_Snapshots = tuple[Part, str, bool]
+
+
+def snapshot_group(parts: Sequence[Part]) -> float:
+    """Take snapshots of volumes that may be written to; all show the same instant.
+
+    Gives back the seconds for which I/O was held, 0 if the snapshots were there already.
+
+    :raises DeadlineExceeded: I/O was held for too long; there are no snapshots.
+    """
+    if _are_done(parts):
+        return 0.0
+    arguments = _check_sources(parts)
+    with transaction.all_or_nothing([part.maker.removal for part in parts]) as mark:
+        taken = _snapshot([(part, mark, False) for part in parts], arguments)
+        for part in parts:
+            part.maker.group.add_tags(part.targets, receipts.tags(taken))
+    return taken.held
+
+
+def clone_group(parts: Sequence[Part], progress: contents.Progress | None = None) -> float:
+    """Make new volumes of volumes that may be written to; all show the same instant.
+
+    Gives back the seconds for which I/O was held. Thick volumes are copied afterwards, from
+    snapshots that are then removed; ``progress`` is called with the bytes done and in all.
+    """
+    if _are_done(parts):
+        return 0.0
+    thin = [part for part in parts if part.maker.is_thin]
+    thick = [part for part in parts if not part.maker.is_thin]
+    temporaries = [_temporaries(part) for part in thick]
+    arguments = _check_sources([*thin, *temporaries])
+    with (
+        transaction.removed_at_last([part.maker.removal for part in thick]) as temporary_mark,
+        transaction.all_or_nothing([part.maker.removal for part in parts]) as mark,
+    ):
+        taken = _snapshot(
+            [
+                *((part, mark, True) for part in thin),
+                *((part, temporary_mark, False) for part in temporaries),
+            ],
+            arguments,
+        )
+        for part in thin:
+            part.maker.group.add_tags(part.targets, receipts.tags(taken))
+            part.maker.extend(part.copies)
+            part.maker.group.activate(part.targets)
+        _copy_thick(
+            [
+                _through(part, temporary, taken)
+                for part, temporary in zip(thick, temporaries, strict=True)
+            ],
+            mark,
+            progress,
+        )
+    return taken.held
+
+
+def restore_group(parts: Sequence[Part], progress: contents.Progress | None = None) -> None:
+    """Make new volumes of snapshots, which nobody writes to.
+
+    :raises Refusal: a source is not there, or its copy-on-write store has overflowed.
+    """
+    if _are_done(parts):
+        return
+    for part in parts:
+        part.maker.check_restorable(part.copies)
+    with transaction.all_or_nothing([part.maker.removal for part in parts]) as mark:
+        for part in parts:
+            if part.maker.is_thin:
+                part.maker.make_snapshots(part.copies, {}, mark, volumes_to_be=True)
+                part.maker.extend(part.copies)
+                part.maker.group.activate(part.targets)
+        _copy_thick([part for part in parts if not part.maker.is_thin], mark, progress)
+
+
+def _are_done(parts: Sequence[Part]) -> bool:
+    """Whether an earlier run finished; if it did not, what it made is removed.
+
+    All of it goes, even finished members: those still to be made would be of another instant.
+
+    :raises Refusal: a target's name belongs to a volume that the engine did not make.
+    """
+    looked = [(part.maker, *part.maker.look_for(part.targets)) for part in parts]
+    if all(done for _maker, done, _there, _volumes in looked):
+        return True
+    for maker, _done, there, volumes in looked:
+        maker.removal.remove_half_made(there, volumes)
+    return False
+
+
+def _request(parts: Sequence[tuple[Part, str]]) -> retake.Request:
+    makers = [part.maker for part, _mark in parts]
+    settings = makers[0].settings
+    locking_dir = makers[0].group.locking_dir
+    own_paths = [path for maker in makers for path in maker.settings.own_paths]
+    own_paths += [locking_dir, settings.system_dir or "/etc/lvm"]
+    return retake.Request(
+        system_dir=settings.system_dir,
+        locking_dir=locking_dir,
+        parts=[part.maker.retake_part(part.copies, mark) for part, mark in parts],
+        deadline=settings.freeze_deadline,
+        own_paths=preflight.own_paths(own_paths),
+    )
+
+
+def _check_sources(parts: Sequence[Part]) -> Mapping[str, Mapping[str, Sequence[str]]]:
+    """Refuse what can't be frozen, and activate sources: an inactive one can't be held.
+
+    Gives back, by volume group and source, the arguments of ``lvcreate`` that its kind needs.
+    """
+    sources = retake.check(_request([(part, "") for part in parts]))
+    for part in parts:
+        inactive = sources[part.maker.group.name].inactive
+        part.maker.group.activate([c.source for c in part.copies if c.source in inactive])
+    arguments = {group: dict(found.arguments) for group, found in sources.items()}
+    for part in parts:
+        of_group = arguments[part.maker.group.name]
+        for copy in part.copies:
+            tags = part.maker.source_tags(copy.source)
+            of_group[copy.source] = [*of_group[copy.source], *making.tag_arguments(tags)]
+    return arguments
+
+
+def _snapshot(
+    snapshots: Sequence[_Snapshots], arguments: Mapping[str, Mapping[str, Sequence[str]]]
+) -> retake.Taken:
+    """Have LVM make the snapshots, each at its own moment, then set them to one."""
+    for part, mark, volumes_to_be in snapshots:
+        maker = part.maker
+        maker.make_snapshots(part.copies, arguments[maker.group.name], mark, volumes_to_be)
+    steps.checkpoint("lvm.snapshots_made")
+    taken = retake.retake(_request([(part, mark) for part, mark, _volumes in snapshots]))
+    count = sum(len(part.copies) for part, _mark, _volumes in snapshots)
+    LOG.info("Held the I/O of %d volumes for %.2f ms", count, 1000 * taken.held)
+    steps.checkpoint("lvm.retaken")
+    return taken
+
+
+def _copy_thick(parts: Sequence[Part], mark: str, progress: contents.Progress | None) -> None:
+    """Make thick volumes and copy the sources to them, with one progress over all."""
+    made = [(part.maker, part.maker.make_thick(part.copies, mark)) for part in parts]
+    devices = [device for _maker, found in made for device in found]
+    if devices:
+        contents.copy_all(devices, made[0][0].settings.copy_workers, progress)
+    for part in parts:
+        part.maker.finish_thick(part.copies)
+
+
+def _through(part: Part, temporary: Part, taken: retake.Taken) -> Part:
+    """The copies of a part, made of its temporary snapshots, with a receipt."""
+    maker = part.maker
+    return Part(
+        maker,
+        [
+            dataclasses.replace(
+                copy,
+                source=through.target,
+                tags=[*copy.tags, *receipts.tags(taken), *maker.source_tags(copy.source)],
+            )
+            for copy, through in zip(part.copies, temporary.copies, strict=True)
+        ],
+    )
+
+
+def _temporaries(part: Part) -> Part:
+    """Snapshots of a part's sources, from which volumes are copied."""
+    return Part(
+        part.maker,
+        [Copy(source=copy.source, target=f"{_TEMPORARY}{uuid.uuid4()}") for copy in part.copies],
+    )
