@@ -32,11 +32,12 @@ _VOLUME_FIELDS = (
     *("lv_layout", "lv_role", "lv_modules", "lv_merging", "lv_converting", "lv_allocation_locked"),
     *("lv_snapshot_invalid", "lv_health_status", "data_percent", "metadata_percent", "zero"),
     *("snap_percent", "convert_lv", "data_lv", "metadata_lv", "stripes", "vg_partial"),
-    *("vg_exported", "vg_shared", "vg_clustered", "vg_tags"),
+    *("vg_exported", "vg_shared", "vg_clustered", "vg_tags", "lv_uuid"),
 )
 _GROUP_FIELDS = (
     *("vg_name", "vg_attr", "vg_size", "vg_free", "vg_extent_size", "vg_extendable", "vg_tags"),
     *("vg_partial", "vg_exported", "vg_shared", "vg_clustered", "vg_systemid", "pv_count"),
+    "vg_uuid",
 )
 
 

@@ -9,9 +9,8 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-from cg_extension.cmd.lvm import naming, parser
+from cg_extension.cmd.lvm import naming, parser, text
 from cg_extension.conf import errors
 from cg_extension.drivers import exceptions
 from cg_extension.drivers.lvm import privileged
@@ -32,24 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"cg-lvm: {errors.describe(error)}", file=sys.stderr)
         return 1
-    print(json.dumps(answer) if options.json else _text(answer), flush=True)
+    for warning in () if options.json else answer.get("warnings", ()):
+        print(f"cg-lvm: {warning}", file=sys.stderr)
+    print(json.dumps(answer) if options.json else text.text(answer), flush=True)
     for eng, left in options.left:
         eng.wipe(left)
     return 0
-
-
-def _shown(value: object) -> str:
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
-
-
-def _text(answer: dict[str, Any]) -> str:
-    lines = [
-        f"{key.replace('_', ' ')}: {_shown(value)}"
-        for key, value in answer.items()
-        if key != "volumes"
-    ]
-    rows = [
-        "  ".join(f"{key}={value}" for key, value in volume.items()) for volume in answer["volumes"]
-    ]
-    notes = [parser.IDENTIFIERS] if "clone" in answer else []
-    return "\n".join([*lines, *rows, *notes])

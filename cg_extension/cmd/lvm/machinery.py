@@ -1,43 +1,105 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine of a command's volumes."""
+"""The volume groups and engines that a command works with, put right after a crash."""
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 
 from cg_extension.cmd.lvm import naming
 from cg_extension.conf import lvm as lvm_options
-from cg_extension.drivers.lvm import commands, engine
+from cg_extension.drivers.lvm import commands, engine, errors, making, removal, sets
+from cg_extension.drivers.lvm.reports import LogicalVolume
 
 
-def members(paths: Sequence[str]) -> tuple[str, list[str]]:
-    """The volume group and the names of ``VG/LV`` or ``/dev/VG/LV``.
+class Groups:
+    """The volume groups of a command, each recovered, and engines on them."""
 
-    :raises naming.UsageError: one is not of that form, or they are in several groups.
-    """
-    pairs = [path.removeprefix("/dev/").split("/") for path in paths]
-    if wrong := [path for path, pair in zip(paths, pairs, strict=True) if len(pair) != 2]:
-        raise naming.UsageError(f"not VG/LV: {', '.join(wrong)}")
-    groups = {group for group, _name in pairs}
-    if len(groups) > 1:
-        raise naming.UsageError(f"all volumes must be in one volume group, not {', '.join(groups)}")
-    names = list(dict.fromkeys(name for _group, name in pairs))
-    return groups.pop(), names
+    def __init__(self, names: Iterable[str], options: argparse.Namespace) -> None:
+        self._options = options
+        self._engines: dict[tuple[str, str | None], engine.Engine] = {}
+        self.volumes: dict[str, dict[str, LogicalVolume]] = {}
+        self.add(names)
 
+    def add(self, names: Iterable[str]) -> None:
+        """Take more volume groups in."""
+        new = {name: self._volumes(name) for name in names if name not in self.volumes}
+        self._recover(new)
+        self.volumes |= {name: self._volumes(name) for name in new}
 
-def use_engine(
-    group: str, member: str, options: argparse.Namespace
-) -> tuple[engine.Engine, dict[str, commands.LogicalVolume]]:
-    """An engine for the kind of volume that ``member`` is, and the group's volumes."""
-    volumes = commands.VolumeGroup(group).volumes(hidden=True)  # to be refused by the engine
-    if member not in volumes:
-        raise naming.UsageError(f"there is no volume {member} in volume group {group}")
-    settings = engine.Settings(
-        volume_group=group,
-        pool=volumes[member].pool,
-        freeze_deadline=getattr(options, "deadline", lvm_options.FREEZE_DEADLINE.default),
-        cow_percent=getattr(options, "cow_percent", lvm_options.COW_PERCENT.default),
-    )
-    eng = engine.Engine(settings)
-    # What a crash left may take hours to wipe, so it is wiped last.
-    options.left.append((eng, eng.recover()))
-    return eng, eng.volumes()
+    def add_rest_of(self, family: naming.Family) -> naming.Family:
+        """Look for the rest of a group snapshot or clone in other volume groups."""
+        if family.is_all_here:
+            return family
+        group = commands.VolumeGroup(family.groups[0])
+        self.add(each.name for each in group.all_groups())
+        return next(
+            found
+            for found in naming.families(self.volumes)
+            if found.prefix == family.prefix and set(family.members) <= set(found.members)
+        )
+
+    def volume(self, group: str, name: str) -> LogicalVolume:
+        """A volume.
+
+        :raises UsageError: there is none of that name.
+        """
+        try:
+            return self.volumes[group][name]
+        except KeyError:
+            raise naming.UsageError(f"there is no volume {name} in volume group {group}") from None
+
+    def parts(self, copies: Sequence[tuple[str, engine.Copy]]) -> list[making.Part]:
+        """What is to be made, each with its volume group, by groups and pools."""
+        parts: dict[tuple[str, str | None], list[engine.Copy]] = {}
+        for group, copy in copies:
+            parts.setdefault((group, self.volume(group, copy.source).pool), []).append(copy)
+        return [self._engine(*key).part(found) for key, found in parts.items()]
+
+    def removal(self, group: str) -> removal.Removal:
+        """What removes volumes of a group."""
+        return self._engine(group).maker.removal
+
+    def _engine(self, group: str, pool: str | None = None) -> engine.Engine:
+        default_deadline = lvm_options.FREEZE_DEADLINE.default
+        default_cow = lvm_options.COW_PERCENT.default
+        return self._engines.setdefault(
+            (group, pool),
+            engine.Engine(
+                engine.Settings(
+                    volume_group=group,
+                    pool=pool,
+                    freeze_deadline=getattr(self._options, "deadline", default_deadline),
+                    cow_percent=getattr(self._options, "cow_percent", default_cow),
+                )
+            ),
+        )
+
+    def _volumes(self, group: str) -> dict[str, LogicalVolume]:
+        # Hidden ones as well, for the engine to refuse them as what they are.
+        return commands.VolumeGroup(group).volumes(hidden=True)
+
+    def _recover(self, new: dict[str, dict[str, LogicalVolume]]) -> None:
+        """Put right what a crash left in these groups, and in those that it was shared with."""
+        left = [
+            mark
+            for volumes in new.values()
+            for mark in sets.orphaned(next(iter(volumes.values())).group_tags if volumes else ())
+        ]
+        names = set(new)
+        if left:
+            shared = {mark.set_name for mark in left}
+            names |= {
+                group.name
+                for group in commands.VolumeGroup(min(new)).all_groups()
+                if any(mark.set_name in shared for mark in sets.orphaned(group.tags))
+            }
+        # The deciding one, the first by name, last: it then finds the others settled.
+        for name in sorted(names, reverse=True):
+            eng = self._engine(name)
+            try:
+                # What a crash left may take hours to wipe, so it is wiped last.
+                self._options.left.append((eng, eng.recover()))
+            except errors.LVMError as error:
+                if name in new:
+                    raise
+                print(f"cg-lvm: left in volume group {name}: {error}", file=sys.stderr)

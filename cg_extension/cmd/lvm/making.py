@@ -7,51 +7,108 @@ from collections.abc import Sequence
 from typing import Any
 
 from cg_extension.cmd.lvm import machinery, naming
-from cg_extension.drivers.lvm import commands, engine
+from cg_extension.drivers.lvm import engine, making, places, together
 
 
 def take(options: argparse.Namespace) -> dict[str, Any]:
-    group, names = machinery.members(options.members)
-    eng, volumes = machinery.use_engine(group, names[0], options)
-    copies = naming.copies(volumes, [(name, name) for name in names], options.name, naming.SNAPSHOT)
-    held = eng.snapshot_group(copies)
-    return {"snapshot": options.name, "held_seconds": held, "volumes": _described(eng, copies)}
+    """``snapshot``."""
+    found = places.find(options.members, options.with_submounts)
+    parts = _parts_of_live(options, found, naming.SNAPSHOT)
+    held = together.snapshot_group(parts)
+    return _answer("snapshot", options.name, held, parts, found.warnings)
 
 
 def clone(options: argparse.Namespace) -> dict[str, Any]:
-    held = 0.0
+    """``clone``, of volumes or of a group snapshot."""
     if options.snapshot:
-        group = options.members[0]
-        sources = naming.belonging(
-            commands.VolumeGroup(group).volumes(), naming.SNAPSHOT, options.snapshot
+        parts = _parts_of_snapshot(options)
+        together.restore_group(parts, _show_progress)
+        return _answer("clone", options.name, 0.0, parts, [])
+    found = places.find(options.members, options.with_submounts)
+    parts = _parts_of_live(options, found, naming.CLONE)
+    held = together.clone_group(parts, _show_progress)
+    return _answer("clone", options.name, held, parts, found.warnings)
+
+
+def _parts_of_live(
+    options: argparse.Namespace, found: places.Found, prefix: str
+) -> list[making.Part]:
+    groups = machinery.Groups(dict.fromkeys(group for group, _name in found.volumes), options)
+    consistency = f"{naming.CONSISTENCY}{naming.CRASH_CONSISTENT}"
+    return _parts(
+        groups,
+        prefix,
+        options.name,
+        [(group, name, name, [consistency]) for group, name in found.volumes],
+    )
+
+
+def _parts_of_snapshot(options: argparse.Namespace) -> list[making.Part]:
+    groups = machinery.Groups([options.members[0]], options)
+    family = naming.find(groups.volumes, options.snapshot, [naming.SNAPSHOT])
+    family = groups.add_rest_of(family)
+    if not family.is_complete:
+        raise naming.UsageError(
+            f"group snapshot {options.snapshot} is not complete: it is still being made, was "
+            "cut short, members were removed, or a volume group is missing"
         )
-        if not naming.is_complete(sources):
-            raise naming.UsageError(
-                f"group snapshot {options.snapshot} is not complete: it is still being made, was "
-                "cut short, or members were removed"
+    return _parts(
+        groups,
+        naming.CLONE,
+        options.name,
+        [
+            (
+                group,
+                naming.tag_value(volume, naming.SOURCE) or volume.name,
+                volume.name,
+                naming.receipt_of(volume),
             )
-        eng, volumes = machinery.use_engine(group, sources[0].name, options)
-        pairs = [
-            (naming.tag_value(volume, naming.SOURCE) or volume.name, volume.name)
-            for volume in sources
-        ]
-        copies = naming.copies(volumes, pairs, options.name, naming.CLONE)
-        eng.restore_group(copies, _show_progress)
-    else:
-        group, names = machinery.members(options.members)
-        eng, volumes = machinery.use_engine(group, names[0], options)
-        copies = naming.copies(
-            volumes, [(name, name) for name in names], options.name, naming.CLONE
-        )
-        held = eng.clone_group(copies, _show_progress)
-    return {"clone": options.name, "held_seconds": held, "volumes": _described(eng, copies)}
+            for group, volume in family.members
+        ],
+    )
 
 
-def _described(eng: engine.Engine, copies: Sequence[engine.Copy]) -> list[dict[str, str]]:
-    return [
-        {"volume": copy.target, "source": copy.source, "path": eng.device_path(copy.target)}
-        for copy in copies
-    ]
+def _parts(
+    groups: machinery.Groups,
+    prefix: str,
+    name: str,
+    wanted: Sequence[tuple[str, str, str, Sequence[str]]],
+) -> list[making.Part]:
+    """What to make.
+
+    :param wanted: of each copy its volume group, the volume that it is named after, its source,
+        and tags for its receipt.
+    """
+    naming.check_name(prefix, name, groups.volumes)
+    copies = []
+    for group, origin, source, more in wanted:
+        target = f"{origin}.{name}"
+        # The engine would take it for an earlier run's, and keep it or make it anew.
+        if target in groups.volumes[group]:
+            raise naming.UsageError(f"there already: {group}/{target}")
+        tags = [*naming.tags(prefix, name, origin, len(wanted)), *more]
+        copies.append((group, engine.Copy(source=source, target=target, tags=tags)))
+    return groups.parts(copies)
+
+
+def _answer(
+    kind: str, name: str, held: float, parts: Sequence[making.Part], warnings: Sequence[str]
+) -> dict[str, Any]:
+    return {
+        kind: name,
+        "held_seconds": held,
+        "volumes": [
+            {
+                "volume": copy.target,
+                "source": copy.source,
+                "path": part.maker.device_path(copy.target),
+                "volume_group": part.maker.group.name,
+            }
+            for part in parts
+            for copy in part.copies
+        ],
+        "warnings": list(warnings),
+    }
 
 
 def _show_progress(done: int, total: int) -> None:

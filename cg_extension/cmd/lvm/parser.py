@@ -17,8 +17,14 @@ IDENTIFIERS = (
     "original. See docs/clones.md."
 )
 
+_MEMBER = (
+    "VG/LV, or a path: a mount point, a directory or file, a device; it stands for all logical "
+    "volumes that it lies on"
+)
+
 
 def get_parser() -> argparse.ArgumentParser:
+    """The parser of all actions; each sets ``function``."""
     parser = argparse.ArgumentParser(
         prog="cg-lvm", description="Snapshots of several LVM volumes, of one instant."
     )
@@ -33,12 +39,18 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="give up when writes are held for longer (default: %(default)s)",
     )
+    members = argparse.ArgumentParser(add_help=False)
+    members.add_argument(
+        "--with-submounts",
+        action="store_true",
+        help="take along what is mounted below a directory; else it is named in a warning",
+    )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
     snapshot = actions.add_parser(
-        "snapshot", parents=[common, new], help="take snapshots of volumes, of one instant"
+        "snapshot", parents=[common, new, members], help="take snapshots of volumes, of one instant"
     )
-    snapshot.add_argument("members", nargs="+", metavar="VG/LV")
+    snapshot.add_argument("members", nargs="+", metavar="MEMBER", help=_MEMBER)
     snapshot.add_argument(
         "--cow-percent",
         type=_cow_percent,
@@ -50,25 +62,40 @@ def get_parser() -> argparse.ArgumentParser:
 
     clone = actions.add_parser(
         "clone",
-        parents=[common, new],
+        parents=[common, new, members],
         help="make new volumes from volumes, at one instant, or from a group snapshot",
         epilog=IDENTIFIERS,
     )
     clone.add_argument(
-        "members", nargs="+", metavar="VG/LV", help="volumes; with --from just the VG"
+        "members", nargs="+", metavar="MEMBER", help=f"{_MEMBER}; with --from just a VG of it"
     )
     clone.add_argument("--from", dest="snapshot", help="the group snapshot to make them from")
     clone.set_defaults(function=making.clone)
 
-    listing = actions.add_parser("list", parents=[common], help="list snapshots and clones")
-    listing.add_argument("volume_group", metavar="VG")
+    listing = actions.add_parser(
+        "list", parents=[common], help="list group snapshots and clones with age and space used"
+    )
+    _add_group(listing)
     listing.set_defaults(function=keeping.list_all)
 
+    show = actions.add_parser(
+        "show", parents=[common], help="show a group snapshot or clone with its receipt"
+    )
+    _add_group(show)
+    show.add_argument("name", metavar="NAME")
+    show.set_defaults(function=keeping.show)
+
     delete = actions.add_parser("delete", parents=[common], help="delete a group snapshot")
-    delete.add_argument("volume_group", metavar="VG")
+    _add_group(delete)
     delete.add_argument("name", metavar="NAME")
     delete.set_defaults(function=keeping.delete)
     return parser
+
+
+def _add_group(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "volume_group", metavar="VG", nargs="?", help="look in this volume group (default: in all)"
+    )
 
 
 def _deadline(text: str) -> float:

@@ -20,6 +20,7 @@ from cg_extension.drivers.lvm.reports import (
     GroupUsage,
     LogicalVolume,
     PoolUsage,
+    VolumeUsage,
 )
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "LogicalVolume",
     "PoolUsage",
     "VolumeGroup",
+    "VolumeUsage",
+    "all_groups",
     "device_name",
     "flush",
     "lvm",
@@ -92,6 +95,18 @@ def _flush(device: str) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def all_groups(system_dir: str | None = None) -> list[GroupIdentity]:
+    """All volume groups that there are now; one that can't be read is left out.
+
+    :param system_dir: as of a ``VolumeGroup``.
+    """
+    fields = ("-o", ",".join(reports.IDENTITY_FIELDS))
+    # The status is bad already when one group can't be read.
+    _status, output, _complaint = lvm(["vgs", *_REPORT, *fields], "", system_dir)
+    with _understood(system_dir):
+        return [reports.group_identity(row) for row in reports.rows(output, "vg")]
 
 
 class VolumeGroup:
@@ -188,6 +203,11 @@ class VolumeGroup:
         found = self._report("lvs", fields, [*options, self.name], reports.volume)
         return {volume.name: volume for volume in found}
 
+    def volume_usage(self) -> dict[str, VolumeUsage]:
+        """UUIDs and usage of all volumes by name; asked for its status, a thin pool commits."""
+        found = self._report("lvs", reports.USAGE_FIELDS, [self.name], reports.volume_usage)
+        return {volume.name: volume for volume in found}
+
     def pool_usage(self, pool: str) -> PoolUsage:
         """Size and usage of a thin pool."""
         names = self.qualified([pool])
@@ -213,10 +233,7 @@ class VolumeGroup:
 
     def all_groups(self) -> list[GroupIdentity]:
         """All volume groups that there are now; one that can't be read is left out."""
-        fields = ("-o", ",".join(reports.IDENTITY_FIELDS))
-        _status, output, _complaint = lvm(["vgs", *_REPORT, *fields], "", self.system_dir)
-        with self._understood():
-            return [reports.group_identity(row) for row in reports.rows(output, "vg")]
+        return all_groups(self.system_dir)
 
     @functools.cached_property
     def uuid(self) -> str:
@@ -233,7 +250,7 @@ class VolumeGroup:
     def locking_dir(self) -> str:
         """The directory of LVM's lock files."""
         output = self.run("lvmconfig", "--type", "full", "global/locking_dir")
-        with self._understood():
+        with _understood(self.system_dir):
             return reports.setting(output, "locking_dir")
 
     def _report(
@@ -249,17 +266,18 @@ class VolumeGroup:
             *("-o", ",".join(fields)),
             *arguments,
         )
-        with self._understood():
+        with _understood(self.system_dir):
             return [parse(row) for row in reports.rows(output, command.removesuffix("s"))]
 
-    @contextlib.contextmanager
-    def _understood(self) -> Iterator[None]:
-        """Add LVM's version, which is asked for only then, to what an ``UnknownForm`` says."""
-        try:
-            yield
-        except reports.UnknownForm as error:
-            release = reports.version(lvm(["version"], "", self.system_dir)[1])
-            raise reports.UnknownForm(f"{error} (LVM {release})") from error
+
+@contextlib.contextmanager
+def _understood(system_dir: str | None) -> Iterator[None]:
+    """Add LVM's version, which is asked for only then, to what an ``UnknownForm`` says."""
+    try:
+        yield
+    except reports.UnknownForm as error:
+        release = reports.version(lvm(["version"], "", system_dir)[1])
+        raise reports.UnknownForm(f"{error} (LVM {release})") from error
 
 
 def _script_line(command: Sequence[str]) -> str:

@@ -34,6 +34,7 @@ VOLUME_FIELDS = (
     *TRAITS.values(),
 )
 STATUS_FIELDS = (*VOLUME_FIELDS, "lv_snapshot_invalid")
+USAGE_FIELDS = ("lv_name", "lv_uuid", "data_percent")
 POOL_FIELDS = ("lv_size", "data_percent", "metadata_percent", "zero")
 GROUP_FIELDS = ("vg_size", "vg_free", "vg_tags")
 DEVICE_FIELDS = ("pv_name",)
@@ -87,6 +88,18 @@ class LogicalVolume:
     def path(self) -> str:
         """Path of the device, there while the volume is active."""
         return f"{_DM_DIRECTORY}{self.device_name}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeUsage:
+    """LVM's UUID of a volume, and how much of its store or of its size in the pool is in use.
+
+    ``data_percent`` is None for a volume that is not active, or neither thin nor a snapshot.
+    """
+
+    name: str
+    uuid: str
+    data_percent: float | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +183,16 @@ def volume(row: Mapping[str, Any]) -> LogicalVolume:
         traits=traits,
         # -1, not known, for what is not a snapshot or not active.
         invalid="lv_snapshot_invalid" in row and _flag(row, "lv_snapshot_invalid", unknown=False),
+    )
+
+
+def volume_usage(row: Mapping[str, Any]) -> VolumeUsage:
+    """A row with USAGE_FIELDS."""
+    known = _text(row, "data_percent", empty=True)
+    return VolumeUsage(
+        name=_text(row, "lv_name").strip("[]"),
+        uuid=_uuid(row, "lv_uuid"),
+        data_percent=_percentage(row, "data_percent") if known else None,
     )
 
 

@@ -106,6 +106,16 @@ class VolumeGroupFixture(fixtures.Fixture):
             f"backup {{ backup=0 archive=0 }}\n{more}\n"
         )
 
+    def add_group(self, name: str, size: int, pool_size: int = 0) -> None:
+        """Make another volume group, on a loop device of its own; sizes in MiB."""
+        directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.loops.append(self._loop(directory / "pv", size))
+        self.configure(self.loops)
+        run("vgcreate", name, self.loops[-1])
+        self.addCleanup(run, "vgremove", "--force", "--force", "--yes", name)
+        if pool_size:
+            run("lvcreate", "--type", "thin-pool", "-L", f"{pool_size}M", "-n", "pool", name)
+
     def _loop(self, image: pathlib.Path, size: int) -> str:
         with open(image, "wb") as file:
             file.truncate(size * MIB)

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 
 from cg_extension.drivers import steps
-from cg_extension.drivers.lvm import commands, engine, privileged
+from cg_extension.drivers.lvm import commands, engine, privileged, together, transaction
 from cg_extension.tests.deployment import warm
 
 # Seconds for a program that ends by itself.
@@ -37,6 +37,22 @@ def take_then_delete() -> None:
     with steps.guarded(_Guard()):
         eng.snapshot_group([engine.Copy(source=name, target=f"s-{name}") for name in names])
         eng.delete(deleted.split())
+
+
+def take_and_delete_together() -> None:
+    """Take a group snapshot over volume groups, then delete it: ``GROUP,POOL,VOLUME…``."""
+    parts = []
+    for argument in _arguments():
+        group, pool, volume = argument.split(",")
+        eng = engine.Engine(engine.Settings(volume_group=group, pool=pool or None))
+        parts.append(eng.part([engine.Copy(source=volume, target=f"s-{volume}")]))
+    wanted: dict[str, list[str]] = {}
+    for part in parts:
+        wanted.setdefault(part.maker.group.name, []).extend(part.targets)
+    removals = {part.maker.group.name: part.maker.removal for part in parts}
+    with steps.guarded(_Guard()):
+        together.snapshot_group(parts)
+        transaction.delete([(removals[group], names) for group, names in wanted.items()])
 
 
 def make_a_volume() -> None:

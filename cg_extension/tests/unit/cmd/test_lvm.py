@@ -8,6 +8,7 @@ import testtools
 from oslotest import base
 
 from cg_extension.cmd import lvm
+from cg_extension.cmd.lvm import text
 
 
 class IdentifiersTest(base.BaseTestCase):
@@ -21,6 +22,6 @@ class IdentifiersTest(base.BaseTestCase):
 
     def test_a_new_clone_is_told_with_them_and_a_snapshot_without(self) -> None:
         volumes = [{"volume": "v.x", "path": "/dev/mapper/vg-v.x"}]
-        cloned = lvm._text({"clone": "x", "volumes": volumes})
+        cloned = text.text({"clone": "x", "volumes": volumes})
         self.assertIn("path=/dev/mapper/vg-v.x\nA clone has the UUIDs", cloned)
-        self.assertNotIn("UUID", lvm._text({"snapshot": "x", "volumes": volumes}))
+        self.assertNotIn("UUID", text.text({"snapshot": "x", "volumes": volumes}))

@@ -12,7 +12,7 @@ import dataclasses
 import datetime
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from unittest import mock
 
@@ -131,9 +131,9 @@ class FakeLVM(fixtures.Fixture):
         self.left = steps
         self.kill = kill
 
-    def lose_cache(self) -> None:
-        """As the disks do at a power cut."""
-        for group in self.groups.values():
+    def lose_cache(self, names: Iterable[str] = ("vg",)) -> None:
+        """As these groups' disks do at a power cut."""
+        for group in (self.groups[name] for name in names):
             volumes, group.tags = copy.deepcopy(group.flushed)
             for name in set(volumes) & set(group.volumes):
                 volumes[name].content = group.volumes[name].content

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much of a thin pool each of its volumes has for itself, as the pool's metadata tells.
+
+What volumes share with others, such as a snapshot with its origin, counts for none: it is what
+comes free when that volume alone is removed. Only thin_ls(8) knows, for volumes that are not active
+as well; it reads a snapshot of the metadata, of which a pool has one at most.
+"""
+
+import contextlib
+import re
+import subprocess
+from collections.abc import Iterator
+
+from cg_extension.drivers.lvm import at_work, commands, device_mapper, errors, low_stall, privileged
+
+# Seconds; thin_ls reads all of the metadata, which may take minutes in a pool of many TiB.
+_PATIENCE = 20
+_THIN_LS = ("thin_ls", "--metadata-snap", "--no-headers", "--format", "DEV,EXCLUSIVE_BYTES")
+_LINE = re.compile(r"\s*(\d+)\s+(\d+)\s*")
+
+
+def exclusive(volume_group: str, pool: str) -> dict[int, int]:
+    """Bytes that each volume of an active pool has for itself, by its id in the pool.
+
+    :raises LVMError: they can't be told: the pool is not active, somebody else has taken a snapshot
+        of its metadata, or it takes longer than 20 s.
+    """
+    return dict(_exclusive(volume_group, pool))
+
+
+@privileged.entrypoint
+def _exclusive(volume_group: str, pool: str) -> list[tuple[int, int]]:
+    metadata = f"/dev/mapper/{commands.device_name(volume_group, f'{pool}_tmeta')}"
+    try:
+        with _metadata_snapshot(volume_group, pool):
+            done = subprocess.run(
+                [*_THIN_LS, metadata],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=_PATIENCE,
+            )
+    except subprocess.TimeoutExpired:
+        raise errors.LVMError(f"thin_ls takes longer than {_PATIENCE} s") from None
+    except OSError as error:
+        raise errors.LVMError(
+            f"the metadata of pool {volume_group}/{pool} can't be read: {error.strerror}"
+        ) from error
+    if done.returncode:
+        raise errors.LVMError(f"thin_ls: {done.stderr.strip()[:300]}")
+    found = []
+    for line in done.stdout.splitlines():
+        words = _LINE.fullmatch(line)
+        if not words:
+            raise errors.LVMError(f"thin_ls prints {line!r}, a form that is not known here")
+        found.append((int(words[1]), int(words[2])))
+    return found
+
+
+@contextlib.contextmanager
+def _metadata_snapshot(volume_group: str, pool: str) -> Iterator[None]:
+    """Have the pool keep a snapshot of its metadata meanwhile.
+
+    A file tells that it is ours, so that one left by a killed process is dropped by the next.
+    """
+    device = commands.device_name(volume_group, pool, "tpool")
+    with at_work.alone(f"metadata-{device}"), device_mapper.Control() as control:
+        ours = low_stall.OURS / f"metadata-{device}.taken"
+        if ours.exists():
+            with contextlib.suppress(OSError):
+                control.send(device_mapper.message(device, "release_metadata_snap"))
+        ours.touch()
+        try:
+            control.send(device_mapper.message(device, "reserve_metadata_snap"))
+        except OSError:
+            ours.unlink()
+            raise
+        try:
+            yield
+        finally:
+            control.send(device_mapper.message(device, "release_metadata_snap"))
+            ours.unlink()
