@@ -236,17 +236,6 @@ class VolumeGroup:
         return all_groups(self.system_dir)
 
     @functools.cached_property
-    def uuid(self) -> str:
-        """The group's UUID, as LVM writes it.
-
-        :raises LVMError: the group is not there.
-        """
-        for group in self.all_groups():
-            if group.name == self.name:
-                return group.uuid
-        raise errors.LVMError(f"there is no volume group {self.name}")
-
-    @functools.cached_property
     def locking_dir(self) -> str:
         """The directory of LVM's lock files."""
         output = self.run("lvmconfig", "--type", "full", "global/locking_dir")

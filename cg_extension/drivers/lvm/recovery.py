@@ -17,11 +17,12 @@ LOG = logging.getLogger(__name__)
 
 
 class _Record(NamedTuple):
-    """A decision about ``other`` that ``holder``, another volume group, keeps."""
+    """A decision that ``holder`` keeps for ``mark``, which ``other``, another group, has."""
 
     holder: commands.VolumeGroup
-    mark: sets.Mark
+    record: sets.Mark
     other: commands.VolumeGroup
+    mark: sets.Mark
 
 
 def recover(settings: model.Settings) -> list[str]:
@@ -73,6 +74,7 @@ def _settled(
     if not any(mark.group for mark in orphaned):
         return list(orphaned), []
     groups = {each.uuid: each for each in group.all_groups()}
+    (own_uuid,) = (each.uuid for each in groups.values() if each.name == group.name)
     doomed: list[sets.Mark] = []
     off: list[str] = []
     records: list[_Record] = []
@@ -88,13 +90,13 @@ def _settled(
             continue
         elsewhere = commands.VolumeGroup(other.name, group.system_dir)
         if not mark.dooms:  # a record, of which the other group makes use itself
-            records.append(_Record(group, mark, elsewhere))
+            records.append(_Record(group, mark, elsewhere, mark.decided(own_uuid)))
             continue
-        record = mark.decision(group.uuid)
+        record = mark.decision(own_uuid)
         decided = str(record) in other.tags
         if decided:
             elsewhere.flush()  # a power cut must not take back what is acted on now
-            records.append(_Record(elsewhere, record, group))
+            records.append(_Record(elsewhere, record, group, mark))
         if decided == (mark.kind == sets.GOING):
             doomed.append(mark)
         else:
@@ -108,10 +110,9 @@ def _close(records: Sequence[_Record]) -> None:
     """Take records off that the other group has acted on; it is asked again now."""
     if not records:
         return
-    tags = {each.uuid: each.tags for each in records[0].holder.all_groups()}
-    for holder, record, other in records:
-        there = tags.get(record.group)
-        if there is not None and str(record.decided(holder.uuid)) not in there:
+    tags = {each.name: each.tags for each in records[0].holder.all_groups()}
+    for holder, record, other, mark in records:
+        if other.name in tags and str(mark) not in tags[other.name]:
             other.flush()  # else its mark might come back, and find nothing decided
             holder.change_tags(remove=[str(record)])
 

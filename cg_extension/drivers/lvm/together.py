@@ -37,8 +37,7 @@ def snapshot_group(parts: Sequence[Part]) -> float:
     arguments = _check_sources(parts)
     with transaction.all_or_nothing([part.maker.removal for part in parts]) as mark:
         taken = _snapshot([(part, mark, False) for part in parts], arguments)
-        for part in parts:
-            part.maker.group.add_tags(part.targets, receipts.tags(taken))
+        _add_receipts(parts, taken)
     return taken.held
 
 
@@ -65,8 +64,8 @@ def clone_group(parts: Sequence[Part], progress: contents.Progress | None = None
             ],
             arguments,
         )
+        _add_receipts(thin, taken)
         for part in thin:
-            part.maker.group.add_tags(part.targets, receipts.tags(taken))
             part.maker.extend(part.copies)
             part.maker.group.activate(part.targets)
         _copy_thick(
@@ -159,6 +158,14 @@ def _snapshot(
     LOG.info("Held the I/O of %d volumes for %.2f ms", count, 1000 * taken.held)
     steps.checkpoint("lvm.retaken")
     return taken
+
+
+def _add_receipts(parts: Sequence[Part], taken: retake.Taken) -> None:
+    """Tell of the instant in tags of what was taken at it: one process for each volume group."""
+    groups = {part.maker.group.name: part.maker.group for part in parts}
+    for name, group in groups.items():
+        targets = [t for part in parts if part.maker.group.name == name for t in part.targets]
+        group.add_tags(targets, receipts.tags(taken))
 
 
 def _copy_thick(parts: Sequence[Part], mark: str, progress: contents.Progress | None) -> None:

@@ -29,9 +29,10 @@ def all_or_nothing(removals: Sequence[removal.Removal]) -> Iterator[str]:
     may_be_decided = False
     try:
         if others:
-            uuid = deciding.group.uuid
-            marks |= {other: sets.mark(sets.BEGUN, name, uuid) for other in others}
-            records = [sets.mark(sets.MADE, name, other.group.uuid) for other in others]
+            uuid = _uuids(deciding.group)
+            decides = sets.mark(sets.BEGUN, name, uuid[deciding.group.name])
+            marks |= dict.fromkeys(others, decides)
+            records = [sets.mark(sets.MADE, name, uuid[other.group.name]) for other in others]
         for each, mark in marks.items():
             each.group.change_tags(add=[mark])
         steps.checkpoint("lvm.begun")
@@ -103,8 +104,9 @@ def delete(wanted: Sequence[tuple[removal.Removal, Sequence[str]]]) -> None:
             removing.name_set(gone, name)
     (deciding, _gone, _volumes), *others = looked
     mark = sets.mark(sets.GOING, name)
-    other_mark = sets.mark(sets.GOING, name, deciding.group.uuid)
-    records = [sets.mark(sets.DELETED, name, each[0].group.uuid) for each in others]
+    uuid = _uuids(deciding.group)
+    other_mark = sets.mark(sets.GOING, name, uuid[deciding.group.name])
+    records = [sets.mark(sets.DELETED, name, uuid[each[0].group.name]) for each in others]
     others_removals = [removing for removing, _gone, _volumes in others]
     try:
         for removing in others_removals:
@@ -133,6 +135,11 @@ def in_order(removals: Sequence[removal.Removal]) -> list[removal.Removal]:
     """One for each volume group, in the order of the groups' names."""
     by_name = {each.group.name: each for each in reversed(removals)}
     return [by_name[name] for name in sorted(by_name)]
+
+
+def _uuids(group: commands.VolumeGroup) -> dict[str, str]:
+    """The UUIDs of all volume groups by name."""
+    return {each.name: each.uuid for each in group.all_groups()}
 
 
 def _undecide(deciding: removal.Removal, remove: Sequence[str], *add: str) -> bool:
