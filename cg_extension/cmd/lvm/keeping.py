@@ -3,7 +3,7 @@
 
 import argparse
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from cg_extension.cmd.lvm import machinery, naming
@@ -46,8 +46,9 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
 
 def delete(options: argparse.Namespace) -> dict[str, Any]:
     """``delete``: all of a group snapshot, in all its volume groups."""
-    names = [options.volume_group] if options.volume_group else _all_groups()
-    groups = machinery.Groups(names, options)
+    groups = machinery.Groups([options.volume_group] if options.volume_group else [], options)
+    if not options.volume_group:
+        groups.add_all()
     family = groups.add_rest_of(naming.find(groups.volumes, options.name, [naming.SNAPSHOT]))
     transaction.delete(
         [
@@ -69,19 +70,16 @@ class _Seen:
         self.volumes: dict[str, dict[str, LogicalVolume]] = {}
         self.usage: dict[str, dict[str, commands.VolumeUsage]] = {}
         self._exclusive: dict[tuple[str, str], Mapping[int, int] | None] = {}
-        for name in [group] if group else _all_groups():
-            self._look_at(name)
-
-    def _look_at(self, name: str) -> None:
-        group = commands.VolumeGroup(name)
-        self.volumes[name] = group.volumes(status=True)
-        self.usage[name] = group.volume_usage()
+        if group:
+            self.volumes[group], self.usage[group] = _look_at(group)
+        else:
+            self.add_others()
 
     def add_others(self) -> None:
         """Look at all other volume groups."""
-        for name in _all_groups():
-            if name not in self.volumes:
-                self._look_at(name)
+        names = [name for name in machinery.all_names() if name not in self.volumes]
+        for name, seen in machinery.readable(names, _look_at).items():
+            self.volumes[name], self.usage[name] = seen
 
     def families(self) -> list[naming.Family]:
         """All group snapshots and clones, or those that are in the one volume group."""
@@ -153,5 +151,8 @@ def _state(family: naming.Family) -> str:
     return "complete" if family.is_complete else "incomplete"
 
 
-def _all_groups() -> Iterable[str]:
-    return sorted(each.name for each in commands.all_groups())
+def _look_at(
+    name: str,
+) -> tuple[dict[str, LogicalVolume], dict[str, commands.VolumeUsage]]:
+    group = commands.VolumeGroup(name)
+    return group.volumes(status=True), group.volume_usage()

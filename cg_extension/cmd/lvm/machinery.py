@@ -3,12 +3,31 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from cg_extension.cmd.lvm import naming
 from cg_extension.conf import lvm as lvm_options
 from cg_extension.drivers.lvm import commands, engine, errors, making, removal, sets
 from cg_extension.drivers.lvm.reports import LogicalVolume
+
+Seen = TypeVar("Seen")
+
+
+def all_names() -> list[str]:
+    """The names of all volume groups."""
+    return sorted(each.name for each in commands.all_groups())
+
+
+def readable(names: Iterable[str], look_at: Callable[[str], Seen]) -> dict[str, Seen]:
+    """What there is to see of volume groups that nobody named; one that can't be read is told."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = look_at(name)
+        except errors.LVMError as error:
+            print(f"cg-lvm: volume group {name} is left out: {error}", file=sys.stderr)
+    return found
 
 
 class Groups:
@@ -22,7 +41,14 @@ class Groups:
 
     def add(self, names: Iterable[str]) -> None:
         """Take more volume groups in."""
-        new = {name: self._volumes(name) for name in names if name not in self.volumes}
+        self._add({name: self._volumes(name) for name in names if name not in self.volumes})
+
+    def add_all(self) -> None:
+        """Take in all other volume groups that can be read."""
+        names = [name for name in all_names() if name not in self.volumes]
+        self._add(readable(names, self._volumes))
+
+    def _add(self, new: dict[str, dict[str, LogicalVolume]]) -> None:
         self._recover(new)
         self.volumes |= {name: self._volumes(name) for name in new}
 
@@ -30,8 +56,7 @@ class Groups:
         """Look for the rest of a group snapshot or clone in other volume groups."""
         if family.is_all_here:
             return family
-        group = commands.VolumeGroup(family.groups[0])
-        self.add(each.name for each in group.all_groups())
+        self.add_all()
         return next(
             found
             for found in naming.families(self.volumes)
@@ -90,7 +115,7 @@ class Groups:
             shared = {mark.set_name for mark in left}
             names |= {
                 group.name
-                for group in commands.VolumeGroup(min(new)).all_groups()
+                for group in commands.all_groups()
                 if any(mark.set_name in shared for mark in sets.orphaned(group.tags))
             }
         # The deciding one, the first by name, last: it then finds the others settled.

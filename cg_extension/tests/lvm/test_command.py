@@ -69,9 +69,10 @@ class CommandTest(base.LVMTestCase):
     def test_a_name_is_free_again_after_a_cut_of_an_earlier_version_thick(self) -> None:
         self._name_after_cut(thin=False)
 
-    def test_volumes_of_two_volume_groups_are_refused(self) -> None:
-        complaint = self._call("snapshot", "one/a", "two/b", "--name", "x", status=1)
-        self.assertIn("one volume group", complaint)
+    def test_a_volume_that_is_not_there_is_named(self) -> None:
+        self.use_engine(thin=False, size=100)
+        complaint = self._call("snapshot", f"{self.vg.name}/b", "--name", "x", status=1)
+        self.assertIn(f"there is no volume b in volume group {self.vg.name}", complaint)
 
 
 class NoTerminalTest(base.LVMTestCase):

@@ -20,10 +20,10 @@ def left_by_the_cut() -> str:
     """What is under way in the volume group; to be asked before anyone puts it right."""
     privileged.run_in_process()
     volumes = commands.VolumeGroup(machine.GROUP).volumes().values()
-    tags = next(iter(volumes)).group_tags
+    marks = sets.read_marks(next(iter(volumes)).group_tags)
     found = [
-        f"{tag.partition('=')[0]} with {len(sets.of_marks(volumes, [tag]))} volumes"
-        for tag in sorted(tags)
+        f"{mark.kind.rstrip('=')} with {len(sets.of_marks(volumes, [mark]))} volumes"
+        for mark in marks
     ]
     return ", ".join(found) or "nothing half-way"
 
