@@ -5,6 +5,7 @@ The engine does the work, with the same safety; this names the volumes, tags the
 found again, and prints. A module for each subject; ``parser`` has the command line.
 """
 
+import argparse
 import json
 import os
 import sys
@@ -21,19 +22,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.get_parser().parse_args(arguments)
     options.left = []
     try:
-        if os.geteuid() != 0:
-            raise naming.UsageError("must be run by root: it holds and changes block devices")
-        privileged.run_in_process()
-        answer = options.function(options)
+        status = _run(options)
     except exceptions.DriverError as error:
         print(f"cg-lvm: {error}", file=sys.stderr)
-        return 1
+        status = 1
     except OSError as error:
         print(f"cg-lvm: {errors.describe(error)}", file=sys.stderr)
-        return 1
+        status = 1
+    for eng, left in options.left:
+        eng.wipe(left)
+    return status
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Do what is asked, and print the answer."""
+    if os.geteuid() != 0:
+        raise naming.UsageError("must be run by root: it holds and changes block devices")
+    privileged.run_in_process()
+    answer = options.function(options)
     for warning in () if options.json else answer.get("warnings", ()):
         print(f"cg-lvm: {warning}", file=sys.stderr)
     print(json.dumps(answer) if options.json else text.text(answer), flush=True)
-    for eng, left in options.left:
-        eng.wipe(left)
     return 0
