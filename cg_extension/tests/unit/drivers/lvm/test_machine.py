@@ -72,3 +72,16 @@ class MachineTest(base.BaseTestCase):
             (devices / name).touch()
         self._mount("22 1 254:1 / /data rw - btrfs nowhere rw")
         self.assertEqual({"254:1", "254:2"}, machine.read().under_path("/data/log"))
+
+    def test_an_xfs_lies_on_the_devices_of_its_log_and_its_realtime_files_as_well(self) -> None:
+        self.useFixture(
+            fixtures.MockPatchObject(
+                machine,
+                "device_behind",
+                lambda path: {"/dev/null": "254:2", "/dev/zero": "254:3"}[path],
+            )
+        )
+        self._mount(
+            "22 1 254:1 / /data rw - xfs nowhere rw,logdev=/dev/null,rtdev=/dev/zero,noquota"
+        )
+        self.assertEqual({"254:1", "254:2", "254:3"}, machine.read().under_path("/data/log"))

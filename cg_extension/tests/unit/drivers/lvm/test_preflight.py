@@ -3,6 +3,7 @@
 
 import os
 
+import fixtures
 from oslotest import base
 
 from cg_extension.drivers.lvm import commands, errors, machine, preflight
@@ -100,3 +101,24 @@ class OrderTest(base.BaseTestCase):
     def test_a_member_above_another_is_suspended_before_it(self) -> None:
         found = _machine(below={"254:3": ["7:0"], "7:0": ["254:1"]})
         self.assertEqual(["vg-c", "vg-a", "vg-b"], preflight.suspend_order(found, MEMBERS))
+
+    def test_members_that_share_a_file_system_are_held_without_freezing_it(self) -> None:
+        mounts = [
+            machine.Mount("/wide", ["254:1", "254:9"], "btrfs"),
+            machine.Mount("/plain", ["254:3"], "ext4"),
+            machine.Mount("/merged", ["254:1", "254:3"], "overlay"),
+        ]
+        found = machine.Machine({"254:9": ["254:2"]}, mounts, [])
+        self.assertEqual({"vg-a", "vg-b"}, preflight.parts_of_file_systems(found, MEMBERS))
+        self.assertEqual(set(), preflight.parts_of_file_systems(found, {"254:1": "vg-a"}))
+
+
+class StackedGroupsTest(base.BaseTestCase):
+    def test_a_member_below_a_group_with_members_is_refused_and_named(self) -> None:
+        self.useFixture(fixtures.MockPatchObject(preflight, "device_behind", lambda path: path))
+        found = _machine(below={"7:0": ["254:1"], "7:1": ["8:1"]})
+        preflight.check_not_below(found, "upper", ["7:1"], MEMBERS)
+        refusal = self.assertRaises(
+            errors.Refusal, preflight.check_not_below, found, "upper", ["7:1", "7:0"], MEMBERS
+        )
+        self.assertIn("vg-a holds 7:0, a disk of volume group upper", str(refusal))
