@@ -190,21 +190,25 @@ class MissingTest(JointBase):
 class FailureTest(JointBase):
     """A command that fails in one of the groups."""
 
-    def _fail(self, group: str, *words: str) -> None:
+    def _fail(self, group: str, *words: str, late: bool = False) -> None:
+        """Let the next such command fail; ``late``: although it has done its work."""
         real = self.lvm._run
 
         def run(command: list[str]) -> str | None:
             if group in command and all(word in " ".join(command) for word in words):
                 self.lvm._run = real
+                if late:
+                    real(command)
                 raise errors.LVMError("made to fail")
             return real(command)
 
         self.lvm._run = run
 
     def test_what_can_not_be_decided_goes_in_all_groups(self) -> None:
-        for group, words in (("a", ["made="]), ("b", ["begun="]), ("c", ["begun="])):
+        failing = [("a", "made="), ("b", "begun="), ("c", "begun=")]
+        for (group, word), late in itertools.product(failing, (False, True)):
             self._start()
-            self._fail(group, "vgchange", *words)
+            self._fail(group, "vgchange", word, late=late)
             self.assertRaises(errors.LVMError, self._snapshot)
             self._assert_settled(group)
             self.assertEqual([], self._there(".s"))
@@ -228,10 +232,11 @@ class FailureTest(JointBase):
             self.assertEqual(0 if unseen else len(PARTS), len(self._there(".s")))
 
     def test_a_delete_that_can_not_be_decided_changes_nothing(self) -> None:
-        for group, word in (("a", "deleted="), ("b", "going="), ("c", "going=")):
+        failing = [("a", "deleted="), ("b", "going="), ("c", "going=")]
+        for (group, word), late in itertools.product(failing, (False, True)):
             self._start()
             self._snapshot()
-            self._fail(group, "vgchange", "--addtag", word)
+            self._fail(group, "vgchange", "--addtag", word, late=late)
             self.assertRaises(errors.LVMError, self._delete)
             self._assert_settled(group)
             self.assertEqual(len(PARTS), len(self._there(".s")))
