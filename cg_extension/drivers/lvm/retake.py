@@ -145,20 +145,20 @@ def _check(arguments: dict[str, Any]) -> dict[str, tuple[list[str], dict[str, li
     # Hidden ones as well, so that they are refused for what they are.
     volumes = {name: group.volumes(hidden=True) for name, group in groups.items()}
     with device_mapper.Control() as control:
-        members = _checked_members(request, volumes, control)
+        members, found = _checked_members(request, volumes, control)
     if len(groups) > 1:
         for group in groups.values():
-            preflight.check_not_below(machine.read(), group.name, group.devices(), members)
+            preflight.check_not_below(found, group.name, group.devices(), members)
     sources = {
         name: [volumes[name][source] for source in _sources_in(request, name)] for name in groups
     }
-    _flush([volume.path for found in sources.values() for volume in found if volume.active])
+    _flush([volume.path for each in sources.values() for volume in each if volume.active])
     return {
         name: (
-            [source.name for source in found if not source.active],
-            {source.name: kinds.snapshot_arguments(source.traits) for source in found},
+            [source.name for source in each if not source.active],
+            {source.name: kinds.snapshot_arguments(source.traits) for source in each},
         )
-        for name, found in sources.items()
+        for name, each in sources.items()
     }
 
 
@@ -251,31 +251,32 @@ def _is_held(control: device_mapper.Control, name: str) -> bool:
 
 def _checked_members(
     request: Request, volumes: _Volumes, control: device_mapper.Control
-) -> dict[str, str]:
-    """The names of the sources' devices by ``major:minor``, all checks passed."""
+) -> tuple[dict[str, str], machine.Machine]:
+    """The names of the sources' devices by ``major:minor``, all checks passed; the machine."""
     members = {}
     for part in request.parts:
-        found = volumes[part.volume_group]
+        of_group = volumes[part.volume_group]
         names = [source for source, _snapshot in part.pairs]
-        preflight.check_members(found, part.volume_group, names)
-        members.update(
-            {number: found[name].device_name for name in names if (number := found[name].number)}
-        )
-    preflight.check_own_files(machine.read(), members, preflight.own_paths(request.own_paths))
+        preflight.check_members(of_group, part.volume_group, names)
+        for name in names:
+            if number := of_group[name].number:
+                members[number] = of_group[name].device_name
+    found = machine.read()
+    preflight.check_own_files(found, members, preflight.own_paths(request.own_paths))
     for device in members.values():
         if control.is_suspended(device):
             raise errors.Refusal(f"{device} is suspended already, by someone else")
     for part in request.parts:
-        found = volumes[part.volume_group]
-        pool = found[part.pairs[0][0]].pool
-        if pool and found[pool].active:
+        of_group = volumes[part.volume_group]
+        pool = of_group[part.pairs[0][0]].pool
+        if pool and of_group[pool].active:
             thin.check_pool(
                 control,
                 commands.device_name(part.volume_group, pool, "tpool"),
                 part.data_limit,
                 part.metadata_limit,
             )
-    return members
+    return members, found
 
 
 def _plan(request: Request, volumes: _Volumes, control: device_mapper.Control) -> freeze_plan.Plan:
@@ -285,10 +286,9 @@ def _plan(request: Request, volumes: _Volumes, control: device_mapper.Control) -
             made = volumes[part.volume_group].get(snapshot)
             if made is None or made.origin != source or part.mark not in made.tags:
                 raise errors.LVMError(f"{snapshot} is not there as our snapshot of {source}")
-    members = _checked_members(request, volumes, control)
+    members, found = _checked_members(request, volumes, control)
     if len(members) != sum(len(part.pairs) for part in request.parts):
         raise errors.LVMError("a member was deactivated meanwhile")
-    found = machine.read()
     steps = [_steps(part, volumes[part.volume_group], control) for part in request.parts]
     return freeze_plan.Plan(
         prepare=[step for each in steps for step in each.prepare],
