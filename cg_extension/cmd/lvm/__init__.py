@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cg_extension.cmd.lvm import naming, parser, text
+from cg_extension.cmd.lvm import machinery, naming, parser, text
 from cg_extension.conf import errors
 from cg_extension.drivers import exceptions
 from cg_extension.drivers.lvm import privileged
@@ -29,8 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"cg-lvm: {errors.describe(error)}", file=sys.stderr)
         status = 1
-    for eng, left in options.left:
-        eng.wipe(left)
+    machinery.wipe(options.left)
     return status
 
 

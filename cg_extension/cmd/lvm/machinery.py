@@ -128,3 +128,18 @@ class Groups:
                 if name in new:
                     raise
                 print(f"cg-lvm: left in volume group {name}: {error}", file=sys.stderr)
+
+
+def wipe(left: Sequence[tuple[engine.Engine, Sequence[str]]]) -> None:
+    """Wipe and remove what recovery has set aside; what fails is left to the next command.
+
+    Only when all of it is gone does a record count no more that another volume group keeps of it.
+    """
+    for eng, names in left:
+        eng.wipe(names)
+    if any(names for _eng, names in left):
+        for eng, _names in left:
+            try:
+                eng.recover()
+            except errors.LVMError as error:
+                print(f"cg-lvm: left in volume group {eng.group.name}: {error}", file=sys.stderr)
