@@ -33,8 +33,12 @@ def readable(names: Iterable[str], look_at: Callable[[str], Seen]) -> dict[str, 
 class Groups:
     """The volume groups of a command, each recovered, and engines on them."""
 
-    def __init__(self, names: Iterable[str], options: argparse.Namespace) -> None:
+    def __init__(
+        self, names: Iterable[str], options: argparse.Namespace, recovered: bool = True
+    ) -> None:
+        """Look at them; if not ``recovered`` yet, ``recover`` has to follow."""
         self._options = options
+        self._recovered = recovered
         self._engines: dict[tuple[str, str | None], engine.Engine] = {}
         self.volumes: dict[str, dict[str, LogicalVolume]] = {}
         self.add(names)
@@ -49,8 +53,20 @@ class Groups:
         self._add(readable(names, self._volumes))
 
     def _add(self, new: dict[str, dict[str, LogicalVolume]]) -> None:
-        self._recover(new)
-        self.volumes |= {name: self._volumes(name) for name in new}
+        self.volumes |= new
+        if self._recovered:
+            self._recover(new)
+
+    def recover(self) -> None:
+        """Put right what a crash left in the volume groups."""
+        self._recovered = True
+        self._recover(dict(self.volumes))
+
+    def was_cut(self, family: naming.Family) -> bool:
+        """Whether what became of it, over several volume groups, is still to be found out."""
+        tags = {tag for group in family.groups for tag in _tags_of(self.volumes[group])}
+        names = {name for _group, volume in family.members for name in sets.names(volume)}
+        return any(mark.group and mark.set_name in names for mark in sets.orphaned(tags))
 
     def add_rest_of(self, family: naming.Family) -> naming.Family:
         """Look for the rest of a group snapshot or clone in other volume groups."""
@@ -105,11 +121,7 @@ class Groups:
 
     def _recover(self, new: dict[str, dict[str, LogicalVolume]]) -> None:
         """Put right what a crash left in these groups, and in those that it was shared with."""
-        left = [
-            mark
-            for volumes in new.values()
-            for mark in sets.orphaned(next(iter(volumes.values())).group_tags if volumes else ())
-        ]
+        left = [mark for volumes in new.values() for mark in sets.orphaned(_tags_of(volumes))]
         names = set(new)
         if left:
             shared = {mark.set_name for mark in left}
@@ -128,6 +140,11 @@ class Groups:
                 if name in new:
                     raise
                 print(f"cg-lvm: left in volume group {name}: {error}", file=sys.stderr)
+        self.volumes |= {name: self._volumes(name) for name in new}
+
+
+def _tags_of(volumes: dict[str, LogicalVolume]) -> frozenset[str]:
+    return next(iter(volumes.values())).group_tags if volumes else frozenset()
 
 
 def wipe(left: Sequence[tuple[engine.Engine, Sequence[str]]]) -> None:
