@@ -175,13 +175,18 @@ def mark(kind: str, name: str, group: str = "") -> str:
 
 
 def read_marks(group_tags: Iterable[str]) -> list[Mark]:
-    """What a volume group's tags say of sets, in the order of the tags."""
+    """What a volume group's tags say of sets, in the order of the tags.
+
+    A record that names no other group is none: it would be acted on like a mark.
+    """
     found = []
     for tag in sorted(group_tags):
         kind, equals, content = tag.partition("=")
-        name, process, group, *more = [*content.split(":"), "", ""][:4]
-        if kind + equals in (BEGUN, GOING, MADE, DELETED) and process and not any(more):
-            found.append(Mark(kind + equals, name, process, group))
+        name, _colon, rest = content.partition(":")
+        process, _colon, group = rest.partition(":")
+        mark = Mark(kind + equals, name, process, group)
+        if process and (mark.dooms or (mark.kind in _DECISIONS.values() and group)):
+            found.append(mark)
     return found
 
 

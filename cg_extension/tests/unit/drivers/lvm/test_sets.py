@@ -205,6 +205,9 @@ class SetsTest(CutBase):
             f"cg_ext.going={name}",
             f"cg_ext.going={name}:x-y-z",
             f"cg_ext.gone={name}:0-1-0",
+            f"cg_ext.made={name}:0-1-0",
+            f"cg_ext.deleted={name}:0-1-0",
+            f"cg_ext.begun={name}:0-1-0:a:form:to:come",
         ):
             self.lvm.tags = {mark}
             self._recover(eng)
@@ -214,8 +217,9 @@ class SetsTest(CutBase):
     def test_nothing_is_made_of_a_set_that_is_going(self) -> None:
         eng = self._taken(True)
         (name,) = sets.names(eng.volumes()[SNAPSHOTS[0]])
-        self.lvm.tags = {sets.mark(sets.GOING, name)}
-        self.assertRaises(errors.Refusal, eng.restore_group, _copies(SNAPSHOTS, COPIES))
+        for mark in (sets.mark(sets.GOING, name), f"cg_ext.going={name}:0-1-0:a:form:to:come"):
+            self.lvm.tags = {mark}
+            self.assertRaises(errors.Refusal, eng.restore_group, _copies(SNAPSHOTS, COPIES))
 
     def test_a_delete_of_what_is_in_use_changes_nothing(self) -> None:
         for thin, _kill in self._each_way():
