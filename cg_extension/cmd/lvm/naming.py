@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cg_extension.drivers import exceptions
-from cg_extension.drivers.lvm import receipts, sets
+from cg_extension.drivers.lvm import receipts, removal, sets
 from cg_extension.drivers.lvm.reports import LogicalVolume
 
 # Tags: what a volume belongs to, what it was made of, and how many belong together.
@@ -108,13 +108,17 @@ def receipt_of(volume: LogicalVolume) -> list[str]:
 
 
 def families(volumes: Volumes) -> list[Family]:
-    """All group snapshots and clones, by kind and name."""
+    """All group snapshots and clones, by kind and name.
+
+    What was set aside is none of them: its name is free again, long before it is wiped.
+    """
     found: list[Family] = []
     for prefix in KINDS:
         by_name: dict[str, list[tuple[str, LogicalVolume]]] = {}
         for group, of_group in volumes.items():
             for volume in of_group.values():
-                if name := tag_value(volume, prefix):
+                name = tag_value(volume, prefix)
+                if name and not removal.is_set_aside(volume):
                     by_name.setdefault(name, []).append((group, volume))
         for name, members in sorted(by_name.items()):
             found += [Family(prefix, name, each) for each in _made_together(members)]

@@ -195,9 +195,7 @@ class Removal:
         except errors.LVMError as error:
             LOG.warning("To be wiped later: %s", error)
         renamed = {
-            volume.name: f"{_ASIDE}{uuid.uuid4()}"
-            for volume in slow
-            if not volume.name.startswith(_ASIDE)
+            volume.name: f"{_ASIDE}{uuid.uuid4()}" for volume in slow if not is_set_aside(volume)
         }
         if renamed:
             self.group.make(
@@ -403,6 +401,11 @@ def _kept_open(devices: list[str]) -> list[str]:
 
         polling.until(lambda: not still_open(), _PATIENCE, pause=0.1)
         return still_open()
+
+
+def is_set_aside(volume: commands.LogicalVolume) -> bool:
+    """Whether it was renamed out of the way, and goes as soon as it is wiped."""
+    return volume.name.startswith(_ASIDE)
 
 
 def _sets_of(volumes: Iterable[commands.LogicalVolume]) -> set[str]:

@@ -119,5 +119,12 @@ class FamiliesTest(base.BaseTestCase):
         self.assertIn("there already: a/v.monday", str(refusal))
         naming.check_name(naming.CLONE, "monday", volumes)
 
+    def test_a_name_is_free_again_while_what_had_it_is_still_to_be_wiped(self) -> None:
+        volumes = self._of(a=_volume("cggone-0123", "cg-lvm.members=1", group_tags=_GOING))
+        naming.check_name(naming.SNAPSHOT, "monday", volumes)
+        volumes["a"]["v.monday"] = _volume("v.monday", "cg-lvm.members=1")
+        family = naming.find(volumes, "monday")
+        self.assertEqual(["v.monday"], [volume.name for _group, volume in family.members])
+
 
 _GOING = ("cg_ext.going=s:0-1-0:uuid",)
