@@ -51,7 +51,7 @@ def delete(options: argparse.Namespace) -> dict[str, Any]:
     if not options.volume_group:
         groups.add_all()
     family = groups.add_rest_of(naming.find(groups.volumes, options.name, [naming.SNAPSHOT]))
-    groups.recover()  # which removes it, if it is half-made
+    groups.recover(family.groups)  # which removes it, if it is half-made
     transaction.delete(
         [
             (groups.removal(group), [volume.name for volume in family.of_group(group)])

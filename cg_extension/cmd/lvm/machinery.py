@@ -57,10 +57,10 @@ class Groups:
         if self._recovered:
             self._recover(new)
 
-    def recover(self) -> None:
-        """Put right what a crash left in the volume groups."""
+    def recover(self, names: Iterable[str]) -> None:
+        """Put right what a crash left in these volume groups."""
         self._recovered = True
-        self._recover(dict(self.volumes))
+        self._recover({name: self.volumes[name] for name in names})
 
     def was_cut(self, family: naming.Family) -> bool:
         """Whether what became of it, over several volume groups, is still to be found out."""

@@ -48,14 +48,14 @@ def _parts_of_snapshot(options: argparse.Namespace) -> list[making.Part]:
     family = naming.find(groups.volumes, options.snapshot, [naming.SNAPSHOT])
     family = groups.add_rest_of(family)
     if not family.is_complete and groups.was_cut(family):
-        groups.recover()
+        groups.recover(family.groups)
         family = naming.find(groups.volumes, options.snapshot, [naming.SNAPSHOT])
     if not family.is_complete:
         raise naming.UsageError(
             f"group snapshot {options.snapshot} is not complete: it is still being made, was "
             "cut short, members were removed, or a volume group is missing"
         )
-    groups.recover()
+    groups.recover(family.groups)
     return _parts(
         groups,
         naming.CLONE,
