@@ -50,7 +50,9 @@ def _recover(arguments: dict[str, Any]) -> list[str]:
         # Again, for those processes whose tags we saw that were killed after the first time.
         at_work.wait_for_all()
         volumes = group.volumes()
-        orphaned, records = _settled(group, orphaned)
+        # What their last commands took off counts no more, and its record may be gone already.
+        tags = _group_tags(group, volumes)
+        orphaned, records = _settled(group, [mark for mark in orphaned if str(mark) in tags])
         left = sets.of_marks(volumes.values(), orphaned)
         left += [v for v in sets.left_by_earlier_versions(volumes) if v not in left]
         if left:

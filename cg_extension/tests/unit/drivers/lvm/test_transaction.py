@@ -4,10 +4,11 @@
 import itertools
 import random
 from collections.abc import Callable, Iterable
+from unittest import mock
 
 from oslotest import base
 
-from cg_extension.drivers.lvm import engine, errors, sets, together, transaction
+from cg_extension.drivers.lvm import at_work, engine, errors, sets, together, transaction
 from cg_extension.tests import long
 from cg_extension.tests.unit.drivers.lvm import fake_lvm
 
@@ -173,6 +174,20 @@ class MissingTest(JointBase):
 
     def test_after_a_cut_while_it_was_deleted_it_is_whole_or_gone(self) -> None:
         self._assert_settled_late(self._delete, self._snapshot)
+
+    def test_what_became_complete_while_recovery_waited_for_commands_is_kept(self) -> None:
+        self._start()
+        self._snapshot()
+        (name,) = sets.names(self.engines[2].volumes()["v2.s"])
+        tags = self.lvm.groups["b"].tags
+        tags.add(f"cg_ext.begun={name}:0-1-0:{fake_lvm.uuid_of('a')}")
+        # The killed process had it taken off; then a recovery of the other removed its record.
+        waits = [lambda: None, tags.clear]
+        with mock.patch.object(at_work, "wait_for_all", lambda: waits.pop(0)()):
+            self._recover(["b"])
+        self.assertEqual([], waits)
+        self._assert_settled("completed meanwhile")
+        self.assertEqual(len(PARTS), len(self._there(".s")))
 
     def test_while_the_deciding_one_is_missing_nothing_is_made_of_the_rest(self) -> None:
         self._start()
