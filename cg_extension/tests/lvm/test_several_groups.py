@@ -109,7 +109,7 @@ class SeveralGroupsTest(base.LVMTestCase):
         ]
         names = ["thin.s", "thick.s"]
         with writer.Writer(self.devices):
-            for _ in range(20 if long.WANTED else 2):
+            for _ in range(20 if long.WANTED else 1):
                 time.sleep(0.05)
                 together.snapshot_group(parts)
                 paths = []
