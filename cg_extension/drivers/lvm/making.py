@@ -149,9 +149,7 @@ class Maker:
             [
                 [
                     "lvcreate",
-                    *self.new_volume_arguments(
-                        copy.target, sizes[copy.target], [mark, *copy.tags]
-                    ),
+                    *self.new_volume_arguments(copy.target, sizes[copy.target], [mark, *copy.tags]),
                 ]
                 for copy in copies
             ],

@@ -35,14 +35,18 @@ def _told() -> list[tuple[story.Step, bool]]:
 
 
 class ReferenceTest(base.BaseTestCase):
+    def setUp(self) -> None:
+        # Before oslotest's temporary directory, in which Cinder must not live.
+        self.cinder = shared.cinder()
+        super().setUp()
+
     def test_answers_of_the_extension_have_the_samples_form(self) -> None:
-        cinder = shared.cinder()
         # The samples' volume type; its extra specs there are the reference host's.
-        cinder.admin().post("/types", {"volume_type": {"name": "fast"}})
+        self.cinder.admin().post("/types", {"volume_type": {"name": "fast"}})
         project = shared.new_project()
         roles = {"member": ("member", "reader"), "admin": ("admin", "member", "reader")}
         teller = story.Teller(
-            cinder.endpoint,
+            self.cinder.endpoint,
             reference.PREFIX,
             project,
             lambda role: shared.token(project, *roles[role]),
