@@ -20,9 +20,13 @@ TYPES = ("gold", "silver")
 ZONE = "nova"
 
 
-@functools.cache
 def cinder(threads: bool = False) -> deployment.CinderDeployment:
     """Cinder with the plugin, started when first asked for, stopped with this process."""
+    return _started(threads)
+
+
+@functools.cache
+def _started(threads: bool) -> deployment.CinderDeployment:
     running = deployment.CinderDeployment(
         paste=pipelines.PLUGIN, port=PORTS[threads], threads=threads
     )
