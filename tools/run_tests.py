@@ -30,7 +30,7 @@ TIME_LIMITS = {
     "galera": 600,
     "lvm": 2100,
     "smoke": 700,
-    "cinder": 900,
+    "cinder": 1500,
 }
 if os.environ.get("CG_TEST_LONG"):  # There are more tests then.
     TIME_LIMITS = {name: 4 * limit for name, limit in TIME_LIMITS.items()} | {"cinder28": 3600}

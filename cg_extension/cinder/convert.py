@@ -9,7 +9,12 @@ from collections.abc import Iterable
 
 from cinder import objects
 
-from cg_extension.contract import records
+from cg_extension.contract import records, statuses
+
+
+def _status(status: str) -> str:
+    """Cinder's volume manager writes "deleted" shortly before it takes the row away."""
+    return statuses.Status.DELETING if status == "deleted" else status
 
 
 def _naive(moment: datetime.datetime) -> datetime.datetime:
@@ -25,7 +30,7 @@ def group(source: objects.Group, volume_types: Iterable[str]) -> records.Group:
         user_id=source.user_id,
         name=source.name,
         description=source.description,
-        status=source.status,
+        status=_status(source.status),
         created_at=_naive(source.created_at),
         updated_at=source.updated_at and _naive(source.updated_at),
         host=source.host,
@@ -44,7 +49,7 @@ def cgsnapshot(source: objects.GroupSnapshot) -> records.CGSnapshot:
         user_id=source.user_id,
         name=source.name,
         description=source.description,
-        status=source.status,
+        status=_status(source.status),
         created_at=_naive(source.created_at),
         updated_at=source.updated_at and _naive(source.updated_at),
         consistencygroup_id=source.group_id,

@@ -18,7 +18,7 @@ from cinder.volume import configuration, volume_types
 from oslo_config import cfg
 from oslo_utils import importutils
 
-from cg_extension.drivers.lvm import privileged
+from cg_extension.drivers.lvm import engine, privileged
 from cg_extension.tests.lvm import base, writer
 
 COUNT = 2
@@ -173,16 +173,14 @@ class Scenarios:
         self._assert_only(0)
 
     def test_a_group_snapshot_that_fails_leaves_nothing(self) -> None:
-        self.driver.engine.settings = _too_late(self.driver.engine.settings)
+        settings = self.driver.engine.settings
+        # No freeze can keep that.
+        hasty = dataclasses.replace(settings, freeze_deadline=1e-6)
+        self.driver._engine = engine.Engine(hasty)
         with writer.Writer(self.devices):
             error = self.assertRaises(exception.VolumeBackendAPIException, self._snapshot)
         self.assertIn("deadline", str(error))
         self._assert_only(COUNT)
-
-
-def _too_late(settings: object) -> object:
-    """The same settings with a deadline that no freeze can keep."""
-    return dataclasses.replace(settings, freeze_deadline=1e-6)
 
 
 def _digest(device: str) -> str:
