@@ -2,8 +2,9 @@
 """Whether Cinder's commands run with eventlet or with native threads, here and now.
 
 A variable of a process's environment decides when it starts (``cinder.monkey_patch``, from Cinder
-29 on). An API in a WSGI server (``cinder.wsgi.api``) is not among them: it has that server's
-threads.
+29 on). With threads it then runs under cotyledon, which writes the process's title over both its
+command line and its environment, if setproctitle is installed. An API in a WSGI server
+(``cinder.wsgi.api``) is not among them: it has that server's threads.
 """
 
 import dataclasses
@@ -55,6 +56,10 @@ def running() -> Iterator[Process]:
         try:
             # An interpreter, perhaps, and then the command.
             words = os.fsdecode((directory / "cmdline").read_bytes()).split("\0")[:2]
+            title = words[0].partition(": ")[0]
+            if title in COMMANDS and title != words[0]:
+                yield Process(int(directory.name), title, Mode.THREADS)
+                continue
             names = {os.path.basename(word) for word in words}
             for command in names.intersection(COMMANDS):
                 yield Process(int(directory.name), command, _mode(directory / "environ"))

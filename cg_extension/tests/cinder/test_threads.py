@@ -24,6 +24,12 @@ if deployment.CAN_USE_THREADS:
     class StatusCommandTest(test_check.StatusCommandCase):
         threads = True
 
+        def test_it_tells_that_services_run_with_threads(self) -> None:
+            _code, lines = self.status()
+            self.assertRegex(
+                lines, r"OK       cinder-volume: runs with native threads \(processes: "
+            )
+
         def test_cinders_own_api_server_with_threads_fails(self) -> None:
             program = self.directory / modes.API
             program.write_text("input()")
