@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """PostgreSQL and MariaDB servers of a test process's own, started by pifpaf."""
 
-import atexit
 import os
 import shutil
 import socket
@@ -10,6 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from pifpaf.drivers import mysql as pifpaf_mysql
 from pifpaf.drivers import postgresql as pifpaf_postgresql
+
+from cg_extension.tests import lasting
 
 
 def start(dialect: str, directory: str) -> sa.URL:
@@ -23,8 +24,7 @@ def start(dialect: str, directory: str) -> sa.URL:
     else:
         driver = MariaDB(tmp_rootdir=directory)
         backend = "mysql+pymysql"
-    driver.setUp()
-    atexit.register(driver.cleanUp)
+    lasting.start(driver)
     url = sa.make_url(driver.url).set(drivername=backend)
     if dialect == "postgresql" and os.geteuid() == 0:
         url = url.set(username=_PostgreSQL.USER)

@@ -4,10 +4,9 @@
 There is one with eventlet, and one with threads.
 """
 
-import atexit
 import functools
 
-from cg_extension.tests import http_client
+from cg_extension.tests import http_client, lasting
 from cg_extension.tests.cinder import deployment, pipelines, servers
 from cg_extension.tests.deployment import keystone
 
@@ -27,11 +26,9 @@ def cinder(threads: bool = False) -> deployment.CinderDeployment:
 
 @functools.cache
 def _started(threads: bool) -> deployment.CinderDeployment:
-    running = deployment.CinderDeployment(
-        paste=pipelines.PLUGIN, port=PORTS[threads], threads=threads
+    running = lasting.start(
+        deployment.CinderDeployment(paste=pipelines.PLUGIN, port=PORTS[threads], threads=threads)
     )
-    running.setUp()
-    atexit.register(running.cleanUp)
     for name in TYPES:
         running.admin().post("/types", {"volume_type": {"name": name}})
     return running

@@ -5,7 +5,6 @@ It has users named by their roles, each of which has the role in every project, 
 service that checks tokens. What it lists as block storage is up to the test: ``publish``.
 """
 
-import atexit
 import configparser
 import functools
 import getpass
@@ -21,7 +20,7 @@ from keystoneauth1 import session
 from keystoneauth1.exceptions import ClientException
 from keystoneauth1.identity import v3
 
-from cg_extension.tests import waiting
+from cg_extension.tests import lasting, waiting
 from cg_extension.tests.deployment import processes, servers, warm
 
 ADMIN = "admin"
@@ -223,10 +222,7 @@ def _answers(auth: v3.Password) -> bool:
 @functools.cache
 def shared() -> Keystone:
     """The Keystone of this process, started when first asked for."""
-    running = Keystone()
-    running.setUp()
-    atexit.register(running.cleanUp)
-    return running
+    return lasting.start(Keystone())
 
 
 def write_clouds(file: pathlib.Path, clouds: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

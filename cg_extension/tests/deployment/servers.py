@@ -6,7 +6,6 @@ may be shared with others on this machine is found by ``tests.databases`` and ``
 """
 
 import abc
-import atexit
 import contextlib
 import functools
 import getpass
@@ -23,7 +22,7 @@ from typing import Any
 import fixtures
 import sqlalchemy as sa
 
-from cg_extension.tests import waiting
+from cg_extension.tests import lasting, waiting
 from cg_extension.tests.deployment import processes
 
 RABBIT_VARIABLE = "CG_TEST_RABBIT_URL"
@@ -236,10 +235,7 @@ class Broker(fixtures.Fixture):
 
 @functools.cache
 def _own_broker() -> str:
-    server = RabbitMQ()
-    server.setUp()
-    atexit.register(server.cleanUp)
-    return server.url
+    return lasting.start(RabbitMQ()).url
 
 
 DATABASE_SERVERS: dict[str, type[DatabaseServer]] = {"postgresql": PostgreSQL, "mysql": MariaDB}

@@ -7,7 +7,6 @@ nothing of it, while clients reach it as before. That needs no rights and leaves
 a node that does not answer at all there is ``pause``.
 """
 
-import atexit
 import contextlib
 import functools
 import os
@@ -24,7 +23,7 @@ import fixtures
 import pymysql
 import sqlalchemy as sa
 
-from cg_extension.tests import waiting
+from cg_extension.tests import lasting, waiting
 from cg_extension.tests.deployment import processes
 
 SIZE = 3
@@ -282,7 +281,4 @@ class Cluster(fixtures.Fixture):
 @functools.cache
 def shared() -> Cluster:
     """The cluster of this process, which ends with it. ``restore`` it after breaking it."""
-    cluster = Cluster()
-    cluster.setUp()
-    atexit.register(cluster.cleanUp)
-    return cluster
+    return lasting.start(Cluster())
