@@ -57,7 +57,7 @@ STEPS = {
         lvcreate -q --type thin-pool -L 200M -n pool vg
         for name in data wal; do lvcreate -q -V 100M --thinpool pool -n $name vg; done
         cg-lvm snapshot vg/data vg/wal --name one
-        cg-lvm list vg | grep -c complete=True | grep -x 2
+        cg-lvm list vg --json | grep -o '"complete": true' | wc -l | grep -x 2
         lvs vg/data.one vg/wal.one""",
     "bash completes subcommands and options": """
         complete() { bash -c '. /usr/share/bash-completion/completions/$0
