@@ -2,6 +2,7 @@
 """Queries on managers' backends and their heartbeats."""
 
 import datetime
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -52,6 +53,18 @@ def report(
     new = {"host": host, "binary": BINARY, "disabled": False, "frozen": False}
     with engine.inserting_first():
         conn.execute(sa.insert(TABLE).values(created_at=engine.utcnow(), **new, **values))
+
+
+def stats(row: sa.Row[Any]) -> Mapping[str, Any]:
+    """What a backend reported last of itself; empty when it never did."""
+    return _parsed(row.stats or "{}")
+
+
+# They change with a backend's reports, and each creation reads those of all backends.
+@functools.lru_cache(maxsize=4096)
+def _parsed(text: str) -> Mapping[str, Any]:
+    parsed: Mapping[str, Any] = json.loads(text)
+    return parsed
 
 
 def update(conn: sa.Connection, *, host: str, binary: str, values: Mapping[str, Any]) -> bool:

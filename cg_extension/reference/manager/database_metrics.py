@@ -6,7 +6,6 @@ It is asked at each scrape, so every process tells the same, of all hosts.
 
 import abc
 import itertools
-import json
 from collections.abc import Iterator
 
 import sqlalchemy as sa
@@ -115,7 +114,7 @@ class BackendCollector(DatabaseCollector):
             disabled.add_metric([row.host], row.disabled)
             if row.heartbeat_at is not None:
                 silence.add_metric([row.host], (row.now - row.heartbeat_at).total_seconds())
-            stats = json.loads(row.stats) if row.stats else {}
+            stats = services.stats(row)
             for name, metric in sizes.items():
                 if name in stats:
                     metric.add_metric([row.host], stats[name] * units.Gi)

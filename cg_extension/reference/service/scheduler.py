@@ -5,8 +5,6 @@ A backend that is down, disabled or frozen gets nothing new. What is known of ba
 their heartbeats; nothing here asks a driver.
 """
 
-import functools
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -39,19 +37,12 @@ def list_services(
             disabled=row.disabled,
             disabled_reason=row.disabled_reason,
             frozen=row.frozen,
-            stats=_stats(row.stats or "{}"),
+            stats=services.stats(row),
             created_at=row.created_at,
             updated_at=row.heartbeat_at,
         )
         for row in services.find(conn, host=host, binary=binary)
     ]
-
-
-# They change with a backend's reports, and each creation reads those of all backends.
-@functools.lru_cache(maxsize=4096)
-def _stats(text: str) -> Mapping[str, Any]:
-    stats: Mapping[str, Any] = json.loads(text)
-    return stats
 
 
 def default_zone(conf: cfg.ConfigOpts) -> str:
