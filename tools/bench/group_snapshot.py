@@ -71,9 +71,9 @@ class Case:
         devices = [self.engine.device_path(name) for name in self.names]
         FREEZES.spans.clear()
         with contextlib.ExitStack() as writers:
-            writing = writers.enter_context(writer.Writer(devices))
+            writing = writers.enter_context(writer.Writer(devices, nice=0))
             if self.load:
-                writers.enter_context(writer.Writer(devices, at_once=True))
+                writers.enter_context(writer.Writer(devices, at_once=True, nice=0))
             time.sleep(0.5)
             for _ in range(self.rounds):
                 before, started = time.monotonic(), PROCESSES.started

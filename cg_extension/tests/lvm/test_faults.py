@@ -137,7 +137,7 @@ class FailingDiskTest(base.LVMTestCase):
 class StormTest(base.LVMTestCase):
     """Other LVM commands all the while; CG_TEST_STORM sets the number of group snapshots."""
 
-    rounds = int(os.environ.get("CG_TEST_STORM", "60" if long.WANTED else "6"))
+    rounds = int(os.environ.get("CG_TEST_STORM", "60" if long.WANTED else "4"))
 
     def test_group_snapshots_among_other_commands_are_never_torn(self) -> None:
         eng = self.use_engine(thin=True)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 
 from cg_extension.drivers.lvm import device_mapper, engine, errors, freeze, freeze_plan, retake
-from cg_extension.tests import waiting
+from cg_extension.tests import long, waiting
 from cg_extension.tests.lvm import base, callers, writer
 
 _NETLINK_KOBJECT_UEVENT = 15  # <linux/netlink.h>
@@ -160,8 +160,12 @@ class SlowMemberTest(base.LVMTestCase):
         arguments = [*how, self.vg.name, "", "a", "b"]
         return self.enterContext(callers.Caller(callers.take_and_delete, arguments))
 
+    def _patient_writer(self) -> writer.Writer:
+        """One that leaves the processor to the helper, which takes long to start."""
+        return writer.Writer([self.a], pause=0.02)
+
     def test_writers_go_on_when_all_but_the_service_is_killed(self) -> None:
-        with self._slow_writers(), writer.Writer([self.a]) as quick:
+        with self._slow_writers(), self._patient_writer() as quick:
             loop = self._start_loop(callers.HELPED)
             self._wait_until_frozen()
             for pid in [*self._helpers(), *reversed(_freeze_processes())]:
@@ -173,7 +177,7 @@ class SlowMemberTest(base.LVMTestCase):
         self.assert_sound(self.eng, ["a", "b"])
 
     def test_writers_go_on_when_the_privileged_helper_is_killed(self) -> None:
-        with self._slow_writers(), writer.Writer([self.a]) as quick:
+        with self._slow_writers(), self._patient_writer() as quick:
             loop = self._start_loop(callers.HELPED)
             self._wait_until_frozen()
             helpers = self._helpers()
@@ -269,12 +273,13 @@ class Killed:
         eng = self.use_engine(self.thin)
         names, devices = self.make_volumes(eng, 2)
         targets = [f"k-{name}" for name in names]
+        turns = 10 if long.WANTED else 4
         with writer.Writer(devices):
-            for turn in range(10):
+            for turn in range(turns):
                 arguments = [self.vg.name, self.vg.pool or "", *names]
                 with callers.Caller(callers.take_and_delete, arguments) as loop:
                     self.assertEqual("ready\n", loop.line(), loop.complaint())
-                    time.sleep(0.25 * turn)
+                    time.sleep(2.5 * turn / turns)
                 eng.wipe(eng.recover())
                 left = [name for name in targets if name in eng.volumes()]
                 if left == targets:

@@ -7,7 +7,8 @@ all of the writes up to one number and none after it.
 
 ``python -m cg_extension.tests.lvm.writer DEVICE…`` writes until its standard input ends, then
 prints ``{"writes": n, "stalls": [[time, seconds], …]}``: each write that took over a millisecond.
-It goes on after the last number that it finds; with ``--pause SECONDS`` it rests after each write.
+It goes on after the last number that it finds; with ``--pause SECONDS`` it rests after each write,
+and with ``--nice N`` it gives way to others, as nice(1) says.
 With ``--at-once`` before the devices it writes to all of them at once, without O_DSYNC, and beyond
 the blocks that are judged: load for the other one.
 """
@@ -35,8 +36,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--at-once", action="store_true")
     parser.add_argument("--pause", type=float, default=0.0)
+    parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("devices", nargs="+")
     arguments = parser.parse_args()
+    os.nice(arguments.nice)
     if arguments.at_once:
         _write_at_once(arguments.devices)
     else:
@@ -97,10 +100,17 @@ def _place(number: int, devices: int) -> tuple[int, int]:
 
 
 class Writer:
-    """The writer as a child process; ``result`` is what it printed, once it has stopped."""
+    """The writer as a child process; ``result`` is what it printed, once it has stopped.
 
-    def __init__(self, devices: Sequence[str], at_once: bool = False, pause: float = 0.0) -> None:
-        self.arguments = [*(["--at-once"] if at_once else []), "--pause", str(pause), *devices]
+    It is nice: on a guest's only processor it writes at full speed whenever others wait, as they do
+    in a freeze for the devices, and does not make all that they compute take twice as long.
+    """
+
+    def __init__(
+        self, devices: Sequence[str], at_once: bool = False, pause: float = 0.0, nice: int = 10
+    ) -> None:
+        self.arguments = [*(["--at-once"] if at_once else []), "--pause", str(pause)]
+        self.arguments += ["--nice", str(nice), *devices]
         self.result: dict[str, Any] = {}
 
     def __enter__(self) -> "Writer":
