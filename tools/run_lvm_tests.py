@@ -7,9 +7,9 @@ releases of Debian the guests are on their trees, each with its own LVM and Pyth
 Linux or QEMU; else here, or in User-Mode Linux on this machine's own root. ``--smoke`` runs the
 least that must hold on a platform, in QEMU with the guest's own lvm.conf. In QEMU the tests of
 ``tests/machine`` are run as well.
-The last line is ``N passed, N failed, N skipped``; ``--counts FILE`` gets the numbers, too. Guests
-share the tests, as those of User-Mode Linux have one processor each; one that hangs or panics
-counts as a failed test.
+The last line is ``N passed, N failed, N skipped``; ``--counts FILE`` gets the numbers, too, and a
+file ``failing`` beside it which failed and why. Guests share the tests, as those of User-Mode Linux
+have one processor each; one that hangs or panics counts as a failed test.
 """
 
 import argparse
@@ -28,6 +28,8 @@ Counts = tuple[int, int, int]
 SMOKE = "lvm.test_smoke."
 # Adds its first argument to the guest's own configuration, and runs the others.
 _CONFIGURED = 'printf "%s\\n" "$1" >>/etc/lvm/lvmlocal.conf && shift && exec "$@"'
+
+_DIED = "The guest hung or died, or the test went over its time; what it said is further up."
 
 
 def _has_device_mapper() -> bool:
@@ -68,6 +70,8 @@ def main() -> int:
     if arguments.smoke and arguments.kind == "qemu":
         os.environ["CG_TEST_OWN_LVM_CONF"] = "1"
 
+    failing: list[str] = []
+
     def run_share(release: str | None, number: int, directory: pathlib.Path) -> Counts:
         """Run tests until none is left; how many passed, failed, were skipped."""
         result = directory / f"counts-{number}"
@@ -83,9 +87,13 @@ def main() -> int:
             uml.boot(command, timeout=arguments.timeout, release=release, shares=[directory])
         else:
             _run_in_qemu(command, arguments.timeout, release or "trixie", [directory])
-        if not result.exists():  # it hung or died before the end
-            return 0, 1, 0
-        passed, failed, skipped = map(int, result.read_text().split())
+        files = [pathlib.Path(f"{result}{suffix}") for suffix in ("", ".failing", ".running")]
+        counted, told, running = (file.read_text() if file.exists() else "" for file in files)
+        passed, failed, skipped = map(int, counted.split() or (0, 0, 0))
+        failing.append(told)
+        if running or not counted:
+            failed += 1
+            failing.append(f"{'=' * 70}\nFAIL: {running or 'none yet'}\n{_DIED}\n")
         return passed, failed, skipped
 
     with (
@@ -101,6 +109,7 @@ def main() -> int:
     counts = [sum(share) for share in zip(*ended, strict=True)]
     if arguments.counts:
         arguments.counts.write_text(" ".join(map(str, counts)) + "\n")
+        arguments.counts.with_name("failing").write_text("".join(failing))
     passed, failed, skipped = counts
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 0 if passed and not failed else 1

@@ -141,7 +141,8 @@ def _lines(output: bytes) -> list[str]:
 def run(environment: str, directory: pathlib.Path) -> Counts:
     """Run one environment; a failure that no test accounts for counts as a failed test."""
     shutil.rmtree(directory / ".stestr", ignore_errors=True)
-    (directory / "counts").unlink(missing_ok=True)
+    for name in ("counts", "failing"):
+        (directory / name).unlink(missing_ok=True)
     status = tox(environment, TIME_LIMITS[environment])
     if environment in WITHOUT_TESTS:
         return Counts(passed=int(status == 0), failed=int(status != 0))
@@ -152,6 +153,14 @@ def run(environment: str, directory: pathlib.Path) -> Counts:
     if not counts.failed and (status != 0 or not counts.passed):
         counts.failed = 1
     return counts
+
+
+def failing(directory: pathlib.Path) -> list[str]:
+    """What failed in the last run and why, as ``stestr failing`` tells it."""
+    written = directory / "failing"
+    if written.exists():
+        return written.read_text().splitlines()
+    return _lines(_stestr(directory, "failing"))
 
 
 def causes(lines: Sequence[str]) -> list[str]:
@@ -184,8 +193,7 @@ def main() -> int:
         counts = run(environment, directory)
         report.append(f"{environment:10} {time.monotonic() - started:6.0f} s  {counts}")
         if counts.failed:
-            failing = _lines(_stestr(directory, "failing"))
-            report += [f"           {line}" for line in causes(failing)]
+            report += [f"           {line}" for line in causes(failing(directory))]
         total.passed += counts.passed
         total.failed += counts.failed
         total.skipped += counts.skipped

@@ -2,7 +2,9 @@
 """Runs the LVM tests in this process, one line per test; root and device-mapper must be there.
 
 ``python -m cg_extension.tests.lvm.run COUNTS TAKEN SUITES [WORD…]`` runs tests whose id has one of
-the words, or all; writes ``passed failed skipped`` to the file COUNTS. Processes that get the same
+the words, or all; writes ``passed failed skipped`` to the file COUNTS, which failed and why to
+COUNTS.failing, in the form of ``stestr failing``, and which is running to COUNTS.running, so that
+what kills it is no secret. Processes that get the same
 empty directory TAKEN, in other guests, too, share the tests: each takes the next that no other has
 taken. SUITES is ``lvm``, or ``lvm,machine`` where those can run, too.
 ``tools/run_lvm_tests.py`` starts it. CG_TEST_STORM (group snapshots in the storm) and
@@ -106,12 +108,33 @@ def main() -> int:
         for name in suites.split(",")
     )
     result = _Result()
+    running = pathlib.Path(f"{counts}.running")
+    _write(result, counts)
     for test in _taken(_chosen(suite, words), pathlib.Path(taken)):
+        _put(running, test.id())
         test.run(result)
+        _write(result, counts)
+    running.unlink(missing_ok=True)
+    return 0 if result.wasSuccessful() else 1
+
+
+def _write(result: unittest.TestResult, counts: str) -> None:
     failed, skipped = len(result.errors) + len(result.failures), len(result.skipped)
     passed = result.testsRun - failed - skipped
-    pathlib.Path(counts).write_text(f"{passed} {failed} {skipped}\n")
-    return 1 if failed else 0
+    _put(pathlib.Path(counts), f"{passed} {failed} {skipped}\n")
+    blocks = [
+        f"{'=' * 70}\nFAIL: {test.id()}\n{trace}\n"
+        for test, trace in (*result.errors, *result.failures)
+    ]
+    _put(pathlib.Path(f"{counts}.failing"), "".join(blocks))
+
+
+def _put(file: pathlib.Path, text: str) -> None:
+    """Write a file so that it is there when the guest dies."""
+    with open(file, "w") as opened:
+        opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())
 
 
 if __name__ == "__main__":
