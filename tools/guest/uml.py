@@ -68,7 +68,7 @@ modprobe -a {wanted_modules}
 # Not tmpfs: to make room in a file and to zero it must not cost the guest's memory.
 truncate -s 100G /run/disk
 mkfs.ext4 -q -O ^has_journal -T largefile4 -E nodiscard,lazy_itable_init=1 /run/disk
-mount -o loop /run/disk /run/tmp
+mount -o loop,discard /run/disk /run/tmp
 {installation}
 {environment}
 export TMPDIR=/run/tmp DM_DISABLE_UDEV=1
