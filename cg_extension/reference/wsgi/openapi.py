@@ -6,12 +6,13 @@
 calls declare; here stands what holds for all of them, and what is answered before any call.
 """
 
-import http
 import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from webob import util as webob_util
 
 from cg_extension.api import calls, faults, microversions, validation, views
 from cg_extension.api.views import cgsnapshots, consistencygroups
@@ -161,7 +162,8 @@ def _query_parameter(name: str, schema: Mapping[str, Any]) -> Document:
 
 def _response(status: int, schema: Mapping[str, Any] | None) -> Document:
     response: Document = {
-        "description": http.HTTPStatus(status).phrase,
+        # WebOb's: the standard library's are others in other releases of Python.
+        "description": webob_util.status_reasons[status],
         "headers": {
             "x-openstack-request-id": {"$ref": "#/components/headers/x-openstack-request-id"}
         },
