@@ -190,14 +190,14 @@ class Keystone(servers.Server):
             *("--bootstrap-region-id", REGION, "--bootstrap-public-url", f"{self.url}/v3"),
         )
         # Keystone takes a command line for its own: gunicorn has none, and reads this.
-        (self.directory / "gunicorn.py").write_text(_GUNICORN)
+        (self.directory / "gunicorn.conf.py").write_text(_GUNICORN)
         return [_SERVER]
 
     def _environment(self, port: int = 0) -> dict[str, str]:
         address = f"127.0.0.1:{port or self.port}"
         return {
             "OS_KEYSTONE_CONFIG_FILES": str(self._conf_file),
-            "GUNICORN_CMD_ARGS": f"--config={self.directory}/gunicorn.py --bind={address}",
+            "GUNICORN_CMD_ARGS": f"--config={self.directory}/gunicorn.conf.py --bind={address}",
         }
 
     def _manage(self, *arguments: str) -> None:
