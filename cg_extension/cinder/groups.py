@@ -103,6 +103,7 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
         context.authorize(group_policies.CREATE_POLICY)
         ids = {"group_snapshot_id": group_snapshot_id, "source_group_id": source_group_id}
         source = sources.load(context, **ids)
+        source.check_copyable()
         reservations = self._reserve_group(context)
         try:
             group = objects.Group(
@@ -143,6 +144,7 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
         # From now on the group's row keeps its source from being deleted. Look again at what may
         # have happened to the source before.
         source = sources.load(context, **ids)
+        source.check_copyable()
         group.assert_not_frozen()
         spec = objects.RequestSpec(
             group_id=group.id, volume_properties=objects.VolumeProperties(size=source.size())

@@ -11,7 +11,11 @@ from typing import Any
 from cinder import context as cinder_context
 from cinder import exception, objects
 
-from cg_extension.contract import statuses
+from cg_extension.contract import exceptions, statuses
+
+# Cinder's volume manager gives up, and leaves a new group in ``error``, unless all volumes of the
+# group that it is made from are in one of these.
+COPYABLE_VOLUME = frozenset({statuses.Status.AVAILABLE})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,6 +73,21 @@ class Source:
                 "group_snapshot": self.group_snapshot,
             }
         return arguments | {"source_volume": member.volume, "source_group": self.source_group}
+
+    def check_copyable(self) -> None:
+        """:raises exceptions.InvalidState: Cinder makes no group of it; says which volume's fault
+        that is, and the way round.
+        """
+        if self.source_group is None:
+            return
+        for volume in (member.volume for member in self.members):
+            if volume.status not in COPYABLE_VOLUME:
+                raise exceptions.InvalidState(
+                    reason=f"{statuses.VOLUME.name} {volume.id} is {volume.status}; for a group to"
+                    f" be made straight from group {self.source_group.id}, Cinder wants it to be"
+                    f" {' or '.join(COPYABLE_VOLUME)}. Volumes in use can be members of a group"
+                    " snapshot: take one, and make the new group from that (cgsnapshot_id)."
+                )
 
 
 def load(

@@ -109,13 +109,31 @@ class AttachedTest(SpecialVolumesCase):
         taken = self.snapshot(group)
         rows = self.members(self.copy(cgsnapshot_id=taken), "multiattach, status, attach_status")
         self.assertEqual([(1, "available", "detached")], rows)
-        self.copy("error", source_cgid=group)
         self.user.delete(f"/cgsnapshots/{taken}")
         self.user.wait_for(f"/cgsnapshots/{taken}", "gone")
         body = {"consistencygroup": {"force": True}}
         answer = self.user.request("POST", f"/consistencygroups/{group}/delete", body)
         self.assertEqual(400, answer.status_code, answer.text)
         self.assertIn("are attached", answer.text)
+
+    def test_a_group_straight_from_one_with_an_attached_volume_is_refused_and_leaves_nothing(
+        self,
+    ) -> None:
+        group, [volume, _other] = self.group_of("gold", 2)
+        attach = {"instance_uuid": str(uuid.uuid4()), "mountpoint": "/dev/vdb"}
+        self.user.post(f"/volumes/{volume}/action", {"os-attach": attach})
+        path = "/consistencygroups/create_from_src"
+        answer = self.user.request("POST", path, {SOURCE: {"source_cgid": group}})
+        self.assertEqual(400, answer.status_code, answer.text)
+        self.assertIn(f"Volume {volume} is in-use", answer.text)
+        self.assertIn("cgsnapshot_id", answer.text)
+        listed = self.user.get("/consistencygroups")["consistencygroups"]
+        self.assertEqual([group], [each["id"] for each in listed])
+        self.assertEqual((1, 2), (self.quota_in_use("groups"), self.quota_in_use("volumes")))
+        # The way that the message tells.
+        self.copy(cgsnapshot_id=self.snapshot(group))
+        self.user.post(f"/volumes/{volume}/action", {"os-detach": {}})
+        self.copy(source_cgid=group)
 
 
 class ReplicatedTest(SpecialVolumesCase):
