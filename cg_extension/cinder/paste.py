@@ -35,7 +35,7 @@ def filter_factory(global_conf: dict[str, str], **local_conf: str) -> Filter:
         return _pass_all
     from cg_extension.cinder import application
 
-    service = plugins.load(plugins.SERVICES, local_conf.get("service", "cinder"))
+    service = plugins.load(plugins.SERVICES, local_conf.get("service", "cinder"), "service")
     return lambda following: application.ConsistencyGroups(following, service())
 
 

@@ -42,8 +42,9 @@ class Manager:
         """Load what the configuration names; touch no backend yet, and start no thread.
 
         :param claimant: the lock on ``state_path``, if the caller took it already.
-        :raises ConfigurationError: no backend, or one without a driver that can be loaded.
-        :raises errors.StartError: an option of messaging that can't work.
+        :raises ConfigurationError: no backend, or one without a driver that can be made.
+        :raises errors.StartError: a driver that can't be loaded, or an option of messaging that
+            can't work.
         """
         if not conf.enabled_backends:
             raise ConfigurationError(
@@ -157,14 +158,18 @@ def _load_driver(conf: cfg.ConfigOpts, name: str) -> driver_base.Driver:
         raise ConfigurationError(
             f"Backend {name} of enabled_backends has no volume_driver in its section [{name}]."
         )
+    option = f"[{name}] volume_driver"
+    plugin = plugins.load(plugins.DRIVERS, entry_point, option)
+    if not (isinstance(plugin, type) and issubclass(plugin, driver_base.Driver)):
+        wanted = f"{driver_base.__name__}.{driver_base.Driver.__name__}"
+        raise ConfigurationError(f"{option} = {entry_point}: It is no subclass of {wanted}")
     try:
-        plugin: type[driver_base.Driver] = plugins.load(plugins.DRIVERS, entry_point)
         cg_conf.register_backend_opts(conf, name, plugin.get_driver_options())
         driver = plugin(conf, name, f"{conf.host}@{name}")
     except errors.StartError:
         raise
     except Exception as error:  # Another vendor's package may raise anything.
         raise ConfigurationError(
-            f"[{name}] volume_driver = {entry_point} can't be loaded: {errors.describe(error)}"
+            f"{option} = {entry_point}: It can't be made: {errors.describe(error)}"
         ) from error
     return driver

@@ -4,11 +4,14 @@
 import subprocess
 import sys
 import threading
+from importlib import metadata
 from unittest import mock
 
+import fixtures
 import sqlalchemy as sa
 
 from cg_extension import conf as cg_conf
+from cg_extension.conf import errors, plugins
 from cg_extension.drivers.file.driver import FileDriver
 from cg_extension.reference.db import tables
 from cg_extension.reference.manager import backend, instance, process
@@ -31,9 +34,7 @@ class ManagerTest(base.ManagerTestCase):
         return manager
 
     def assert_refused(self, *words: str) -> None:
-        error = self.assertRaises(
-            process.ConfigurationError, process.Manager, self.conf, self.database
-        )
+        error = self.assertRaises(errors.StartError, process.Manager, self.conf, self.database)
         for word in words:
             self.assertIn(word, str(error))
 
@@ -47,7 +48,22 @@ class ManagerTest(base.ManagerTestCase):
 
     def test_a_driver_that_does_not_exist_is_named(self) -> None:
         self.conf.set_override("volume_driver", "tape", group=base.BACKEND)
-        self.assert_refused(base.BACKEND, "tape")
+        self.assert_refused(
+            f"[{base.BACKEND}] volume_driver = tape: There is no tape; there are file, lvm"
+        )
+
+    def test_what_is_no_driver_is_named_with_what_is_wrong_with_it(self) -> None:
+        for place, words in (
+            ("no_such_package:Driver", "It can't be imported: No module named 'no_such_package'"),
+            ("os:path", "It is no subclass of cg_extension.drivers.base.Driver"),
+            ("pathlib:Path", "It is no subclass of cg_extension.drivers.base.Driver"),
+            ("cg_extension.drivers.base:Driver", "It can't be made: Can't instantiate abstract"),
+        ):
+            entry_point = metadata.EntryPoint("odd", place, plugins.DRIVERS)
+            cache = "stevedore.extension.ExtensionManager.ENTRY_POINT_CACHE"
+            self.useFixture(fixtures.MonkeyPatch(cache, {plugins.DRIVERS: [entry_point]}))
+            self.conf.set_override("volume_driver", "odd", group=base.BACKEND)
+            self.assert_refused(f"[{base.BACKEND}] volume_driver = odd: {words}")
 
     def test_it_works_and_stops(self) -> None:
         manager = self.start()
