@@ -28,6 +28,11 @@ _BACKLOG = 1000
 # Seconds that a stop waits for them.
 _PATIENCE = 3.0
 
+_SECTION = "oslo_messaging_notifications"
+# oslo.messaging's driver that chooses others, by a file that an option of oslo.config's global
+# object names; without it, it raises an error for each notification.
+_ROUTING = "routing"
+
 _NAMES = {
     records.Group: "consistencygroup",
     records.CGSnapshot: "cgsnapshot",
@@ -75,11 +80,15 @@ class Notifications:
     """
 
     def __init__(self, conf: cfg.ConfigOpts, host: str) -> None:
-        with errors.blaming("[oslo_messaging_notifications] transport_url, or transport_url"):
+        with errors.blaming(f"[{_SECTION}] transport_url, or transport_url"):
             transport = oslo_messaging.get_notification_transport(conf)
-        check.check_installed(
-            conf, "driver", "oslo_messaging_notifications", "oslo.messaging.notify.drivers"
-        )
+        check.check_installed(conf, "driver", _SECTION, "oslo.messaging.notify.drivers")
+        if _ROUTING in conf[_SECTION].driver:
+            raise errors.StartError(
+                f"{check.describe(conf, 'driver', _SECTION)}: {_ROUTING} reads its routing_config"
+                " from a configuration that this service does not have; name the drivers"
+                " themselves, such as messagingv2"
+            )
         self._notifier = oslo_messaging.Notifier(
             transport, f"cg-manager.{host}", serializer=_ContextSerializer(), retry=1
         )

@@ -6,6 +6,7 @@ import time
 import oslo_messaging
 from oslo_messaging.notify import _impl_test
 
+from cg_extension.conf import errors
 from cg_extension.reference.db import tables
 from cg_extension.reference.manager import load, notifications
 from cg_extension.reference.service import manager_client
@@ -42,6 +43,11 @@ class NotificationsTest(base.ManagerTestCase):
                 )
             ),
         )
+
+    def test_the_driver_that_takes_a_file_of_its_own_is_refused(self) -> None:
+        error = self.assertRaises(errors.StartError, self.notifier, "routing")
+        self.assertIn("[oslo_messaging_notifications] driver = ", str(error))
+        self.assertIn("routing_config", str(error))
 
     def test_every_kind_of_resource_has_a_payload(self) -> None:
         volume = self.create_volume()
