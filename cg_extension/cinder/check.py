@@ -13,7 +13,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from cinder import context as cinder_context
+try:
+    from cinder import context as cinder_context
+except ModuleNotFoundError as missing:
+    if missing.name != "cinder":
+        raise
+    sys.stderr.write(
+        f"cg-cinder-status: There is no Cinder for {sys.executable}; install this package where"
+        " Cinder is, and run the command there\n"
+    )
+    sys.exit(2)
 from cinder import exception, objects
 from cinder.common import config  # noqa: F401  (registers Cinder's options)
 from cinder.volume import group_types
@@ -22,6 +31,7 @@ from oslo_db import exception as db_exception
 from oslo_service import wsgi
 
 from cg_extension.cinder import modes, release
+from cg_extension.conf import errors
 
 FILTER_FACTORY = "cg_extension.cinder.paste:filter_factory"
 V2_FACTORY = "cg_extension.cinder.paste:v2_factory"
@@ -213,7 +223,11 @@ def main() -> int:
     conf = cfg.CONF
     objects.register_all()
     wsgi.register_opts(conf)
-    conf(sys.argv[1:], project="cinder")
+    try:
+        conf(sys.argv[1:], project="cinder")
+    except cfg.Error as error:
+        sys.stderr.write(f"cg-cinder-status: {errors.describe(error)}\n")
+        return int(Level.FAILURE)
     worst = Level.OK
     for check in CHECKS:
         for finding in check(conf):

@@ -15,6 +15,37 @@ from cg_extension.cinder import check, release
 from cg_extension.tests.cinder import deployment, shared
 
 
+def run(conf: pathlib.Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command, with a configuration file."""
+    return subprocess.run(
+        [
+            *(sys.executable, "-W", "ignore", "-m", "cg_extension.cinder.check"),
+            *("--config-file", str(conf)),
+        ],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+class UnreadableTest(base.BaseTestCase):
+    """Configuration files that can't be read."""
+
+    def test_one_that_is_not_there_or_is_none_is_named(self) -> None:
+        [odd] = self.create_tempfiles([("odd", "no assignment\n")], ".conf")
+        for file, words in (("/nonexistent", "Failed to find"), (odd, "Failed to parse")):
+            done = run(pathlib.Path(file))
+            self.assertEqual(2, done.returncode, done.stderr)
+            self.assertEqual("", done.stdout)
+            last = done.stderr.splitlines()[-1]
+            self.assertStartsWith(last, f"cg-cinder-status: {words}")
+            self.assertIn(file, last)
+            self.assertNotIn("Traceback", done.stderr)
+
+    def assertStartsWith(self, text: str, start: str) -> None:
+        self.assertEqual(start, text[: len(start)])
+
+
 class StatusCommandCase(base.BaseTestCase):
     """Runs the command on changed copies of a running Cinder's configuration.
 
@@ -48,15 +79,7 @@ class StatusCommandCase(base.BaseTestCase):
                 str(self.running.directory / "api-paste.ini"), str(changed)
             )
         )
-        done = subprocess.run(
-            [
-                *(sys.executable, "-W", "ignore", "-m", "cg_extension.cinder.check"),
-                *("--config-file", str(conf)),
-            ],
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-        )
+        done = run(conf, **environment)
         return done.returncode, done.stdout
 
 
