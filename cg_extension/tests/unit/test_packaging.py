@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """debian/ agrees with setup.cfg: commands, manual pages, requirements, units."""
 
+import ast
 import configparser
 import pathlib
 import re
+from importlib import metadata
 
 from oslotest import base
 
@@ -24,6 +26,17 @@ def _setup() -> configparser.ConfigParser:
 def _lines(pattern: str) -> list[str]:
     """The lines of all packages' files of one kind, such as ``*.install``."""
     return [line for file in DEBIAN.glob(pattern) for line in file.read_text().splitlines()]
+
+
+def _imported(path: pathlib.Path) -> set[str]:
+    """Names of the packages that a module imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return {name.partition(".")[0] for name in names}
 
 
 class PackagingTest(base.BaseTestCase):
@@ -73,17 +86,30 @@ class PackagingTest(base.BaseTestCase):
             *setup["options.extras_require"]["reference"].split(),
         ]
         names = [re.split(r"[<>=]", line)[0].lower().replace("_", "-") for line in required]
-        control = (DEBIAN / "control").read_text()
         packages = {f"python3-{name.removeprefix('py')}" for name in names}
-        built_with = set(re.findall(r"^ (python3-[\w.-]+)", control, re.MULTILINE))
+        built_with = set(re.findall(r"^ (python3-[\w.-]+)", self.control(), re.MULTILINE))
         self.assertEqual(set(), packages - built_with)
 
-    def test_every_unit_is_in_a_package(self) -> None:
-        lines = _lines("*.install")
-        self.assertIn("etc/systemd/*.service usr/lib/systemd/system", lines)
-        for unit in (ROOT / "etc" / "systemd").glob("*.service"):
+    def test_what_the_unit_tests_import_is_there_when_it_is_built(self) -> None:
+        built_with = set(re.findall(r"^ (?:python3-)?([\w.-]+)", self.control(), re.MULTILINE))
+        distributions = metadata.packages_distributions()
+        for path in (DEBIAN.parent / "cg_extension" / "tests" / "unit").rglob("*.py"):
+            for name in _imported(path) & set(distributions):
+                candidates = {each.lower().replace("_", "-") for each in distributions[name]}
+                packages = {each.removeprefix("py") for each in candidates} | candidates
+                self.assertTrue(packages & (built_with | {"cg-extension"}), f"{path}: {name}")
+
+    def test_every_unit_is_in_one_package(self) -> None:
+        lines = [line for line in _lines("*.install") if line.endswith(" usr/lib/systemd/system")]
+        units = ROOT / "etc" / "systemd"
+        for unit in (*units.rglob("*.service"), *units.rglob("*.timer")):
+            place = unit.relative_to(ROOT)
+            self.assertEqual(1, sum(place.match(line.split()[0]) for line in lines), place)
             for command in re.findall(r"^ExecStart=/usr/bin/(\S+)", unit.read_text(), re.MULTILINE):
                 self.assertIn(command, [*self.commands, "gunicorn"])
+
+    def control(self) -> str:
+        return (DEBIAN / "control").read_text()
 
     def assertStartsWith(self, text: str, start: str) -> None:
         self.assertEqual(start, text[: len(start)])
