@@ -94,6 +94,12 @@ STEPS = {
         ps -o user:20= -p $(systemctl show --value --property MainPID cg-standalone) \\
             | grep -x 'cg_extension *'
         cg-manage --config-file /etc/cg_extension/cg_extension.conf --help""",
+    "an upgrade restarts what runs, and starts nothing else": """
+        before=$(systemctl show --value --property MainPID cg-standalone)
+        apt-get install --yes --quiet --reinstall ./cg-extension_*.deb
+        systemctl is-active cg-standalone
+        fails test "$before" = $(systemctl show --value --property MainPID cg-standalone)
+        for unit in cg-api cg-manager; do systemctl is-active $unit | grep -x inactive; done""",
     "the plugin for Cinder wants a release that was tried": """
         dpkg-deb --field cinder-cg-extension_*.deb Depends | grep -F 'python3-cinder (>= 2:28~)'
         dpkg --force-depends --install cinder-cg-extension_*.deb

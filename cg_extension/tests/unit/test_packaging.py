@@ -108,6 +108,12 @@ class PackagingTest(base.BaseTestCase):
             for command in re.findall(r"^ExecStart=/usr/bin/(\S+)", unit.read_text(), re.MULTILINE):
                 self.assertIn(command, [*self.commands, "gunicorn"])
 
+    def test_a_removal_stops_every_service_of_its_package(self) -> None:
+        script = (DEBIAN / "cg-extension.prerm").read_text()
+        for line in (DEBIAN / "cg-extension.install").read_text().splitlines():
+            if line.endswith(" usr/lib/systemd/system"):
+                self.assertIn(f" {pathlib.PurePath(line.split()[0]).name} ", script)
+
     def control(self) -> str:
         return (DEBIAN / "control").read_text()
 
