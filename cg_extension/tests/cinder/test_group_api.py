@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Cinder's own group API gets wrong, done right by the plugin's; and its policies."""
+"""What Cinder's own group API gets wrong, done right by the plugin's."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ import requests
 import sqlalchemy as sa
 from oslotest import base
 
-from cg_extension.tests.cinder import deployment, pipelines, shared
+from cg_extension.tests.cinder import deployment, shared
 
 
 class GroupCase(base.BaseTestCase):
@@ -22,9 +22,12 @@ class GroupCase(base.BaseTestCase):
 
     def setUp(self) -> None:
         # Before oslotest's temporary directory, in which Cinder must not live.
-        self.running = shared.cinder(self.threads)
+        self.running = self.cinder()
         super().setUp()
         self.user = shared.client(self.running)
+
+    def cinder(self) -> deployment.CinderDeployment:
+        return shared.cinder(self.threads)
 
     def group(self, **more: str) -> str:
         return self.user.create(
@@ -247,40 +250,3 @@ class Version2Test(GroupCase):
         self.user.project = ""
         answer = self.user.request("GET", "", version="v2")
         self.assertEqual(["v2.0"], [each["id"] for each in answer.json()["versions"]])
-
-
-class OwnDeploymentTest(base.BaseTestCase):
-    """What takes a Cinder with another configuration."""
-
-    def test_policy_file_and_failing_backend(self) -> None:
-        """Cinder's policy file overrides our rules; a failing backend gives status error."""
-        policy = self.create_tempfiles([("policy", '"consistencygroup:get_all": "!"\n')], ".yaml")
-        failing = "cg_extension.tests.cinder.fake_driver.FailingDriver"
-        running = self.useFixture(
-            deployment.CinderDeployment(
-                paste=pipelines.PLUGIN,
-                options={
-                    "oslo_policy": {"policy_file": policy[0]},
-                    deployment.BACKEND: {"volume_driver": failing},
-                },
-            )
-        )
-        user = shared.client(running)
-        answer = user.request("GET", "/consistencygroups")
-        self.assertEqual(403, answer.status_code)
-        self.assertIn("consistencygroup:get_all", answer.text)
-        group = user.create(
-            "/consistencygroups", {"consistencygroup": {"volume_types": "__DEFAULT__"}}
-        )
-        user.create(
-            "/volumes",
-            {"volume": {"size": 1, "volume_type": "__DEFAULT__", "consistencygroup_id": group}},
-        )
-        answer = user.request(
-            "POST", "/cgsnapshots", {"cgsnapshot": {"consistencygroup_id": group}}
-        )
-        snapshot = answer.json()["cgsnapshot"]["id"]
-        user.wait_for(f"/cgsnapshots/{snapshot}", "error")
-        user.delete(f"/cgsnapshots/{snapshot}")
-        user.wait_for(f"/cgsnapshots/{snapshot}", "gone")
-        self.assertEqual("available", user.status(f"/consistencygroups/{group}"))
