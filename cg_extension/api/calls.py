@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from cg_extension.api import cgsnapshots, consistencygroups, extensions, routes, wsgi
+from cg_extension.api import cgsnapshots, consistencygroups, extensions, receipts, routes, wsgi
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,15 +33,20 @@ class Entry:
         return self.path.split("/")[1]
 
 
-def listed(tables: Mapping[Callable[..., Any], extensions.Table]) -> Iterator[Entry]:
+def listed(
+    tables: Mapping[Callable[..., Any], extensions.Table],
+    extending: Mapping[Callable[..., Any], type] | None = None,
+) -> Iterator[Entry]:
     """The calls of tables of routes.
 
     :param tables: controller class → its table.
+    :param extending: controller class → that of the controller which extends its answers.
     """
     for controller, table in tables.items():
+        others = [other for extended, other in (extending or {}).items() if extended is controller]
         for path, functions in table.items():
             for method, name in functions.items():
-                call = wsgi.Call.of(getattr(controller, name))
+                call = wsgi.Call.of(controller, name, others)
                 yield Entry(method, path, controller.__name__, name, call)
 
 
@@ -50,7 +55,8 @@ EXTENSION = tuple(
         {
             consistencygroups.ConsistencyGroupsController: routes.CONSISTENCYGROUPS,
             cgsnapshots.CGSnapshotsController: routes.CGSNAPSHOTS,
-        }
+        },
+        {cgsnapshots.CGSnapshotsController: receipts.ReceiptController},
     )
 )
 """The calls that both hosts have."""

@@ -2,8 +2,8 @@
 """The contract between an API extension and the host that loads it, with Cinder's names.
 
 A host finds extensions by their entry points in the group ``cg_extension.api.extensions``, calls
-each with its extension manager and mounts what ``get_resources`` gives. Finding, checking and
-mounting are left to the host.
+each with its extension manager, mounts what ``get_resources`` gives, and has answers extended by
+what ``get_controller_extensions`` gives. Finding, checking and mounting are left to the host.
 """
 
 import dataclasses
@@ -46,6 +46,21 @@ class ResourceExtension:
                 raise ValueError(f"{path} is not a path of the collection {self.collection}")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class ControllerExtension:
+    """Further attributes in the answers of a collection that is another extension's or the host's.
+
+    :param extension: the extension that adds them.
+    :param collection: the first part of the path, such as ``cgsnapshots``.
+    :param controller: an object whose functions marked by ``wsgi.extends`` are called after the
+        functions of the same names of the collection's controllers.
+    """
+
+    extension: "ExtensionDescriptor"
+    collection: str
+    controller: object
+
+
 class ExtensionManager(Protocol):
     """What a host offers to the extensions that it loads."""
 
@@ -84,4 +99,8 @@ class ExtensionDescriptor:
 
     def get_resources(self) -> list[ResourceExtension]:
         """The collections that this extension adds; called once, when all are registered."""
+        return []
+
+    def get_controller_extensions(self) -> list[ControllerExtension]:
+        """What this extension adds to answers; called once, when all are registered."""
         return []

@@ -49,6 +49,10 @@ class Body:
             return _place(error) if error else "$ is not as its schema says"
         return None
 
+    def with_attributes(self, attributes: Schema) -> "Body":
+        """This body, where each resource may have these attributes as well."""
+        return Body(self.schema and _extended(self.schema, attributes))
+
     # Compiling takes some milliseconds, which most processes don't need to spend.
     @functools.cached_property
     def _check(self) -> Callable[[Any], Any]:
@@ -63,6 +67,21 @@ class Body:
     @functools.cached_property
     def _validator(self) -> jsonschema.Draft202012Validator:
         return validation.compile_schema(self.schema or {})
+
+
+def _extended(document: Schema, attributes: Schema) -> Schema:
+    """The schema of a document of one resource or of a list of them, each with more attributes."""
+
+    def extended(schema: Schema) -> Schema:
+        if schema.get("type") == "array":
+            return {**schema, "items": extended(schema["items"])}
+        properties = schema.get("properties", {})
+        if "id" not in properties:  # such as a link
+            return schema
+        return {**schema, "properties": {**properties, **attributes}}
+
+    properties = {name: extended(schema) for name, schema in document["properties"].items()}
+    return {**document, "properties": properties}
 
 
 def _place(error: jsonschema.ValidationError) -> str:

@@ -62,15 +62,22 @@ class Router:
         self._versions = versions
         self._response_validation = response_validation
         self.collections: set[str] = set()
+        self._extending: dict[str, list[Any]] = {}
         self._mapper = routes.Mapper(controller_scan=None, register=False, explicit=True)
         self._mapper.minimization = False
         self._mapper.create_regs([])
 
+    def extend(self, extension: extensions.ControllerExtension) -> None:
+        """Let an extension add to the answers of a collection that is mounted after this."""
+        self._extending.setdefault(extension.collection, []).append(extension.controller)
+
     def add(self, controller: Any, table: extensions.Table) -> None:
         """Mount a controller's functions at the paths of a table."""
         for path, functions in table.items():
-            self.collections.add(path.split("/")[1])
-            resource = wsgi.Resource(controller, functions, self._response_validation)
+            collection = path.split("/")[1]
+            self.collections.add(collection)
+            others = self._extending.get(collection, ())
+            resource = wsgi.Resource(controller, functions, self._response_validation, others)
             self._mapper.connect(None, path, controller=resource)
         self._mapper.create_regs([])
 

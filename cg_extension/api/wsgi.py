@@ -8,7 +8,7 @@ which path leads to which function.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import webob
@@ -76,6 +76,17 @@ def query(parameters: Schema) -> Callable[[F], F]:
     return _mark("wsgi_query", validation.Query(parameters))
 
 
+def extends(attributes: Schema) -> Callable[[F], F]:
+    """Mark a function as one that adds attributes to each resource in another's answer.
+
+    It is called with the request, the ``answer.Answer``, whose document it changes, and what the
+    path holds (``id``). Those who may not see the attributes get the answer without them.
+
+    :param attributes: key → JSON schema of its value.
+    """
+    return _mark("wsgi_extends", attributes)
+
+
 def _mark(name: str, value: Any) -> Callable[[F], F]:
     def mark(function: F) -> F:
         setattr(function, name, value)
@@ -101,6 +112,7 @@ class Call:
 
     :param responses: status → body of each answer but faults; empty: nobody has said.
     :param errors: which may come instead, besides 405 and the unexpected 500.
+    :param extending: functions of other extensions that add to its answers.
     """
 
     function: Callable[..., Any]
@@ -108,18 +120,29 @@ class Call:
     errors: Errors
     body: validation.Body | None
     query: validation.Query | None
+    extending: Sequence[Callable[..., None]] = ()
 
     @classmethod
-    def of(cls, function: Callable[..., Any]) -> "Call":
-        """The call that a function carries out."""
+    def of(cls, controller: Any, name: str, others: Iterable[Any] = ()) -> "Call":
+        """The call that a controller's function carries out.
+
+        :param others: controllers of other extensions, which may extend it.
+        """
+        function = getattr(controller, name)
+        extending = [each for other in others if (each := _extending(other, name))]
+        bodies = getattr(function, "wsgi_responses", {})
+        for each in extending:
+            attributes = each.wsgi_extends
+            bodies = {status: one.with_attributes(attributes) for status, one in bodies.items()}
         body = getattr(function, "wsgi_body", None)
         too_large = (exceptions.OverLimit,) if body else ()
         return cls(
             function,
-            getattr(function, "wsgi_responses", {}),
+            bodies,
             (*COMMON_ERRORS, *too_large, *getattr(function, "wsgi_raises", ())),
             body,
             getattr(function, "wsgi_query", None),
+            extending,
         )
 
     @property
@@ -143,6 +166,12 @@ class Call:
         return self.function(req, **arguments)
 
 
+def _extending(controller: Any, name: str) -> Any:
+    """The function of that name, if it is marked as one that extends another's answers."""
+    function = getattr(controller, name, None)
+    return function if hasattr(function, "wsgi_extends") else None
+
+
 class Resource:
     """The WSGI application behind one path.
 
@@ -150,13 +179,18 @@ class Resource:
     :param functions: HTTP method → name of the controller's function. HEAD goes where GET goes.
     :param response_validation: the option's value, what comes of an answer that is not as its call
         declares it.
+    :param others: controllers of other extensions that may extend the answers.
     """
 
     def __init__(
-        self, controller: Any, functions: Mapping[str, str], response_validation: str = "ignore"
+        self,
+        controller: Any,
+        functions: Mapping[str, str],
+        response_validation: str = "ignore",
+        others: Sequence[Any] = (),
     ) -> None:
         self._calls = {
-            method: Call.of(getattr(controller, name)) for method, name in functions.items()
+            method: Call.of(controller, name, others) for method, name in functions.items()
         }
         self._check = responses.CHECKS[response_validation]
         if "GET" in self._calls:
@@ -187,12 +221,14 @@ class Resource:
                 headers={"Allow": self._allow},
             )
         context.may_read_late = req.method in _READING
-        result = call(req, arguments)
+        result = call(req, dict(arguments))
         if isinstance(result, webob.Response):
             application: Callable[..., Iterable[bytes]] = result
             return application
         if not isinstance(result, answer.Answer):
             result = answer.Answer(call.status, result)
+        for extend in call.extending:
+            extend(req, result, **arguments)
         if self._check is not None and call.responses:
             self._check(req, result, call.responses)
         return result

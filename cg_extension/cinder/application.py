@@ -9,14 +9,21 @@ from cinder.api.openstack import api_version_request
 from oslo_config import cfg
 
 from cg_extension import policies
-from cg_extension.api import cgsnapshots, consistencygroups, extensions, microversions, router
+from cg_extension.api import (
+    cgsnapshots,
+    consistencygroups,
+    extensions,
+    microversions,
+    receipts,
+    router,
+)
 from cg_extension.cinder import context as cinder_context
 from cg_extension.cinder import errors, nulls
 from cg_extension.conf import responses
 from cg_extension.contract import context as cg_context
 from cg_extension.contract import interface
 
-DESCRIPTORS = (consistencygroups.Consistencygroups, cgsnapshots.Cgsnapshots)
+DESCRIPTORS = (consistencygroups.Consistencygroups, cgsnapshots.Cgsnapshots, receipts.Receipts)
 
 # The versions that Cinder's version discovery names.
 _VERSIONS = microversions.Range(
@@ -38,7 +45,7 @@ class ExtensionManager:
         _register_policies()
 
     def register(self, extension: extensions.ExtensionDescriptor) -> None:
-        """Nothing to note: Cinder itself lists extensions by the same two aliases."""
+        """Nothing to note: Cinder lists its own extensions, two of them by our aliases."""
 
     def authorize(
         self, context: cg_context.RequestContext, rule: str, target: Mapping[str, object]
@@ -75,8 +82,12 @@ class ConsistencyGroups:
         manager = ExtensionManager(service)
         manager.conf.register_opts(responses.OPTS, responses.GROUP)
         self._router = router.Router(application, _VERSIONS, manager.conf.api.response_validation)
-        for descriptor in DESCRIPTORS:
-            for resource in descriptor(manager).get_resources():
+        descriptors = [descriptor(manager) for descriptor in DESCRIPTORS]
+        for descriptor in descriptors:
+            for addition in descriptor.get_controller_extensions():
+                self._router.extend(addition)
+        for descriptor in descriptors:
+            for resource in descriptor.get_resources():
                 self._router.add_extension(resource)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

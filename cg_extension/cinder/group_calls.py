@@ -16,8 +16,9 @@ from cinder.objects import fields
 from oslo_log import log as logging
 from oslo_utils import units
 
-from cg_extension.cinder import errors
+from cg_extension.cinder import errors, receipts
 from cg_extension.drivers.lvm import engine as lvm_engine
+from cg_extension.drivers.lvm import receipts as lvm_receipts
 
 LOG = logging.getLogger(__name__)
 
@@ -78,8 +79,10 @@ class GroupCalls:
                     for snapshot in snapshots
                 ]
             )
+            receipt = lvm_receipts.told(self.engine.receipt(self._lv_name(snapshots[0])))
         available = {"status": fields.GroupSnapshotStatus.AVAILABLE}
-        return dict(available), [{"id": snapshot.id, **available} for snapshot in snapshots]
+        of_each = {**available, **receipts.note(receipt)}
+        return available, [{"id": snapshot.id, **of_each} for snapshot in snapshots]
 
     def delete_group_snapshot(
         self,

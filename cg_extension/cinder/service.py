@@ -16,7 +16,7 @@ from cinder import context as cinder_context
 from cinder import exception, objects
 from cinder.volume import group_types, volume_types
 
-from cg_extension.cinder import convert, errors, groups
+from cg_extension.cinder import convert, errors, groups, receipts
 from cg_extension.cinder.context import of_cinder
 from cg_extension.cinder.database import api as db
 from cg_extension.cinder.database import models
@@ -158,6 +158,12 @@ class CinderService(interface.GroupService):
     @_raises_ours
     def get_cgsnapshot(self, context: Context, cgsnapshot_id: str) -> records.CGSnapshot:
         return convert.cgsnapshot(self._group_snapshot(context, cgsnapshot_id))
+
+    @_raises_ours
+    def get_receipts(
+        self, context: Context, cgsnapshot_ids: Sequence[str]
+    ) -> Mapping[str, records.Receipt]:
+        return receipts.of_group_snapshots(context, cgsnapshot_ids)
 
     @_raises_ours
     def create_cgsnapshot(

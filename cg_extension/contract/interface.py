@@ -17,7 +17,7 @@ is to see it.
 """
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cg_extension.contract import context as cg_context
 from cg_extension.contract import records
@@ -140,6 +140,15 @@ class GroupService(abc.ABC):
     @abc.abstractmethod
     def get_cgsnapshot(self, context: Context, cgsnapshot_id: str) -> records.CGSnapshot:
         """:raises CGSnapshotNotFound: no such group snapshot, or another project's."""
+
+    def get_receipts(
+        self, context: Context, cgsnapshot_ids: Sequence[str]
+    ) -> Mapping[str, records.Receipt]:
+        """Receipts by id of those of these group snapshots that have one, in one query.
+
+        The API asks for no others than those that it has found for the caller.
+        """
+        return {}
 
     @abc.abstractmethod
     def create_cgsnapshot(

@@ -70,6 +70,24 @@ class CGSnapshot(Resource):
     consistencygroup_id: str
 
 
+CRASH_CONSISTENT = "crash-consistent"
+"""A receipt's ``consistency``: what a power cut at the instant would have left on the volumes."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a backend tells of a group snapshot that it took.
+
+    What was written before ``instant`` is in it, and nothing that was begun after
+    ``instant + held_seconds``, the time for which I/O was held. ``consistency`` says what the
+    content is worth, in at most 255 characters.
+    """
+
+    instant: datetime.datetime
+    held_seconds: float
+    consistency: str = CRASH_CONSISTENT
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
     """One attachment of a volume to an instance or to a host (one of the two is set)."""

@@ -37,13 +37,15 @@ class GroupUpdate(NamedTuple):
 
     ``members`` are in the order of the call's arguments. ``held_seconds`` is how long the members'
     I/O was held, so that all is of one instant, and ``deadline_seconds`` how long it may be held at
-    most, if the driver sees to that.
+    most, if the driver sees to that. ``receipt`` is what the backend can tell of a group snapshot;
+    a call that finds it taken already gives the same one back.
     """
 
     group: ModelUpdate
     members: Sequence[ModelUpdate]
     held_seconds: float = 0.0
     deadline_seconds: float | None = None
+    receipt: records.Receipt | None = None
 
 
 class MembershipUpdate(NamedTuple):

@@ -7,6 +7,7 @@ CREATE = "consistencygroup:create_cgsnapshot"
 DELETE = "consistencygroup:delete_cgsnapshot"
 GET = "consistencygroup:get_cgsnapshot"
 GET_ALL = "consistencygroup:get_all_cgsnapshots"
+GET_RECEIPT = "cgsnapshot_extension:receipt"
 RESET_STATUS = "consistencygroup:reset_cgsnapshot_status"
 
 RULES = [
@@ -33,6 +34,13 @@ RULES = [
         base.PROJECT_READER,
         "List group snapshots.",
         "GET /cgsnapshots",
+        "GET /cgsnapshots/detail",
+    ),
+    base.rule(
+        GET_RECEIPT,
+        base.ADMIN,
+        "See the receipt of a group snapshot: its instant, and for how long I/O was held.",
+        "GET /cgsnapshots/{id}",
         "GET /cgsnapshots/detail",
     ),
     base.rule(

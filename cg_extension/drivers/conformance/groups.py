@@ -2,11 +2,16 @@
 """Conformance of the group calls: all or nothing, of one instant, and repeatable."""
 
 import dataclasses
+import datetime
 from collections.abc import Sequence
 
 from cg_extension.contract import records, statuses
-from cg_extension.drivers import exceptions
+from cg_extension.drivers import base, exceptions
 from cg_extension.drivers.conformance import factories, harness
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
 
 
 class GroupHarness(harness.Harness):
@@ -139,6 +144,22 @@ class GroupConformance(GroupHarness):
         snapshots = self.take(cgsnapshot, snapshots, volumes)
         self.assertEqual(once, sorted(self.objects()))
         self.assertHolds("before", *map(self.restored, snapshots))
+
+    def test_a_receipt_is_of_the_first_call_however_often_it_is_made(self) -> None:
+        group, volumes = self.new_group("before")
+        call = (self.context, *self.cgsnapshot_records(group, volumes), volumes)
+        begun = _now()
+        first = base.GroupUpdate(*self.driver.create_cgsnapshot(*call)).receipt
+        ended = _now()
+        again = base.GroupUpdate(*self.driver.create_cgsnapshot(*call)).receipt
+        self.driver.delete_cgsnapshot(*call[:3])
+        self.assertEqual(first, again)
+        if first is not None:  # not every backend can tell
+            self.assertLessEqual(begun, first.instant)
+            self.assertLessEqual(first.instant, ended)
+            self.assertLessEqual(0, first.held_seconds)
+            self.assertLessEqual(first.held_seconds, (ended - begun).total_seconds())
+            self.assertTrue(0 < len(first.consistency) <= 255)
 
     def test_a_half_made_group_snapshot_is_taken_anew_of_one_instant(self) -> None:
         group, volumes = self.new_group("first run")

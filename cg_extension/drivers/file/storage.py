@@ -6,6 +6,7 @@ symbolic link is followed out of the directory.
 """
 
 import contextlib
+import datetime
 import errno
 import os
 import re
@@ -21,6 +22,7 @@ _PARTIAL = ".partial"
 _PATIENCE = 10.0
 _PAUSE = 0.001
 
+_EPOCH = datetime.datetime(1970, 1, 1)
 _NOFOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -84,6 +86,18 @@ class FileStore:
         :raises NotAFile: there is something else of that name.
         """
         return self._open(_checked(name), os.O_RDONLY)
+
+    def time_of(self, name: str) -> datetime.datetime:
+        """When a whole file was last changed, in UTC without a zone.
+
+        :raises FileNotFoundError: there is none.
+        """
+        file = self.open(name)
+        try:
+            changed = os.fstat(file).st_mtime_ns
+        finally:
+            os.close(file)
+        return _EPOCH + datetime.timedelta(microseconds=changed // 1000)
 
     @contextlib.contextmanager
     def writing(self, names: Iterable[str]) -> Iterator[list[int]]:

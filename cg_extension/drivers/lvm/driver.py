@@ -15,7 +15,15 @@ from oslo_utils import units
 from cg_extension.conf import lvm as lvm_options
 from cg_extension.contract import records
 from cg_extension.drivers import base, exceptions
-from cg_extension.drivers.lvm import commands, engine, errors, model, privileged, settings
+from cg_extension.drivers.lvm import (
+    commands,
+    engine,
+    errors,
+    model,
+    privileged,
+    receipts,
+    settings,
+)
 
 _SNAPSHOT_PREFIX = "_snapshot-"
 _OVERFLOWED = (
@@ -212,7 +220,10 @@ class LVMDriver(base.Driver):
                 for volume, snapshot in zip(volumes, snapshots, strict=True)
             ]
         )
-        return base.GroupUpdate({}, [{} for _ in snapshots], held, self.options.lvm_freeze_deadline)
+        receipt = receipts.told(self.engine.receipt(_snapshot(snapshots[0])))
+        return base.GroupUpdate(
+            {}, [{} for _ in snapshots], held, self.options.lvm_freeze_deadline, receipt
+        )
 
     def delete_cgsnapshot(
         self,

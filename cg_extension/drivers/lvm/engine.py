@@ -9,6 +9,7 @@ Its users: our driver, the ``cg-lvm`` command, and a subclass of Cinder's LVM dr
 ``volumes(status=False)``     all volumes by name, one process
 ``create_volume(...)``        an empty volume that reads as zeros
 ``snapshot_group(copies)``    snapshots of live volumes, all of one instant
+``receipt(name)``             of what instant a snapshot is, and for how long I/O was held
 ``clone_group(copies)``       new volumes from live volumes, all of one instant
 ``restore_group(copies)``     new volumes from snapshots, which don't change
 ``delete(names)``             remove volumes and snapshots; what is not there counts as removed
@@ -48,6 +49,7 @@ from cg_extension.drivers.lvm import (
     contents,
     errors,
     making,
+    receipts,
     recovery,
     together,
     transaction,
@@ -134,6 +136,10 @@ class Engine:
         :raises DeadlineExceeded: I/O was held for too long; there are no snapshots.
         """
         return together.snapshot_group([self.part(copies)])
+
+    def receipt(self, name: str) -> receipts.Receipt:
+        """What the tags of a snapshot say of it, however long ago it was taken."""
+        return receipts.read(self.volumes()[name].tags)
 
     def clone_group(
         self, copies: Sequence[Copy], progress: contents.Progress | None = None

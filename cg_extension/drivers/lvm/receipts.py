@@ -15,8 +15,10 @@ the same on another machine, and to whom has nothing but ``lvs``.
 
 import dataclasses
 import datetime
+import math
 from collections.abc import Iterable
 
+from cg_extension.contract import records
 from cg_extension.drivers.lvm import retake
 
 _INSTANT = "cg_ext.instant="
@@ -34,6 +36,14 @@ class Receipt:
     instant: datetime.datetime | None
     held: float | None
     source_uuid: str | None
+
+
+def told(receipt: Receipt) -> records.Receipt | None:
+    """The receipt as drivers give it to their services; None: there is none."""
+    if receipt.instant is None or receipt.held is None or not 0 <= receipt.held < math.inf:
+        return None
+    instant = receipt.instant.astimezone(datetime.UTC).replace(tzinfo=None)
+    return records.Receipt(instant=instant, held_seconds=receipt.held)
 
 
 def tags(taken: retake.Taken) -> list[str]:

@@ -120,6 +120,18 @@ cgsnapshots = _table(
     *_list_indexes("cgsnapshots", "created_at", "name_key", "status"),
 )
 
+# What ``contract.records.Receipt`` has. Where the driver tells none, or an earlier release took the
+# group snapshot, there is no row.
+cgsnapshot_receipts = _table(
+    "cgsnapshot_receipts",
+    sa.Column(
+        "cgsnapshot_id", Uuid, sa.ForeignKey("cgsnapshots.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("instant", Timestamp, nullable=False),
+    sa.Column("held_seconds", sa.Double(), nullable=False),
+    sa.Column("consistency", Text255, nullable=False),
+)
+
 volume_types = _table(
     "volume_types",
     sa.Column("id", Uuid, primary_key=True),

@@ -42,7 +42,7 @@ class ReferenceService(
     ``groups``           list_groups, list_group_names, get_group, create_group, update_group,
                          delete_group, reset_group_status
     ``group_creation``   create_group_from_src
-    ``cgsnapshots``      list_cgsnapshots, list_cgsnapshot_names, get_cgsnapshot,
+    ``cgsnapshots``      list_cgsnapshots, list_cgsnapshot_names, get_cgsnapshot, get_receipts,
                          create_cgsnapshot, delete_cgsnapshot, reset_cgsnapshot_status
     ``volumes``          list_volumes, get_volume, update_volume, delete_volume,
                          reset_volume_status

@@ -5,6 +5,8 @@ A group snapshot belongs to its group's project, also when an administrator take
 the group sees and pays for what its volumes hold.
 """
 
+from collections.abc import Mapping, Sequence
+
 from cg_extension.contract import exceptions, records, statuses
 from cg_extension.contract.operations import OperationKind
 from cg_extension.reference.db import cgsnapshots, consistencygroups, rows, snapshots, volumes
@@ -40,6 +42,14 @@ class CGSnapshots(base.Part):
         with self.read(context, single=True) as conn:
             row = base.get_visible(conn, context, TABLE, cgsnapshot_id, NOT_FOUND)
         return records.CGSnapshot(**row._mapping)
+
+    def get_receipts(
+        self, context: base.Context, cgsnapshot_ids: Sequence[str]
+    ) -> Mapping[str, records.Receipt]:
+        if not cgsnapshot_ids:
+            return {}
+        with self.read(context, single=True) as conn:
+            return cgsnapshots.receipts(conn, cgsnapshot_ids)
 
     def create_cgsnapshot(
         self,

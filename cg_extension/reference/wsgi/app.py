@@ -19,6 +19,8 @@ def build(
     application = router.Router(
         versions=versions.MICROVERSIONS, response_validation=conf.api.response_validation
     )
+    for extension in manager.controller_extensions:
+        application.extend(extension)
     for make_controller, table in routes.ROUTES.items():
         application.add(make_controller(manager), table)
     for resource in manager.resources.values():

@@ -50,6 +50,7 @@ class ExtensionManager:
         self._registered: list[extensions.ExtensionDescriptor] = []
         self.extensions: dict[str, extensions.ExtensionDescriptor] = {}
         self.resources: dict[str, extensions.ResourceExtension] = {}
+        self.controller_extensions: list[extensions.ControllerExtension] = []
         self._load()
 
     def register(self, extension: extensions.ExtensionDescriptor) -> None:
@@ -84,6 +85,13 @@ class ExtensionManager:
             except Exception as error:
                 LOG.error("API extension %s is left out", plugin.name, exc_info=error)
                 failed[plugin.name] = str(error)
+        for addition in self.controller_extensions:
+            if addition.collection not in {*self._reserved, *self.resources}:
+                LOG.warning(
+                    "API extension %s extends the collection %s, which is not there",
+                    addition.extension.alias,
+                    addition.collection,
+                )
         for alias in self.conf.required_extensions:
             if alias not in self.extensions:
                 reason = failed.get(alias, "no installed package provides it")
@@ -97,6 +105,7 @@ class ExtensionManager:
         self._registered.clear()
         make(self)
         resources: dict[str, extensions.ResourceExtension] = {}
+        additions: list[extensions.ControllerExtension] = []
         descriptors: dict[str, extensions.ExtensionDescriptor] = {}
         for extension in self._registered:
             if extension.alias in {**self.extensions, **descriptors}:
@@ -107,6 +116,8 @@ class ExtensionManager:
                 if resource.collection in taken:
                     raise DuplicateExtension(f"there is a collection {resource.collection} already")
                 resources[resource.collection] = resource
+            additions += extension.get_controller_extensions()
         self.extensions.update(descriptors)
         self.resources.update(resources)
+        self.controller_extensions += additions
         LOG.info("Loaded API extensions: %s", ", ".join(descriptors))

@@ -256,6 +256,8 @@ STORY = (
     Step("cgsnapshots/list"),
     Step("cgsnapshots/list-detail"),
     Step("cgsnapshots/show"),
+    Step("cgsnapshots/list-detail-receipts", admin=True),
+    Step("cgsnapshots/show-receipt", admin=True),
     Step("consistencygroups/create-from-cgsnapshot", binds="restored"),
     Step("consistencygroups/create-from-group", binds="copy"),
     Step("consistencygroups/list"),

@@ -4,12 +4,13 @@
 Group calls are the plugin's own code down to the engine; the rest is Cinder's driver for tests.
 """
 
+import datetime
 from collections.abc import Sequence
 
 from cinder.tests import fake_driver
 
 from cg_extension.cinder import group_calls
-from cg_extension.drivers.lvm import engine, errors
+from cg_extension.drivers.lvm import engine, errors, receipts
 
 
 class FakeEngine:
@@ -17,6 +18,9 @@ class FakeEngine:
 
     def snapshot_group(self, copies: Sequence[engine.Copy]) -> float:
         return 0.0
+
+    def receipt(self, name: str) -> receipts.Receipt:
+        return receipts.Receipt(datetime.datetime.now(datetime.UTC), 0.000523, None)
 
     def clone_group(self, copies: Sequence[engine.Copy]) -> float:
         return 0.0

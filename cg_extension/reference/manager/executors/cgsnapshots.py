@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from cg_extension.contract import records, statuses
 from cg_extension.drivers import base as driver_base
-from cg_extension.reference.db import queue
+from cg_extension.reference.db import cgsnapshots, queue
 from cg_extension.reference.manager import load
 from cg_extension.reference.manager.executors import base
 
@@ -60,6 +60,8 @@ class Create(CGSnapshotExecutor):
 
     def succeed(self, conn: sa.Connection, result: driver_base.GroupUpdate) -> str:
         base.apply_updates(conn, base.SNAPSHOTS, self.snapshots, result.members)
+        if result.receipt is not None:
+            cgsnapshots.add_receipt(conn, self.cgsnapshot.id, result.receipt)
         return super().succeed(conn, result)
 
     def clean_up(self, driver: base.Driver, context: base.Context) -> None:

@@ -14,7 +14,14 @@ from oslotest import base
 
 from cg_extension import conf as cg_conf
 from cg_extension import policies
-from cg_extension.api import cgsnapshots, consistencygroups, extensions, microversions, router
+from cg_extension.api import (
+    cgsnapshots,
+    consistencygroups,
+    extensions,
+    microversions,
+    receipts,
+    router,
+)
 from cg_extension.contract import context as cg_context
 from cg_extension.contract import exceptions, interface, records
 from cg_extension.tests import declared_errors
@@ -84,9 +91,12 @@ class APITestCase(base.BaseTestCase):
             page: records.Page[Any] = records.Page((record,), has_more=False)
             getattr(self.service, f"list_{kind}s").return_value = page
             getattr(self.service, f"list_{kind}_names").return_value = page
+        self.service.get_receipts.return_value = {}
         self.service.create_group_from_src.return_value = GROUP
         self.manager = ExtensionManager(self.service)
         self.application = router.Router(versions=self.versions, response_validation="error")
+        for addition in receipts.Receipts(self.manager).get_controller_extensions():
+            self.application.extend(addition)
         for descriptor in (consistencygroups.Consistencygroups, cgsnapshots.Cgsnapshots):
             for resource in descriptor(self.manager).get_resources():
                 self.application.add_extension(resource)

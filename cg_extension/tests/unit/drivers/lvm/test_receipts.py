@@ -5,6 +5,7 @@ import datetime
 
 from oslotest import base
 
+from cg_extension.contract import records
 from cg_extension.drivers.lvm import receipts, retake
 
 INSTANT = datetime.datetime(2026, 11, 27, 2, 34, 36, 961880, datetime.UTC)
@@ -31,3 +32,17 @@ class ReceiptTest(base.BaseTestCase):
         self.assertEqual(
             ["cg_ext.held=1", "cg_ext.instant=i", "cg_ext.of=u"], receipts.of_tags(tags)
         )
+
+    def test_a_service_is_told_in_utc_without_a_zone(self) -> None:
+        told = receipts.told(receipts.Receipt(INSTANT, 0.0012, None))
+        self.assertEqual(
+            records.Receipt(instant=INSTANT.replace(tzinfo=None), held_seconds=0.0012), told
+        )
+
+    def test_a_service_is_told_nothing_that_is_no_time(self) -> None:
+        for held in ("nan", "inf", "-1"):
+            found = receipts.read(
+                [*receipts.tags(retake.Taken(INSTANT, 0))[:1], f"cg_ext.held={held}"]
+            )
+            self.assertIsNone(receipts.told(found), held)
+        self.assertIsNone(receipts.told(receipts.read(["cg_ext.held=0.1"])))

@@ -28,6 +28,7 @@ class Driver(driver_base.Driver):
         super().__init__(conf, backend, host)
         self.calls: list[str] = []
         self.behaviour: dict[str, Callable[[], Any]] = {}
+        self.receipt: records.Receipt | None = None
 
     def _called(self, name: str, answer: Any = None) -> Any:
         self.calls.append(name)
@@ -103,7 +104,8 @@ class Driver(driver_base.Driver):
     def create_cgsnapshot(self, context: Any, cgsnapshot: Any, snapshots: Any, volumes: Any) -> Any:
         pairs = zip(snapshots, volumes, strict=True)
         assert all(snapshot.volume_id == volume.id for snapshot, volume in pairs)
-        return self._called("create_cgsnapshot", ({}, [{} for _ in snapshots]))
+        answer = ({}, [{} for _ in snapshots], 0.0, None, self.receipt)
+        return self._called("create_cgsnapshot", answer)
 
     def delete_cgsnapshot(self, context: Any, cgsnapshot: Any, snapshots: Any) -> Any:
         return self._called("delete_cgsnapshot", ({}, [{} for _ in snapshots]))

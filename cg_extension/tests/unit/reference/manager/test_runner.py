@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One operation at a time: attempts, errors, fencing, and what each kind leaves behind."""
 
+import datetime
+import functools
 from typing import Any
 from unittest import mock
 
@@ -8,6 +10,7 @@ import sqlalchemy as sa
 from oslo_context import context as oslo_context
 from oslo_db import exception as db_exception
 
+from cg_extension.contract import records
 from cg_extension.drivers import exceptions as driver_exceptions
 from cg_extension.drivers import steps
 from cg_extension.reference import metrics
@@ -361,6 +364,30 @@ class FailureTest(base.ManagerTestCase):
         self.assertEqual([("error", "no")] * 2, self.statuses(tables.snapshots))
         self.assertEqual("delete_cgsnapshot", self.driver.calls[-1])
         self.assertEqual([("available", None)], self.statuses(tables.consistencygroups))
+
+    def test_the_receipt_of_a_group_snapshot_is_kept_as_long_as_it(self) -> None:
+        self.driver.receipt = records.Receipt(
+            instant=datetime.datetime(2026, 11, 27, 2, 34, 36, 961880), held_seconds=0.001234
+        )
+        group = self.create_group([self.available_volume()])
+        make = functools.partial(self.service.create_cgsnapshot, self.context, group_id=group)
+        made = make(name=None, description=None)
+        self.assertEqual({}, self.service.get_receipts(self.context, [made.id]))
+        self.run_queue()
+        kept = self.service.get_receipts(self.context, [made.id, group])
+        self.assertEqual({made.id: self.driver.receipt}, kept)
+        self.service.delete_cgsnapshot(self.context, made.id)
+        self.run_queue()
+        self.assertEqual({}, self.service.get_receipts(self.context, [made.id]))
+
+    def test_a_group_snapshot_of_which_the_driver_tells_nothing_has_no_receipt(self) -> None:
+        group = self.create_group([self.available_volume()])
+        made = self.service.create_cgsnapshot(
+            self.context, group_id=group, name=None, description=None
+        )
+        self.run_queue()
+        self.assertEqual([("available", None)], self.statuses(tables.cgsnapshots))
+        self.assertEqual({}, self.service.get_receipts(self.context, [made.id]))
 
     def test_a_group_snapshot_whose_delete_fails_can_be_deleted_again(self) -> None:
         group = self.create_group([self.available_volume()])

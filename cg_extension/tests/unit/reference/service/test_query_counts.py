@@ -53,6 +53,11 @@ class QueryCountTest(base.ServiceTestCase):
                 count = self._counted(lambda c=call, q=query: c(self.member, q))
                 self.assertEqual(expected, count, call)
 
+    def test_receipts_take_one_for_any_number_and_none_for_none(self) -> None:
+        for ids, expected in (([], 0), (["a"], 1), (["a", "b", "c"], 1)):
+            count = self._counted(lambda i=ids: self.service.get_receipts(self.member, i))
+            self.assertEqual(expected, count)
+
     def test_showing_a_group_takes_one(self) -> None:
         group = self.group()
         self.assertEqual(1, self._counted(lambda: self.service.get_group(self.member, group.id)))

@@ -6,11 +6,15 @@ from unittest import mock
 
 import fixtures
 import stevedore
+import webob
 from stevedore import extension as stevedore_extension
 
+from cg_extension.api import answer, wsgi
 from cg_extension.api import extensions as api_extensions
 from cg_extension.reference.wsgi import extensions
 from cg_extension.tests.unit.reference.wsgi import base
+
+OURS = ["cgsnapshots", "consistencygroups", "os-cg-receipt"]
 
 
 class Backups(api_extensions.ExtensionDescriptor):
@@ -26,6 +30,27 @@ class Backups(api_extensions.ExtensionDescriptor):
 
     def get_resources(self) -> list[api_extensions.ResourceExtension]:
         return [api_extensions.ResourceExtension(self.alias, self)]
+
+
+class Ratings(Backups):
+    """What others think of a volume."""
+
+    alias = "os-ratings"
+    collection = "volumes"
+
+    def get_resources(self) -> list[api_extensions.ResourceExtension]:
+        return []
+
+    def get_controller_extensions(self) -> list[api_extensions.ControllerExtension]:
+        return [api_extensions.ControllerExtension(self, self.collection, self)]
+
+    @wsgi.extends({"os-ratings:stars": {"type": "integer"}})
+    def show(self, req: webob.Request, response: answer.Answer, id: str) -> None:
+        response.document["volume"]["os-ratings:stars"] = len(id)
+
+
+class RatesNothing(Ratings):
+    collection = "nothing"
 
 
 class TakesAnAlias(Backups):
@@ -77,19 +102,32 @@ class ExtensionsTest(base.HostTestCase):
         shown = self.ok("GET", "/extensions/backups")["extension"]
         self.assertEqual("Copies of volumes, kept elsewhere.", shown["description"])
 
+    def test_an_installed_extension_adds_to_the_answers_of_another_collection(self) -> None:
+        self.load_with(Ratings)
+        body = {"volume": {"size": 1}}
+        volume = self.ok("POST", "/volumes", body, status=202)["volume"]
+        self.assertNotIn("os-ratings:stars", volume)
+        shown = self.ok("GET", f"/volumes/{volume['id']}")["volume"]
+        self.assertEqual(36, shown["os-ratings:stars"])
+
+    def test_one_that_extends_what_is_not_there_is_told_and_harms_nothing(self) -> None:
+        self.load_with(RatesNothing)
+        self.assertIn("os-ratings extends the collection nothing", self.log.output)
+        self.assertEqual(sorted([*OURS, "os-ratings"]), self.aliases())
+
     def test_an_unknown_extension_is_not_found(self) -> None:
         self.assert_fault(self.call("GET", "/extensions/none"), 404, "itemNotFound", "none")
 
     def test_nobody_takes_the_place_of_another(self) -> None:
         for plugin in (TakesAnAlias, TakesACollection):
             self.load_with(plugin)
-            self.assertEqual(["cgsnapshots", "consistencygroups"], self.aliases())
+            self.assertEqual(OURS, self.aliases())
             self.assertIn(f"API extension {plugin.alias} is left out", self.log.output)
             self.assertEqual([], self.ok("GET", "/volumes")["volumes"])
 
     def test_one_that_fails_is_left_out(self) -> None:
         self.load_with(Fails)
-        self.assertEqual(["cgsnapshots", "consistencygroups"], self.aliases())
+        self.assertEqual(OURS, self.aliases())
         self.assertIn("no license", self.log.output)
 
     def test_one_that_is_required_stops_the_start(self) -> None:
