@@ -5,27 +5,36 @@
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from oslo_config import cfg
+from cg_extension.conf import errors
 
-from cg_extension.conf import api, backend, errors, host, manager, metrics, quota, responses
+if TYPE_CHECKING:
+    from oslo_config import cfg
 
-_MODULES = (api, responses, host, quota, manager, metrics)
+
+def _subjects() -> Sequence[Any]:
+    """The modules with a subject's options; cg-lvm, which has none, need not wait for them."""
+    from cg_extension.conf import api, host, manager, metrics, quota, responses
+
+    return (api, responses, host, quota, manager, metrics)
 
 
-def register_opts(conf: cfg.ConfigOpts) -> None:
+def register_opts(conf: "cfg.ConfigOpts") -> None:
     """Register the options of every subject in its group."""
-    for module in _MODULES:
+    for module in _subjects():
         conf.register_opts(module.OPTS, group=module.GROUP)
 
 
 def register_backend_opts(
-    conf: cfg.ConfigOpts, section: str, driver_opts: Sequence[cfg.Opt] = ()
+    conf: "cfg.ConfigOpts", section: str, driver_opts: "Sequence[cfg.Opt]" = ()
 ) -> None:
     """Register, in the group ``section``, the options of every backend and those of its driver.
 
     :raises errors.StartError: other options have a section of this name.
     """
+    from cg_extension.conf import backend
+
     is_taken = section in conf and "volume_driver" not in conf[section]
     if is_taken or section == "DEFAULT":
         raise errors.StartError(
@@ -35,10 +44,10 @@ def register_backend_opts(
     conf.register_opts([*backend.OPTS, *driver_opts], group=section)
 
 
-def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+def list_opts() -> "list[tuple[str, list[cfg.Opt]]]":
     """Options by group, for the sample file's generator, which calls a backend ``backend1``."""
-    from cg_extension.conf import file, lvm
+    from cg_extension.conf import backend, file, lvm
 
-    listed = [(module.GROUP or "DEFAULT", list(module.OPTS)) for module in _MODULES]
+    listed = [(module.GROUP or "DEFAULT", list(module.OPTS)) for module in _subjects()]
     listed.append(("backend1", [*backend.OPTS, *file.OPTS, *lvm.OPTS]))
     return listed

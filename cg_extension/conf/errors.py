@@ -7,8 +7,6 @@ import re
 import traceback
 from collections.abc import Iterator
 
-from oslo_config import cfg
-
 # oslo.config's words for a value that a library reads and can't take.
 _BAD_VALUE = re.compile(
     r"Value for option (?P<name>\S+) from .*detail='(?P<file>.*)'\) is not valid: (?P<reason>.*)"
@@ -30,6 +28,9 @@ def blaming(subject: str) -> Iterator[None]:
     :param subject: an option, with its value unless that may hold a password, or a file.
     :raises StartError: the library or the system refused the value.
     """
+    # Not with the module: commands that only describe errors need not wait for it.
+    from oslo_config import cfg
+
     try:
         yield
     except StartError:

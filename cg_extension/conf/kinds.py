@@ -9,27 +9,19 @@ from typing import Any
 
 from oslo_config import cfg, types
 
+from cg_extension.conf import bounds
+
 
 class _Bounded(types.Number):
     """A number from ``min`` to ``max``; the error for anything else names both."""
 
     def __init__(self, num_type: type[int] | type[float], least: float, most: float) -> None:
-        if num_type is int:
-            kind, name = "whole number", "integer"
-        else:
-            kind, name = "number", "floating point"
+        name = "integer" if num_type is int else "floating point"
         super().__init__(num_type, f"{name} value", min=least, max=most)
-        self._least, self._most = least, most
-        self._wanted = f"It must be a {kind} from {least} to {most}"
+        self._bounds = bounds.Bounds(num_type, least, most)
 
     def __call__(self, value: Any) -> int | float:
-        try:
-            number = self.num_type(value)
-        except ValueError as error:
-            raise ValueError(self._wanted) from error
-        if not self._least <= number <= self._most:  # ``nan`` is not, either.
-            raise ValueError(self._wanted)
-        return number
+        return self._bounds.number(value)
 
 
 class _Text(types.String):

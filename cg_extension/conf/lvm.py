@@ -3,23 +3,22 @@
 
 from oslo_config import cfg
 
-from cg_extension.conf import kinds
+from cg_extension.conf import bounds, kinds
 
-# The cg-lvm command takes these, too.
 FREEZE_DEADLINE = kinds.FloatOpt(
     "lvm_freeze_deadline",
-    default=2.0,
-    min=0.05,
-    max=60.0,
+    default=bounds.FREEZE_DEADLINE.default,
+    min=bounds.FREEZE_DEADLINE.least,
+    max=bounds.FREEZE_DEADLINE.most,
     help="Seconds for which a group snapshot may hold the writes of its volumes. It holds them for "
     "about a millisecond, longer where a volume's device is slow to flush. Past the deadline "
     "all volumes go on and the group snapshot fails.",
 )
 COW_PERCENT = kinds.IntOpt(
     "snapshot_cow_percent",
-    default=100,
-    min=1,
-    max=100,
+    default=bounds.COW_PERCENT.default,
+    min=int(bounds.COW_PERCENT.least),
+    max=int(bounds.COW_PERCENT.most),
     help="Size of the copy-on-write store of a thick snapshot, in percent of its volume. Below "
     "100 it can overflow when much is written to the volume; the snapshot is then lost and "
     "can't be restored from.",

@@ -10,6 +10,8 @@ import datetime
 from collections.abc import Mapping
 from typing import Generic, NamedTuple, Protocol, TypedDict, TypeVar
 
+from cg_extension.contract.consistency import CRASH_CONSISTENT
+
 
 # What lists are made of is a tuple: making one takes a third of the time.
 class Name(NamedTuple):
@@ -70,17 +72,14 @@ class CGSnapshot(Resource):
     consistencygroup_id: str
 
 
-CRASH_CONSISTENT = "crash-consistent"
-"""A receipt's ``consistency``: what a power cut at the instant would have left on the volumes."""
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """What a backend tells of a group snapshot that it took.
 
     What was written before ``instant`` is in it, and nothing that was begun after
     ``instant + held_seconds``, the time for which I/O was held. ``consistency`` says what the
-    content is worth, in at most 255 characters.
+    content is worth, a word of ``contract.consistency`` or the driver's own of 255 characters at
+    most.
     """
 
     instant: datetime.datetime

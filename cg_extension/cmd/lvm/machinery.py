@@ -2,13 +2,14 @@
 """The volume groups and engines that a command works with, put right after a crash."""
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from cg_extension.cmd.lvm import naming
-from cg_extension.conf import lvm as lvm_options
-from cg_extension.drivers.lvm import commands, engine, errors, making, removal, sets
+from cg_extension.conf import bounds
+from cg_extension.drivers.lvm import commands, engine, errors, making, recovery, removal, sets
 from cg_extension.drivers.lvm.reports import LogicalVolume
 
 Seen = TypeVar("Seen")
@@ -94,15 +95,18 @@ class Groups:
         parts: dict[tuple[str, str | None], list[engine.Copy]] = {}
         for group, copy in copies:
             parts.setdefault((group, self.volume(group, copy.source).pool), []).append(copy)
-        return [self._engine(*key).part(found) for key, found in parts.items()]
+        return [
+            dataclasses.replace(self._engine(*key).part(found), seen=self.volumes[key[0]])
+            for key, found in parts.items()
+        ]
 
     def removal(self, group: str) -> removal.Removal:
         """What removes volumes of a group."""
         return self._engine(group).maker.removal
 
     def _engine(self, group: str, pool: str | None = None) -> engine.Engine:
-        default_deadline = lvm_options.FREEZE_DEADLINE.default
-        default_cow = lvm_options.COW_PERCENT.default
+        default_deadline = bounds.FREEZE_DEADLINE.default
+        default_cow = bounds.COW_PERCENT.default
         return self._engines.setdefault(
             (group, pool),
             engine.Engine(
@@ -116,11 +120,14 @@ class Groups:
         )
 
     def _volumes(self, group: str) -> dict[str, LogicalVolume]:
+        commands.wait_for_all()  # else this could not tell whether recovery is needed
         # Hidden ones as well, for the engine to refuse them as what they are.
         return commands.VolumeGroup(group).volumes(hidden=True)
 
     def _recover(self, new: dict[str, dict[str, LogicalVolume]]) -> None:
         """Put right what a crash left in these groups, and in those that it was shared with."""
+        if not any(map(recovery.is_needed, new.values())):
+            return
         left = [mark for volumes in new.values() for mark in sets.orphaned(_tags_of(volumes))]
         names = set(new)
         if left:

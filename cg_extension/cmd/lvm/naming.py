@@ -11,7 +11,7 @@ import pwd
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from cg_extension.contract import records
+from cg_extension.contract import consistency
 from cg_extension.drivers import exceptions
 from cg_extension.drivers.lvm import receipts, removal, sets
 from cg_extension.drivers.lvm.reports import LogicalVolume
@@ -24,7 +24,7 @@ MEMBERS = "cg-lvm.members="
 # Tags of the receipt, beside those of ``receipts``: who asked, and what the content is worth.
 BY = "cg-lvm.by="
 CONSISTENCY = "cg-lvm.consistency="
-CRASH_CONSISTENT = records.CRASH_CONSISTENT
+CRASH_CONSISTENT = consistency.CRASH_CONSISTENT
 KINDS = {SNAPSHOT: "snapshot", CLONE: "clone"}
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*")

@@ -2,12 +2,9 @@
 """The command line of ``cg-lvm``; its manual page is made of this."""
 
 import argparse
-from typing import Any
-
-from oslo_config import cfg
 
 from cg_extension.cmd.lvm import keeping, making
-from cg_extension.conf import lvm as lvm_options
+from cg_extension.conf import bounds
 
 # For those who make clones, which are copies to the last block.
 IDENTIFIERS = (
@@ -35,7 +32,7 @@ def get_parser() -> argparse.ArgumentParser:
     new.add_argument(
         *("--deadline", "-d"),
         type=_deadline,
-        default=lvm_options.FREEZE_DEADLINE.default,
+        default=bounds.FREEZE_DEADLINE.default,
         metavar="SECONDS",
         help="give up when writes are held for longer (default: %(default)s)",
     )
@@ -54,7 +51,7 @@ def get_parser() -> argparse.ArgumentParser:
     snapshot.add_argument(
         "--cow-percent",
         type=_cow_percent,
-        default=lvm_options.COW_PERCENT.default,
+        default=bounds.COW_PERCENT.default,
         metavar="PERCENT",
         help="size of a thick snapshot's copy-on-write store (default: %(default)s)",
     )
@@ -99,16 +96,16 @@ def _add_group(parser: argparse.ArgumentParser) -> None:
 
 
 def _deadline(text: str) -> float:
-    return float(_value(lvm_options.FREEZE_DEADLINE, text))
+    return float(_value(bounds.FREEZE_DEADLINE, text))
 
 
 def _cow_percent(text: str) -> int:
-    return int(_value(lvm_options.COW_PERCENT, text))
+    return int(_value(bounds.COW_PERCENT, text))
 
 
-def _value(option: cfg.Opt, text: str) -> Any:
-    """What the text means as the value of an option."""
+def _value(allowed: bounds.Bounds, text: str) -> float:
+    """The number that a text stands for."""
     try:
-        return option.type(text)
+        return allowed.number(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text}: {error}") from error

@@ -7,12 +7,11 @@ number of processes does not grow with the number of volumes.
 
 import contextlib
 import functools
+import logging
 import os
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
-
-from oslo_log import log as logging
 
 from cg_extension.drivers.lvm import at_work, errors, low_stall, privileged, reports
 from cg_extension.drivers.lvm.reports import (

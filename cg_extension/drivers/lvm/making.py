@@ -24,10 +24,15 @@ from cg_extension.drivers.lvm.reports import LogicalVolume
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Part:
-    """What is to be made in one volume group, in one pool or thick."""
+    """What is to be made in one volume group, in one pool or thick.
+
+    :param seen: the group's volumes, hidden ones as well, as they were just now; None: not known.
+        Spares reports before anything is made; what is made is checked under the group's lock.
+    """
 
     maker: "Maker"
     copies: Sequence[Copy]
+    seen: Mapping[str, LogicalVolume] | None = None
 
     @property
     def targets(self) -> list[str]:

@@ -1,83 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The oslo.privsep context of what needs root; each module marks its own functions with it.
+"""What needs root: each module marks its own functions, and nothing else runs as root.
 
-Nothing that is not marked runs as root. oslo.privsep keeps its options on oslo.config's global
-object, in the section ``cg_lvm_privsep``; ``configure`` sets them from our own configuration.
+A service has them run in the helper of ``privsep``, which is loaded for the first of them: alone to
+import it takes a command like ``cg-lvm`` as long as to take a group snapshot.
 """
 
-import os
-import signal
-import sys
-import threading
+import functools
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
-
-from oslo_config import cfg
-from oslo_privsep import capabilities, priv_context
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_SECTION = "cg_lvm_privsep"
-# Calls wait for disks, not for processors: with oslo.privsep's default, the number of processors,
-# a copy could keep a freeze waiting.
-_THREADS = 16
-
-
-class _Context(priv_context.PrivContext):
-    """A context whose helper ends with its service, not before.
-
-    A service manager stops a service by SIGTERM to all of its processes, but the service finishes
-    what is under way, and needs the helper for that. The helper sees by itself when the service
-    has ended; what it runs (``lvm``) inherits that the signal is ignored.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._stopping = threading.Lock()
-
-    def stop(self) -> None:
-        """Close the connection to a helper that has ended; the next call starts another.
-
-        oslo.privsep has each thread do so that finds the helper ended. The last of them must not
-        close the connection to the new helper, which another is using by then.
-        """
-        with self._stopping:
-            if self.channel is not None and not self.channel.running:
-                super().stop()
-
-    def set_client_mode(self, enabled: bool) -> None:
-        """oslo.privsep calls it in the helper, before the first request."""
-        super().set_client_mode(enabled)
-        if not enabled:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, signal.SIG_IGN)
-
-
-context = _Context(
-    "cg_extension.drivers.lvm",
-    cfg_section=_SECTION,
-    pypath=f"{__name__}.context",
-    capabilities=[
-        capabilities.CAP_SYS_ADMIN,  # device-mapper ioctls, LVM
-        capabilities.CAP_DAC_OVERRIDE,  # /dev, LVM's lock files
-        capabilities.CAP_FOWNER,
-        capabilities.CAP_CHOWN,
-        capabilities.CAP_MKNOD,  # device nodes where udev does not make them
-        capabilities.CAP_IPC_LOCK,  # mlockall in the freeze and in LVM
-        capabilities.CAP_SYS_RESOURCE,
-        capabilities.CAP_SYS_NICE,
-        capabilities.CAP_SYS_RAWIO,
-        capabilities.CAP_KILL,  # the watchdog ends a freeze that is past its deadline
-    ],
-)
-cfg.CONF.set_default("thread_pool_size", _THREADS, group=_SECTION)
+_marked: set[Callable[..., Any]] = set()
+_in_process = False
 
 
 def entrypoint(function: Callable[P, R]) -> Callable[P, R]:
     """Mark a function of a module as one that runs as root."""
-    marked: Callable[P, R] = context.entrypoint(function)
-    return marked
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if _in_process:
+            return function(*args, **kwargs)
+        from cg_extension.drivers.lvm import privsep
+
+        result: R = privsep.context.call(function, args, kwargs)
+        return result
+
+    _marked.add(call)
+    return call
+
+
+def is_marked(function: Callable[..., Any]) -> bool:
+    """Whether a function is one that ``entrypoint`` has given back."""
+    return function in _marked
 
 
 def configure(helper_command: str | None = None) -> None:
@@ -86,10 +43,9 @@ def configure(helper_command: str | None = None) -> None:
     :param helper_command: a command that starts ``privsep-helper`` as root (through rootwrap,
         say). Default: the ``privsep-helper`` of this Python, with ``sudo`` unless we are root.
     """
-    if helper_command is None:
-        helper = os.path.join(os.path.dirname(sys.executable), "privsep-helper")
-        helper_command = helper if os.geteuid() == 0 else f"sudo {helper}"
-    cfg.CONF.set_override("helper_command", helper_command, group=_SECTION)
+    from cg_extension.drivers.lvm import privsep
+
+    privsep.configure(helper_command)
 
 
 def run_in_process() -> None:
@@ -98,4 +54,14 @@ def run_in_process() -> None:
     For ``cg-lvm``: root called it, it serves no one else, so a helper would protect nothing. The
     freeze and its watchdog are processes of their own here, too.
     """
-    context.client_mode = False  # not set_client_mode: signals shall end this process as usual
+    global _in_process
+    _in_process = True
+
+
+def __getattr__(name: str) -> Any:
+    """``context``, by which the helper is started."""
+    if name == "context":
+        from cg_extension.drivers.lvm import privsep
+
+        return privsep.context
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,9 +17,12 @@ import dataclasses
 import datetime
 import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from cg_extension.contract import records
 from cg_extension.drivers.lvm import retake
+
+if TYPE_CHECKING:
+    from cg_extension.contract import records
 
 _INSTANT = "cg_ext.instant="
 _HELD = "cg_ext.held="
@@ -38,8 +41,10 @@ class Receipt:
     source_uuid: str | None
 
 
-def told(receipt: Receipt) -> records.Receipt | None:
+def told(receipt: Receipt) -> "records.Receipt | None":
     """The receipt as drivers give it to their services; None: there is none."""
+    from cg_extension.contract import records  # which cg-lvm does without
+
     if receipt.instant is None or receipt.held is None or not 0 <= receipt.held < math.inf:
         return None
     instant = receipt.instant.astimezone(datetime.UTC).replace(tzinfo=None)

@@ -6,10 +6,9 @@ all others are left alone. It may be cut short at any point, and several process
 """
 
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
-
-from oslo_log import log as logging
 
 from cg_extension.drivers.lvm import at_work, commands, model, privileged, removal, sets
 
@@ -33,6 +32,18 @@ def recover(settings: model.Settings) -> list[str]:
     :raises LVMError: something could not be removed; the next call tries again.
     """
     return list(_recover(dataclasses.asdict(settings)))
+
+
+def is_needed(volumes: Mapping[str, commands.LogicalVolume]) -> bool:
+    """Whether a crash has left anything in a volume group with these volumes.
+
+    :param volumes: all of them, reported after ``commands.wait_for_all``: LVM's commands outlive a
+        killed caller, and only their end shows what they have done.
+    """
+    if not volumes:  # then it is not known which tags the group has
+        return True
+    orphaned = sets.orphaned(next(iter(volumes.values())).group_tags)
+    return bool(orphaned or sets.left_by_earlier_versions(volumes))
 
 
 @privileged.entrypoint

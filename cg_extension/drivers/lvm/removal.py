@@ -4,11 +4,10 @@
 Which ones, and when, is up to the engine.
 """
 
+import logging
 import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-
-from oslo_log import log as logging
 
 from cg_extension.drivers import polling, steps
 from cg_extension.drivers.lvm import (

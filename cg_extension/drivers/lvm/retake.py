@@ -101,15 +101,17 @@ class Taken:
 _Volumes = Mapping[str, Mapping[str, commands.LogicalVolume]]
 
 
-def check(request: Request) -> dict[str, Sources]:
+def check(request: Request, seen: _Volumes) -> dict[str, Sources]:
     """See to it, before anything is made, that a group snapshot can be taken of the sources.
 
     Writes out what is cached for them: LVM suspends each to make its snapshot. Gives back what was
     found out by volume group.
 
+    :param seen: volumes of groups, hidden ones as well, that were reported just now to this
+        process, which is root's; of others they are asked for.
     :raises Refusal: it can't; says why.
     """
-    found = _check(dataclasses.asdict(request))
+    found = _check(dataclasses.asdict(request), seen)
     return {group: Sources(*sources) for group, sources in found.items()}
 
 
@@ -139,11 +141,13 @@ def let_go(
 
 
 @privileged.entrypoint
-def _check(arguments: dict[str, Any]) -> dict[str, tuple[list[str], dict[str, list[str]]]]:
+def _check(
+    arguments: dict[str, Any], seen: _Volumes
+) -> dict[str, tuple[list[str], dict[str, list[str]]]]:
     request = _request(arguments)
     groups = {name: commands.VolumeGroup(name, request.system_dir) for name in request.groups}
     # Hidden ones as well, so that they are refused for what they are.
-    volumes = {name: group.volumes(hidden=True) for name, group in groups.items()}
+    volumes = {name: seen.get(name) or group.volumes(hidden=True) for name, group in groups.items()}
     with device_mapper.Control() as control:
         members, found = _checked_members(request, volumes, control)
     if len(groups) > 1:

@@ -7,10 +7,9 @@ instant, and one transaction makes them complete.
 """
 
 import dataclasses
+import logging
 import uuid
 from collections.abc import Mapping, Sequence
-
-from oslo_log import log as logging
 
 from cg_extension.drivers import steps
 from cg_extension.drivers.lvm import contents, making, preflight, receipts, retake, transaction
@@ -104,6 +103,8 @@ def _are_done(parts: Sequence[Part]) -> bool:
 
     :raises Refusal: a target's name belongs to a volume that the engine did not make.
     """
+    if all(part.seen is not None and part.seen.keys().isdisjoint(part.targets) for part in parts):
+        return False
     looked = [(part.maker, *part.maker.look_for(part.targets)) for part in parts]
     if all(done for _maker, done, _there, _volumes in looked):
         return True
@@ -132,7 +133,8 @@ def _check_sources(parts: Sequence[Part]) -> Mapping[str, Mapping[str, Sequence[
 
     Gives back, by volume group and source, the arguments of ``lvcreate`` that its kind needs.
     """
-    sources = retake.check(_request([(part, "") for part in parts]))
+    seen = {part.maker.group.name: part.seen for part in parts if part.seen is not None}
+    sources = retake.check(_request([(part, "") for part in parts]), seen)
     for part in parts:
         inactive = sources[part.maker.group.name].inactive
         part.maker.group.activate([c.source for c in part.copies if c.source in inactive])
@@ -199,4 +201,5 @@ def _temporaries(part: Part) -> Part:
     return Part(
         part.maker,
         [Copy(source=copy.source, target=f"{_TEMPORARY}{uuid.uuid4()}") for copy in part.copies],
+        part.seen,
     )

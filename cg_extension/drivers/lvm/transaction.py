@@ -6,9 +6,8 @@ first by name decides.
 """
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
-
-from oslo_log import log as logging
 
 from cg_extension.drivers import steps
 from cg_extension.drivers.lvm import commands, errors, removal, sets

@@ -37,7 +37,7 @@ SERVICE = (
 arguments or environment meanwhile, as ``oslo_upgradecheck`` and ``prometheus_client`` do."""
 
 LVM = ("oslo_config.cfg", "oslo_log.log", "oslo_privsep.priv_context")
-"""What ``cg-lvm`` and the LVM engine import."""
+"""What the LVM engine imports in a service."""
 
 KEYSTONE = (
     *("gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "keystone.cmd.cli"),

@@ -349,7 +349,7 @@ class FakeLVM(fixtures.Fixture):
             self._of_device(target).content = self._of_device(source).content
             self._end_of_process()
 
-    def _check(self, request: retake.Request) -> dict[str, retake.Sources]:
+    def _check(self, request: retake.Request, _seen: Any) -> dict[str, retake.Sources]:
         return {
             group: retake.Sources(
                 [],
@@ -396,7 +396,7 @@ def _report(kind: str, rows: list[dict[str, str]]) -> str:
 def _parsed(words: Sequence[str]) -> tuple[str, list[tuple[str, str]], list[str]]:
     """The command, its options with their values, and the names without the group's."""
     flags = {"--yes", "--snapshot", "--force", "--splitsnapshot", "--binary", "--nosuffix"}
-    flags |= {"--ignoreactivationskip", "--nolocking"}
+    flags |= {"--ignoreactivationskip", "--nolocking", "--all"}
     options, names = [], []
     rest: Iterator[str] = iter(words[1:])
     for word in rest:

@@ -5,7 +5,7 @@ import threading
 
 from oslotest import base
 
-from cg_extension.drivers.lvm import privileged
+from cg_extension.drivers.lvm import commands, privileged, privsep
 
 
 class _Channel:
@@ -24,8 +24,8 @@ class StopTest(base.BaseTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.context = privileged._Context(
-            privileged.context.prefix, cfg_section="cg_lvm_privsep", capabilities=[]
+        self.context = privsep.Context(
+            privsep.context.prefix, cfg_section="cg_lvm_privsep", capabilities=[]
         )
 
     def test_the_connection_to_a_helper_that_has_ended_is_closed_once(self) -> None:
@@ -41,3 +41,11 @@ class StopTest(base.BaseTestCase):
         successor = self.context.channel = _Channel(running=True)
         self.context.stop()
         self.assertEqual((0, successor), (successor.closed, self.context.channel))
+
+
+class EntrypointTest(base.BaseTestCase):
+    def test_the_helper_calls_what_is_marked_and_nothing_else(self) -> None:
+        self.assertIs(privsep.context, privileged.context)  # the name in etc/sudoers.d
+        self.assertTrue(privsep.context.is_entrypoint(commands.lvm))
+        for function in (commands.all_groups, commands.lvm.__wrapped__, print):
+            self.assertFalse(privsep.context.is_entrypoint(function), function)
