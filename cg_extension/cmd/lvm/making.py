@@ -22,11 +22,11 @@ def clone(options: argparse.Namespace) -> dict[str, Any]:
     """``clone``, of volumes or of a group snapshot."""
     if options.snapshot:
         parts = _parts_of_snapshot(options)
-        together.restore_group(parts, _show_progress)
+        together.restore_group(parts, show_progress)
         return _answer("clone", options.name, 0.0, parts, [])
     found = places.find(options.members, options.with_submounts)
     parts = _parts_of_live(options, found, naming.CLONE)
-    held = together.clone_group(parts, _show_progress)
+    held = together.clone_group(parts, show_progress)
     return _answer("clone", options.name, held, parts, found.warnings)
 
 
@@ -115,7 +115,8 @@ def _answer(
     }
 
 
-def _show_progress(done: int, total: int) -> None:
+def show_progress(done: int, total: int) -> None:
+    """Tell on a terminal how much of thick volumes is copied."""
     if sys.stderr.isatty():
         end = "\n" if done == total else ""
         print(f"\rcopied {100 * done // total} %", end=end, file=sys.stderr, flush=True)

@@ -2,8 +2,9 @@
 """The command line of ``cg-lvm``; its manual page is made of this."""
 
 import argparse
+from typing import Any
 
-from cg_extension.cmd.lvm import keeping, making
+from cg_extension.cmd.lvm import keeping, making, rollback
 from cg_extension.conf import bounds
 
 # For those who make clones, which are copies to the last block.
@@ -86,7 +87,48 @@ def get_parser() -> argparse.ArgumentParser:
     _add_group(delete)
     delete.add_argument("name", metavar="NAME")
     delete.set_defaults(function=keeping.delete)
+    _add_rollback(actions, common)
     return parser
+
+
+def _add_rollback(actions: Any, common: argparse.ArgumentParser) -> None:
+    back = actions.add_parser(
+        "rollback",
+        parents=[common],
+        help="make volumes again what they were in a group snapshot, all or none",
+        epilog="No volume may be in use. What they are now is kept, as a group snapshot to which "
+        "one can roll back again. Thin volumes are not copied; thick ones are, and their volume "
+        "group needs as much free space as they are large. See docs/cg-lvm-rollback.md.",
+    )
+    _add_group(back)
+    back.add_argument("name", metavar="NAME", help="the group snapshot; it stays as it is")
+    back.add_argument(
+        "--keep-as",
+        metavar="NAME",
+        help="what to call the state before (default: before-rollback-TIME)",
+    )
+    back.add_argument(
+        "--at-boot",
+        action="store_true",
+        help="do it at the next boot, before file systems are mounted (cg-lvm-rollback.service)",
+    )
+    back.add_argument(
+        "--cancel", action="store_true", help="call off what --at-boot has noted for NAME"
+    )
+    back.set_defaults(function=rollback.roll_back)
+
+    finish = actions.add_parser(
+        "finish",
+        parents=[common],
+        help="finish rollbacks that were cut short; the boot does, and so does the next command on "
+        "their volume groups",
+    )
+    finish.add_argument(
+        "--at-boot",
+        action="store_true",
+        help="carry out those that wait for the boot as well (cg-lvm-rollback.service)",
+    )
+    finish.set_defaults(function=rollback.finish)
 
 
 def _add_group(parser: argparse.ArgumentParser) -> None:

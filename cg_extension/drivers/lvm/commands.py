@@ -184,6 +184,24 @@ class VolumeGroup:
                 *self.qualified(names),
             )
 
+    def deactivate(self, names: Sequence[str]) -> None:
+        """Make the devices of volumes go, and with a thick origin its snapshots'.
+
+        :raises LVMError: one is in use; others may be gone.
+        """
+        if names:
+            self.run("lvchange", "--yes", "--activate", "n", *self.qualified(names))
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Rename volumes, in this order: new names by the present ones.
+
+        :raises LVMError: one still has another name; others may have theirs.
+        """
+        if names:
+            self.make(
+                [["lvrename", self.name, *pair] for pair in names.items()], list(names.values())
+            )
+
     def volumes(
         self, locking: bool = True, status: bool = False, hidden: bool = False
     ) -> dict[str, LogicalVolume]:

@@ -2,7 +2,8 @@
 """What the next start does about what a crash or a power cut left: one privileged call.
 
 It goes by sets: one that was being made or removed by a process that is gone is removed, whole, and
-all others are left alone. It may be cut short at any point, and several processes may run it.
+all others are left alone; what was decided of a rollback is finished. It may be cut short at any
+point, and several processes may run it.
 """
 
 import dataclasses
@@ -10,7 +11,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cg_extension.drivers.lvm import at_work, commands, model, privileged, removal, sets
+from cg_extension.drivers.lvm import (
+    at_work,
+    commands,
+    exchange,
+    model,
+    privileged,
+    removal,
+    sets,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -63,15 +72,19 @@ def _recover(arguments: dict[str, Any]) -> list[str]:
         volumes = group.volumes()
         # What their last commands took off counts no more, and its record may be gone already.
         tags = _group_tags(group, volumes)
-        orphaned, records = _settled(group, [mark for mark in orphaned if str(mark) in tags])
+        orphaned = [mark for mark in orphaned if str(mark) in tags]
+        rollbacks = [mark for mark in orphaned if mark.kind == sets.BACK]
+        orphaned, records = _settled(group, [mark for mark in orphaned if mark not in rollbacks])
         left = sets.of_marks(volumes.values(), orphaned)
         left += [v for v in sets.left_by_earlier_versions(volumes) if v not in left]
         if left:
             names = sorted(volume.name for volume in left)
             LOG.warning("Removing volumes that a crash had left half-made: %s", names)
+        exchange.bring_back(group, left)
         aside = removal.Removal(settings, group).set_aside(left, volumes)
         if empty := [str(m) for m in orphaned if not sets.of_marks(volumes.values(), [m])]:
             group.change_tags(remove=empty)
+        exchange.settle(group, rollbacks)
         _close(records)
         return aside
 

@@ -196,11 +196,7 @@ class Removal:
         renamed = {
             volume.name: f"{_ASIDE}{uuid.uuid4()}" for volume in slow if not is_set_aside(volume)
         }
-        if renamed:
-            self.group.make(
-                [["lvrename", self.group.name, *pair] for pair in renamed.items()],
-                list(renamed.values()),
-            )
+        self.group.rename(renamed)
         quick = [volume for volume in wanted if volume not in slow]
         try:
             self._remove_newest_first(quick)
@@ -305,7 +301,7 @@ class Removal:
     def _in_use(self, volumes: Iterable[commands.LogicalVolume]) -> list[str]:
         """The names of those that someone keeps open, as lvremove would find half-way."""
         names = {volume.device_name: volume.name for volume in volumes if volume.active}
-        return [names[device] for device in _kept_open(list(names))]
+        return [names[device] for device in kept_open(list(names))]
 
     def let_go(self, snapshots: Sequence[commands.LogicalVolume]) -> None:
         """Resume the sources of half-made snapshots, should a freeze have left them held."""
@@ -388,8 +384,8 @@ class Removal:
 
 
 @privileged.entrypoint
-def _kept_open(devices: list[str]) -> list[str]:
-    """The devices that are still open after the time that LVM itself would wait for them.
+def kept_open(devices: list[str]) -> list[str]:
+    """The devices of those that are still open after the time that LVM itself would wait for them.
 
     udev opens a device for a moment after each change.
     """

@@ -96,6 +96,9 @@ records belong together when set and process are the same. ``transaction`` does 
 
 Earlier versions take a mark with a UUID for that of a living process, and leave its set alone.
 
+A rollback's set has one more tag in each group, ``cg_ext.back=SET:BOOT-PID-START``, from after
+``begun`` on: when SET is complete, its volumes take the names of others. ``exchange`` does that.
+
 Volumes of earlier versions carry ``cg_ext.unfinished=BOOT-PID-START`` themselves instead. A cut
 may have left it on a part of a set; the tags of ``cg-lvm`` or the driver then tell the whole set.
 """
@@ -113,6 +116,8 @@ BEGUN = "cg_ext.begun="
 GOING = "cg_ext.going="
 MADE = "cg_ext.made="
 DELETED = "cg_ext.deleted="
+# Of a set that stands in for other volumes, once it is complete; ``exchange`` acts on it.
+BACK = "cg_ext.back="
 _UNFINISHED = "cg_ext.unfinished="
 # Tags of cg-lvm and of the driver that all volumes of a set have in common.
 _USERS_SETS = ("cg-lvm.snapshot=", "cg-lvm.clone=", "cgsnapshot=")
@@ -124,7 +129,7 @@ _DECISIONS = {BEGUN: MADE, GOING: DELETED}
 class Mark:
     """A tag of a volume group about a set.
 
-    :param kind: BEGUN, GOING, MADE or DELETED.
+    :param kind: BEGUN, GOING, MADE, DELETED or BACK.
     :param process: who is at it, as BOOT-PID-START.
     :param group: the UUID of another volume group, or "": for BEGUN and GOING of the deciding one;
         for MADE and DELETED of the one that the decision is about.
@@ -185,7 +190,8 @@ def read_marks(group_tags: Iterable[str]) -> list[Mark]:
         name, _colon, rest = content.partition(":")
         process, _colon, group = rest.partition(":")
         mark = Mark(kind + equals, name, process, group)
-        if process and (mark.dooms or (mark.kind in _DECISIONS.values() and group)):
+        acts = mark.dooms or mark.kind == BACK
+        if process and (acts or (mark.kind in _DECISIONS.values() and group)):
             found.append(mark)
     return found
 

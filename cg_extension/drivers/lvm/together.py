@@ -67,7 +67,7 @@ def clone_group(parts: Sequence[Part], progress: contents.Progress | None = None
         for part in thin:
             part.maker.extend(part.copies)
             part.maker.group.activate(part.targets)
-        _copy_thick(
+        copy_thick(
             [
                 _through(part, temporary, taken)
                 for part, temporary in zip(thick, temporaries, strict=True)
@@ -93,7 +93,7 @@ def restore_group(parts: Sequence[Part], progress: contents.Progress | None = No
                 part.maker.make_snapshots(part.copies, {}, mark, volumes_to_be=True)
                 part.maker.extend(part.copies)
                 part.maker.group.activate(part.targets)
-        _copy_thick([part for part in parts if not part.maker.is_thin], mark, progress)
+        copy_thick([part for part in parts if not part.maker.is_thin], mark, progress)
 
 
 def _are_done(parts: Sequence[Part]) -> bool:
@@ -170,7 +170,7 @@ def _add_receipts(parts: Sequence[Part], taken: retake.Taken) -> None:
         group.add_tags(targets, receipts.tags(taken))
 
 
-def _copy_thick(parts: Sequence[Part], mark: str, progress: contents.Progress | None) -> None:
+def copy_thick(parts: Sequence[Part], mark: str, progress: contents.Progress | None) -> None:
     """Make thick volumes and copy the sources to them, with one progress over all."""
     made = [(part.maker, part.maker.make_thick(part.copies, mark)) for part in parts]
     devices = [device for _maker, found in made for device in found]

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 
+from cg_extension.cmd import lvm
 from cg_extension.drivers import steps
 from cg_extension.drivers.lvm import commands, engine, privileged, together, transaction
 from cg_extension.tests.deployment import warm
@@ -53,6 +54,12 @@ def take_and_delete_together() -> None:
     with steps.guarded(_Guard()):
         together.snapshot_group(parts)
         transaction.delete([(removals[group], names) for group, names in wanted.items()])
+
+
+def run_cg_lvm() -> None:
+    """Run ``cg-lvm``, step by step."""
+    with steps.guarded(_Guard()):
+        sys.exit(lvm.main(sys.argv[1:]))
 
 
 def make_a_volume() -> None:

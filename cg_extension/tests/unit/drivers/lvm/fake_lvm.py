@@ -10,6 +10,7 @@ import contextlib
 import copy
 import dataclasses
 import datetime
+import itertools
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +28,7 @@ from cg_extension.drivers.lvm import (
     removal,
     reports,
     retake,
+    rollback,
     sets,
 )
 
@@ -47,6 +49,12 @@ class Volume:
     size: int = MIB
     content: str = "zeros"
     is_pool: bool = False
+    active: bool = True
+    skips_activation: bool = False
+    invalid: bool = False
+    layout: str = "linear"
+    # Whatever it is called.
+    identity: int = dataclasses.field(default_factory=itertools.count().__next__)
 
 
 @dataclasses.dataclass
@@ -74,6 +82,8 @@ class FakeLVM(fixtures.Fixture):
         self.helper_dies = False
         self.orphan = ""
         self.instants = 0
+        # Bytes that are free in each volume group.
+        self.free = 1 << 40
         self.restart()
         if thin:
             self.volumes["pool"] = Volume(set(), is_pool=True)
@@ -90,7 +100,8 @@ class FakeLVM(fixtures.Fixture):
             (retake, "check", self._check),
             (retake, "retake", self._retake),
             (retake, "let_go", lambda *_: []),
-            (removal, "_kept_open", self._kept_open),
+            (removal, "kept_open", self._kept_open),
+            (rollback, "_check_pool", lambda *_: None),
             (at_work, "wait_for_all", self._wait_for_all),
             (at_work, "alone", mock.MagicMock()),
             (sets, "_process", lambda _pid: f"0-1-{self.boots}"),
@@ -100,7 +111,7 @@ class FakeLVM(fixtures.Fixture):
     @contextlib.contextmanager
     def unseen_use(self) -> Iterator[None]:
         """Let LVM alone find what is in use, as when someone comes just before it."""
-        with mock.patch.object(removal, "_kept_open", return_value=[]):
+        with mock.patch.object(removal, "kept_open", return_value=[]):
             yield
 
     @contextlib.contextmanager
@@ -135,8 +146,9 @@ class FakeLVM(fixtures.Fixture):
         """As these groups' disks do at a power cut."""
         for group in (self.groups[name] for name in names):
             volumes, group.tags = copy.deepcopy(group.flushed)
-            for name in set(volumes) & set(group.volumes):
-                volumes[name].content = group.volumes[name].content
+            written = {volume.identity: volume.content for volume in group.volumes.values()}
+            for volume in volumes.values():
+                volume.content = written.get(volume.identity, volume.content)
             group.volumes = volumes
 
     def _flush(self, devices: list[str]) -> None:
@@ -226,8 +238,8 @@ class FakeLVM(fixtures.Fixture):
                 {
                     "vg_name": name,
                     "vg_uuid": uuid_of(name),
-                    "vg_size": "9",
-                    "vg_free": "9",
+                    "vg_size": str(1 << 41),
+                    "vg_free": str(self.free),
                     "vg_tags": ",".join(self.groups[name].tags),
                 }
                 for name in there
@@ -251,7 +263,8 @@ class FakeLVM(fixtures.Fixture):
         if given["--name"] in group.volumes:
             raise errors.LVMError(f"{given['--name']} exists")
         self._step()
-        made = Volume(tags)
+        made = Volume(tags, active=given.get("--activate") != "n")
+        made.skips_activation = given.get("--setactivationskip") == "y"
         if "--snapshot" in given:
             made.origin = names[0].partition("/")[2]
             made.content = self._taken_of(group, made.origin, self._new_instant())
@@ -262,11 +275,19 @@ class FakeLVM(fixtures.Fixture):
         group.volumes[given["--name"]] = made
 
     def _lvchange(self, options: list[tuple[str, str]], names: list[str]) -> None:
-        for option, tag in options:
-            if option in ("--addtag", "--deltag"):
-                for name in names:
-                    self._step()
-                    self._retag(self._volume(name).tags, option, tag)
+        for name in names:
+            volume = self._volume(name)
+            given = dict(options)
+            if given.get("--activate") == "n" and name.partition("/")[2] in self.in_use:
+                raise errors.LVMError(f"{name} in use")
+            self._step()
+            if "--activate" in given:
+                volume.active = given["--activate"] == "y"
+            if "--setactivationskip" in given:
+                volume.skips_activation = given["--setactivationskip"] == "y"
+            for option, tag in options:
+                if option in ("--addtag", "--deltag"):
+                    self._retag(volume.tags, option, tag)
 
     def _lvextend(self, options: list[tuple[str, str]], names: list[str]) -> None:
         self._step()
@@ -274,8 +295,13 @@ class FakeLVM(fixtures.Fixture):
 
     def _lvrename(self, _options: list, names: list[str]) -> None:
         group, old, new = names
+        if old not in self._group(group).volumes or new in self._group(group).volumes:
+            raise errors.LVMError(f"{old} can't be renamed to {new}")
         self._step()
-        self._group(group).volumes[new] = self._group(group).volumes.pop(old)
+        volumes = self._group(group).volumes
+        volumes[new] = volumes.pop(old)
+        for volume in volumes.values():
+            volume.origin = new if volume.origin == old else volume.origin
 
     def _lvconvert(self, _options: list, names: list[str]) -> None:
         self._step()
@@ -297,6 +323,7 @@ class FakeLVM(fixtures.Fixture):
             tags.discard(tag)
 
     def _row(self, group: str, name: str, volume: Volume) -> dict[str, str]:
+        active = volume.active or name in self.in_use
         role = f"snapshot,{'thin' if volume.pool else 'thick'}snapshot" if volume.origin else ""
         return {
             "lv_name": name,
@@ -308,14 +335,14 @@ class FakeLVM(fixtures.Fixture):
             "pool_lv": volume.pool or "",
             "thin_id": "",
             "lv_dm_path": f"/dev/mapper/{_device(group, name)}",
-            "lv_kernel_major": "254",
-            "lv_kernel_minor": "1",
+            "lv_kernel_major": "254" if active else "-1",
+            "lv_kernel_minor": "1" if active else "-1",
             "vg_tags": ",".join(self.groups[group].tags),
-            "lv_layout": "thin" if volume.pool else "linear",
+            "lv_layout": "thin" if volume.pool else volume.layout,
             "lv_role": role,
             "lv_modules": "",
             **dict.fromkeys(reports.TRAITS.values(), "0"),
-            "lv_snapshot_invalid": "0",
+            "lv_snapshot_invalid": str(int(volume.invalid)),
         }
 
     # The rest

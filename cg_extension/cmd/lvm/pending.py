@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Notes, one for each volume group, that the boot has to look for a rollback in it.
+
+What is to be done stands in the volume group itself (``drivers.lvm.exchange``); a note only saves
+every other boot the search. So it is there before the volume group is changed, and goes after it.
+It has to be on the root file system, as it is read before any other is mounted.
+"""
+
+import os
+import pathlib
+from collections.abc import Iterable
+
+from cg_extension.cmd.lvm import naming
+from cg_extension.drivers.lvm import commands, exchange
+
+# As in etc/systemd/cg-lvm/cg-lvm-rollback.service.
+DIRECTORY = pathlib.Path("/etc/cg-lvm/rollbacks")
+
+
+def note(names: Iterable[str]) -> None:
+    """Let the next boot look at these volume groups, even after a power cut right now.
+
+    :raises UsageError: that can't be written.
+    """
+    identities = {each.name: each.uuid for each in commands.all_groups()}
+    try:
+        DIRECTORY.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            with open(DIRECTORY / identities[name], "w") as file:
+                file.write(f"{name}\n")
+                file.flush()
+                os.fsync(file.fileno())
+        for directory in (DIRECTORY, DIRECTORY.parent, DIRECTORY.parent.parent):
+            _sync(directory)
+    except OSError as error:
+        raise naming.UsageError(
+            f"{DIRECTORY} can't be written, by which the next boot finds what a power cut leaves: "
+            f"{error.strerror}; nothing was changed"
+        ) from error
+
+
+def clear() -> list[str]:
+    """Take the notes of volume groups off where nothing is to be done any more.
+
+    Gives back a sentence for each volume group that is not there, whose note stays.
+    """
+    groups = {each.uuid: each for each in commands.all_groups()}
+    missing = []
+    for file in sorted(DIRECTORY.iterdir()) if DIRECTORY.is_dir() else ():
+        group = groups.get(file.name)
+        if group is None:
+            missing.append(
+                f"volume group {file.read_text().strip()} is missing, and may have its part of a "
+                f"rollback to finish; if it will never come back, remove {file}"
+            )
+        elif not exchange.is_pending(group.tags):
+            file.unlink()
+    return missing
+
+
+def _sync(directory: pathlib.Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``rollback``, now or at the next boot, and ``finish``, which the boot runs."""
+
+import argparse
+import datetime
+from typing import Any
+
+from cg_extension.cmd.lvm import machinery, making, naming, pending, succession
+from cg_extension.drivers import exceptions
+from cg_extension.drivers.lvm import at_work, commands, errors, exchange, rollback, sets
+from cg_extension.drivers.lvm.making import Part
+
+# One at a time on this machine: each goes by names that another would change.
+_LOCK = "rollback"
+
+
+def roll_back(options: argparse.Namespace) -> dict[str, Any]:
+    """``rollback``: now, or noted for the next boot, or that is called off."""
+    if options.cancel and (options.at_boot or options.keep_as):
+        raise naming.UsageError("--cancel takes no other option of rollback")
+    with at_work.alone(_LOCK):
+        if options.cancel:
+            return _cancel(options.name)
+        return _roll_back(options, options.name, options.keep_as or _new_name(), options.at_boot)
+
+
+def finish(options: argparse.Namespace) -> dict[str, Any]:
+    """``finish``: what a crash left of rollbacks and, at boot, those that wait for it.
+
+    One that waited and can't be is called off: nobody would expect it at a boot much later.
+    """
+    finished, complaints = [], []
+    with at_work.alone(_LOCK):
+        for group in commands.all_groups():
+            if any(mark.kind == sets.BACK for mark in sets.orphaned(group.tags)):
+                try:
+                    machinery.Groups([group.name], options)
+                    finished.append(group.name)
+                except exceptions.DriverError as error:
+                    complaints.append(f"volume group {group.name}: {error}")
+        waiting = _waiting()
+        if options.at_boot:
+            for name, keep, group in waiting:
+                try:
+                    _roll_back(options, name, keep, at_boot=False)
+                    finished.append(name)
+                except exceptions.DriverError as error:
+                    complaints.append(f"not rolled back to {name}, and no longer to be: {error}")
+                    _call_off(name, keep, group)
+            options.left.clear()  # wiped after the next command: the boot does not wait for it
+        complaints += pending.clear()
+    if complaints:
+        raise errors.LVMError("; ".join(complaints))
+    answer: dict[str, Any] = {"finished": ", ".join(finished) or "nothing was to be finished"}
+    if waiting and not options.at_boot:
+        answer["waiting_for_the_boot"] = ", ".join(name for name, _keep, _group in waiting)
+    return {**answer, "volumes": []}
+
+
+def _roll_back(options: argparse.Namespace, name: str, keep: str, at_boot: bool) -> dict[str, Any]:
+    of_group = getattr(options, "volume_group", None)
+    groups = machinery.Groups([of_group] if of_group else [], options, recovered=False)
+    if not of_group:
+        groups.add_all()
+    family = groups.add_rest_of(naming.find(groups.volumes, name, [naming.SNAPSHOT]))
+    groups.recover(family.groups)
+    family = groups.add_rest_of(naming.find(groups.volumes, name, [naming.SNAPSHOT]))
+    if not family.is_complete:
+        raise naming.UsageError(
+            f"group snapshot {name} is not complete: it is still being made, was cut short, "
+            "members were removed, or a volume group is missing"
+        )
+    for other, others_keep, group in _waiting():
+        if group in family.groups and (other, others_keep) != (name, keep):
+            raise naming.UsageError(
+                f"a rollback to {other} waits for the next boot: cg-lvm rollback --cancel {other}"
+            )
+    # At boot LVM may be about to activate them, but not have done so yet.
+    parts = succession.parts(groups, family, keep, all_active=options.at_boot)
+    if at_boot:
+        rollback.check(parts)
+        rollback.check_not_needed_at_boot(parts)
+        pending.note(family.groups)
+        first = commands.VolumeGroup(family.groups[0])
+        first.change_tags(add=[_tag(name, keep)])
+        first.flush()
+        return _answer("at_boot", family, keep, parts)
+    pending.note(family.groups)
+    try:
+        rollback.roll_back(parts, making.show_progress)
+    finally:
+        pending.clear()
+    return _answer("rolled_back", family, keep, parts)
+
+
+def _cancel(name: str) -> dict[str, Any]:
+    """Call off what waits for the next boot."""
+    found = [each for each in _waiting() if each[0] == name]
+    if not found:
+        raise naming.UsageError(f"no rollback to {name} waits for the next boot")
+    for each in found:
+        _call_off(*each)
+    pending.clear()
+    return {"called_off": name, "volumes": []}
+
+
+def _waiting() -> list[tuple[str, str, str]]:
+    """What waits for the next boot: the group snapshot, the state before, the volume group."""
+    return [
+        (*tag.removeprefix(exchange.WANTED).partition(":")[::2], group.name)
+        for group in commands.all_groups()
+        for tag in sorted(group.tags)
+        if tag.startswith(exchange.WANTED)
+    ]
+
+
+def _call_off(name: str, keep: str, group: str) -> None:
+    noted = commands.VolumeGroup(group)
+    noted.change_tags(remove=[_tag(name, keep)])
+    noted.flush()
+
+
+def _tag(name: str, keep: str) -> str:
+    return f"{exchange.WANTED}{name}:{keep}"
+
+
+def _new_name() -> str:
+    now = datetime.datetime.now(datetime.UTC)
+    return f"before-rollback-{now:%Y%m%dT%H%M%SZ}"
+
+
+def _answer(kind: str, family: naming.Family, keep: str, parts: list[Part]) -> dict[str, Any]:
+    copies = [(part, copy) for part in parts for copy in part.copies]
+    return {
+        kind: family.name,
+        "state_before": keep if any(exchange.aside_name(c.tags) for _p, c in copies) else "none",
+        "volumes": [
+            {
+                "volume": exchange.taken_name(copy.tags),
+                "source": copy.source,
+                "before": exchange.aside_name(copy.tags) or "none",
+                "path": part.maker.device_path(exchange.taken_name(copy.tags) or ""),
+                "volume_group": part.maker.group.name,
+            }
+            for part, copy in copies
+        ],
+    }

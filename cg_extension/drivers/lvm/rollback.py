@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rolling volumes back to snapshots of them: all of them, in all volume groups, or none.
+
+A new volume is made of each snapshot: a thin one shares its blocks, a thick one is a copy of it.
+Then the new volumes take the names of the old ones (``exchange``), which are set aside under other
+names as they are: they are the state before. So the snapshots stay, nothing of the old content is
+overwritten, and what takes long or may fail is done before anything is changed.
+
+``lvconvert --merge`` would do without the copy of a thick one, but not for a set: LVM begins each
+merge by itself, it uses the snapshot up, and what it overwrites is gone.
+"""
+
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+
+from oslo_log import log as logging
+
+from cg_extension.drivers import steps
+from cg_extension.drivers.lvm import (
+    commands,
+    contents,
+    device_mapper,
+    errors,
+    exchange,
+    kinds,
+    machine,
+    privileged,
+    receipts,
+    retake,
+    sets,
+    thin,
+    together,
+    transaction,
+    users,
+)
+from cg_extension.drivers.lvm.making import Part
+from cg_extension.drivers.lvm.reports import LogicalVolume
+
+LOG = logging.getLogger(__name__)
+
+# The volumes of each volume group by name.
+_Volumes = Mapping[str, Mapping[str, LogicalVolume]]
+
+# What a thick volume may be beside linear: a new one is just that.
+_LINEAR = frozenset(["linear", "public", "origin", "thickorigin", "multithickorigin"])
+# Of the mounted file systems, those without which nothing runs at boot.
+_NEEDED_AT_BOOT = ("/", "/usr", "/etc")
+
+
+def roll_back(parts: Sequence[Part], progress: contents.Progress | None = None) -> None:
+    """Put volumes that are made of the sources in the place of others, all or none.
+
+    :param parts: the sources are snapshots, or other volumes that nobody writes to; the targets
+        names that are free, until the new volumes take those in their tags (``exchange.tags``).
+    :param progress: called with the bytes of thick volumes that are copied, and the bytes in all.
+    :raises Refusal: it can't be, as things are; says why.
+    :raises LVMError: something failed; either all is as it was, or, if the decision had been made,
+        the next recovery finishes it.
+    """
+    check(parts)
+    check_unused(parts)
+    groups = [each.group for each in transaction.in_order([part.maker.removal for part in parts])]
+    set_name = ""
+    try:
+        with transaction.all_or_nothing([part.maker.removal for part in parts]) as member_tag:
+            set_name = member_tag.removeprefix(sets.member_tag(""))
+            for group in groups:
+                group.change_tags(add=[sets.mark(sets.BACK, set_name)])
+            steps.checkpoint("lvm.back_marked")
+            _make(parts, member_tag, progress)
+            steps.checkpoint("lvm.new_made")
+            _deactivate_old(parts)
+            _add_receipts(parts)
+            steps.checkpoint("lvm.old_inactive")
+    except (Exception, KeyboardInterrupt):
+        for group in groups:
+            _take_back(group, parts, set_name)
+        raise
+    try:
+        exchange.finish(groups, sets.mark(sets.BACK, set_name), set_name)
+    except errors.LVMError as error:
+        raise errors.LVMError(
+            "the rollback is decided, and not finished: use none of its volumes before cg-lvm "
+            f"finish has gone on with it ({error})"
+        ) from error
+
+
+def check(parts: Sequence[Part]) -> None:
+    """See to it, before anything is made, that the volumes can be rolled back, if not in use.
+
+    :raises Refusal: they can't be; says why.
+    """
+    volumes = _volumes(parts)
+    refused = [
+        f"{group}/{volume.name} {reason}"
+        for group, volume, source in _replaced(parts, volumes)
+        if (reason := _obstacle(volume, source))
+    ]
+    if refused:
+        raise errors.Refusal("; ".join(refused))
+    for part in parts:
+        part.maker.check_restorable(part.copies)
+    for group, of_group in volumes.items():
+        _check_names(group, of_group, parts)
+    _check_space(parts, volumes)
+
+
+def check_unused(parts: Sequence[Part]) -> None:
+    """See to it that nobody uses the volumes that are to be replaced.
+
+    :raises Refusal: somebody does; says who.
+    """
+    volumes = _volumes(parts)
+    meant: dict[str, LogicalVolume] = {}
+    for group, volume, _source in _replaced(parts, volumes):
+        meant[f"{group}/{volume.name}"] = volume
+        # They are deactivated along with it.
+        for other in volumes[group].values():
+            if other.origin == volume.name and other.pool is None:
+                meant[f"{group}/{other.name}, a snapshot of {group}/{volume.name},"] = other
+    if used := users.find(meant):
+        raise errors.Refusal(f"{'; '.join(used)}: nothing was changed")
+
+
+def check_not_needed_at_boot(parts: Sequence[Part]) -> None:
+    """See to it that the volumes can be free when the machine has just been booted.
+
+    :raises Refusal: one holds swap, or a file system that the rollback itself needs.
+    """
+    found = machine.read()
+    numbers = {
+        volume.number: f"{group}/{volume.name}"
+        for group, volume, _source in _replaced(parts, _volumes(parts))
+        if volume.number
+    }
+    for path in _NEEDED_AT_BOOT:
+        if held := found.under_path(path) & set(numbers):
+            raise errors.Refusal(
+                f"{numbers[min(held)]} holds {path}, which is in use at boot from the start; roll "
+                "it back from a rescue system"
+            )
+    for swap in found.swaps:
+        if held := found.under(swap) & set(numbers):
+            raise errors.Refusal(f"{numbers[min(held)]} holds swap of this machine: swapoff first")
+
+
+def _volumes(parts: Sequence[Part]) -> _Volumes:
+    groups = {part.maker.group.name: part.maker.group for part in parts}
+    return {name: group.volumes() for name, group in groups.items()}
+
+
+def _replaced(
+    parts: Sequence[Part], volumes: _Volumes
+) -> Iterator[tuple[str, LogicalVolume, LogicalVolume | None]]:
+    """The volumes whose names are taken, with their groups and the sources; some may be gone."""
+    for part in parts:
+        of_group = volumes[part.maker.group.name]
+        for copy in part.copies:
+            volume = of_group.get(exchange.taken_name(copy.tags) or "")
+            if volume is not None:
+                yield part.maker.group.name, volume, of_group.get(copy.source)
+
+
+def _obstacle(volume: LogicalVolume, source: LogicalVolume | None) -> str | None:
+    if sets.is_doomed(volume):
+        return "is half-made or half-removed"
+    if reason := kinds.obstacle(volume.traits):
+        return reason
+    if volume.pool is None and (more := volume.traits - _LINEAR):
+        return (
+            f"is not a plain thick volume ({', '.join(sorted(more))}), but what is put in its "
+            "place would be one: clone the snapshot, and copy it over"
+        )
+    # Else it is a snapshot, which no member is: that is for the other rules.
+    if source is not None and source.traits & {"merging", "locked", "converting"}:
+        return f"can't be rolled back while LVM changes {source.name} (lvs -a)"
+    return None
+
+
+def _check_names(group: str, volumes: Mapping[str, LogicalVolume], parts: Sequence[Part]) -> None:
+    wanted = [
+        name
+        for part in parts
+        if part.maker.group.name == group
+        for copy in part.copies
+        if (name := exchange.aside_name(copy.tags))
+    ]
+    if there := sorted(name for name in wanted if name in volumes):
+        raise errors.Refusal(f"there already: {', '.join(there)} in {group}")
+
+
+def _check_space(parts: Sequence[Part], volumes: _Volumes) -> None:
+    """Thick volumes are copied to the last byte; thin ones cost their pool a little metadata."""
+    needed: dict[str, int] = {}
+    for part in parts:
+        of_group = volumes[part.maker.group.name]
+        pool = part.maker.settings.pool
+        if pool is None:
+            size = sum(of_group[copy.source].size for copy in part.copies)
+            needed[part.maker.group.name] = needed.get(part.maker.group.name, 0) + size
+        elif of_group[pool].active:
+            settings = part.maker.settings
+            device = commands.device_name(part.maker.group.name, pool, "tpool")
+            _check_pool(device, settings.data_limit, settings.metadata_limit)
+    for part in parts:
+        name = part.maker.group.name
+        free = part.maker.group.usage().free if name in needed else 0
+        if needed.get(name, 0) > free:
+            raise errors.Refusal(
+                f"volume group {name} has {free >> 20} MiB free, and the thick volumes to be "
+                f"copied are {needed[name] >> 20} MiB: vgextend it, or remove something"
+            )
+
+
+@privileged.entrypoint
+def _check_pool(device: str, data_limit: float, metadata_limit: float) -> None:
+    with device_mapper.Control() as control:
+        thin.check_pool(control, device, data_limit, metadata_limit)
+
+
+def _make(parts: Sequence[Part], member_tag: str, progress: contents.Progress | None) -> None:
+    """Make the new volumes, and leave them inactive: nothing finds their UUIDs twice."""
+    for part in parts:
+        if part.maker.is_thin:
+            part.maker.make_snapshots(part.copies, {}, member_tag, volumes_to_be=False)
+    thick = [part for part in parts if not part.maker.is_thin]
+    idle = [(part, _inactive_sources(part)) for part in thick]
+    try:
+        for part, sources in idle:
+            part.maker.group.activate(sources)
+            part.maker.check_restorable(part.copies)  # an overflow shows on active ones only
+        together.copy_thick(thick, member_tag, progress)
+    finally:
+        for part, sources in idle:
+            _deactivate(part.maker.group, sources)
+    for part in thick:
+        _deactivate(part.maker.group, part.targets)
+
+
+def _inactive_sources(part: Part) -> list[str]:
+    volumes = part.maker.group.volumes()
+    return [copy.source for copy in part.copies if not volumes[copy.source].active]
+
+
+def _deactivate_old(parts: Sequence[Part]) -> None:
+    """From here on nobody can open the volumes that are to be replaced.
+
+    :raises LVMError: somebody has opened one meanwhile.
+    """
+    volumes = _volumes(parts)
+    for part in parts:
+        group = part.maker.group.name
+        names = [v.name for g, v, _source in _replaced([part], volumes) if g == group]
+        _deactivate(part.maker.group, names)
+
+
+def _deactivate(group: commands.VolumeGroup, names: Sequence[str]) -> None:
+    volumes = group.volumes()
+    group.deactivate([name for name in names if volumes[name].active])
+
+
+def _add_receipts(parts: Sequence[Part]) -> None:
+    """The state before is of this moment: nobody could write to it since."""
+    now = retake.Taken(datetime.datetime.now(datetime.UTC), 0.0)
+    for part in parts:
+        part.maker.group.add_tags(part.targets, exchange.told_later(receipts.tags(now)))
+
+
+def _take_back(group: commands.VolumeGroup, parts: Sequence[Part], set_name: str) -> None:
+    """After a failure: the old volumes are active again, unless it may be decided all the same.
+
+    What can't be told now is left to the next recovery.
+    """
+    of_group = [part for part in parts if part.maker.group.name == group.name]
+    copies = [copy for part in of_group for copy in part.copies]
+    try:
+        volumes = group.volumes()
+        if any(set_name in sets.names(volume) for volume in volumes.values()):
+            return
+        up = [copy for copy in copies if exchange.is_to_be_active(copy.tags)]
+        exchange.reactivate(group, [exchange.taken_name(copy.tags) or "" for copy in up])
+        if set_name:
+            group.change_tags(remove=[sets.mark(sets.BACK, set_name)])
+    except errors.LVMError as error:
+        LOG.warning("Left to the next start: the rollback in %s: %s", group.name, error)
