@@ -140,12 +140,19 @@ def settle(group: commands.VolumeGroup, marks: Sequence[sets.Mark]) -> None:
             finish([group], str(mark), mark.set_name)
 
 
-def bring_back(group: commands.VolumeGroup, new: Iterable[LogicalVolume]) -> None:
-    """Activate the volumes that a rollback which is undone has deactivated.
+def undo(
+    group: commands.VolumeGroup, new: Iterable[LogicalVolume], marks: Sequence[sets.Mark]
+) -> None:
+    """Of rollbacks that were not decided, activate the volumes that they have deactivated.
 
-    :param new: volumes that would have taken their names.
+    The new ones are still to be removed: they are doomed (``sets``).
+
+    :param new: volumes that would have taken names.
+    :param marks: those of kind BACK.
     """
-    reactivate(group, [name for v in new if _UP in v.tags and (name := taken_name(v.tags))])
+    if marks:
+        reactivate(group, [name for v in new if _UP in v.tags and (name := taken_name(v.tags))])
+        group.change_tags(remove=[str(mark) for mark in marks])
 
 
 def reactivate(group: commands.VolumeGroup, names: Iterable[str]) -> None:

@@ -80,11 +80,12 @@ def _recover(arguments: dict[str, Any]) -> list[str]:
         if left:
             names = sorted(volume.name for volume in left)
             LOG.warning("Removing volumes that a crash had left half-made: %s", names)
-        exchange.bring_back(group, left)
+        doomed = {mark.set_name for mark in orphaned}
+        exchange.undo(group, left, [m for m in rollbacks if m.set_name in doomed])
         aside = removal.Removal(settings, group).set_aside(left, volumes)
         if empty := [str(m) for m in orphaned if not sets.of_marks(volumes.values(), [m])]:
             group.change_tags(remove=empty)
-        exchange.settle(group, rollbacks)
+        exchange.settle(group, [m for m in rollbacks if m.set_name not in doomed])
         _close(records)
         return aside
 

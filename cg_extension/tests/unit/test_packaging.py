@@ -10,6 +10,7 @@ from importlib import metadata
 from oslotest import base
 
 import cg_extension
+from cg_extension.cmd.lvm import pending
 
 ROOT = pathlib.Path(cg_extension.__file__).parents[1]
 DEBIAN = ROOT / "debian"
@@ -113,6 +114,15 @@ class PackagingTest(base.BaseTestCase):
         for line in (DEBIAN / "cg-extension.install").read_text().splitlines():
             if line.endswith(" usr/lib/systemd/system"):
                 self.assertIn(f" {pathlib.PurePath(line.split()[0]).name} ", script)
+
+    def test_the_boot_runs_the_unit_that_finishes_rollbacks_where_there_are_notes(self) -> None:
+        (link,) = (DEBIAN / "cg-lvm.links").read_text().splitlines()
+        name = "cg-lvm-rollback.service"
+        there = f"usr/lib/systemd/system/{name}"
+        wanted = f"usr/lib/systemd/system/local-fs.target.wants/{name}"
+        self.assertEqual(f"{there} {wanted}", link)
+        unit = (ROOT / "etc" / "systemd" / "cg-lvm" / name).read_text()
+        self.assertIn(f"\nConditionDirectoryNotEmpty={pending.DIRECTORY}\n", unit)
 
     def control(self) -> str:
         return (DEBIAN / "control").read_text()

@@ -24,6 +24,7 @@ from cg_extension.drivers.lvm import (
     commands,
     contents,
     errors,
+    machine,
     privileged,
     removal,
     reports,
@@ -102,6 +103,7 @@ class FakeLVM(fixtures.Fixture):
             (retake, "let_go", lambda *_: []),
             (removal, "kept_open", self._kept_open),
             (rollback, "_check_pool", lambda *_: None),
+            (machine, "volume_uuid", self._uuid_at),
             (at_work, "wait_for_all", self._wait_for_all),
             (at_work, "alone", mock.MagicMock()),
             (sets, "_process", lambda _pid: f"0-1-{self.boots}"),
@@ -327,6 +329,8 @@ class FakeLVM(fixtures.Fixture):
         role = f"snapshot,{'thin' if volume.pool else 'thick'}snapshot" if volume.origin else ""
         return {
             "lv_name": name,
+            "lv_uuid": _uuid(volume),
+            "data_percent": "",
             "lv_size": str(volume.size),
             "lv_tags": ",".join(volume.tags),
             "segtype": "thin-pool" if volume.is_pool else "linear",
@@ -355,6 +359,9 @@ class FakeLVM(fixtures.Fixture):
         """What a snapshot holds; a snapshot itself does not change from instant to instant."""
         content = group.volumes[source].content
         return content if " at " in content else f"{content} at {instant}"
+
+    def _uuid_at(self, path: str) -> str:
+        return _uuid(self._of_device(path))
 
     def _of_device(self, path: str) -> Volume:
         return next(
@@ -410,6 +417,10 @@ class FakeLVM(fixtures.Fixture):
 def uuid_of(group: str) -> str:
     """The UUID of a volume group here."""
     return f"{group:0<6}-0000-0000-0000-0000-0000-000000"
+
+
+def _uuid(volume: Volume) -> str:
+    return f"{volume.identity:0>6}-0000-0000-0000-0000-0000-000000"
 
 
 def _device(group: str, name: str) -> str:

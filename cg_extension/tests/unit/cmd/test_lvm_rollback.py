@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``cg-lvm rollback`` and ``finish`` as their user meets them, on an LVM in memory."""
+
+import contextlib
+import io
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+import fixtures
+from oslotest import base
+
+from cg_extension.cmd import lvm
+from cg_extension.cmd.lvm import pending
+from cg_extension.drivers.lvm import exchange, machine
+from cg_extension.tests.unit.drivers.lvm import fake_lvm
+
+# By volume: its group, and whether it is thin.
+_MEMBERS = {"data": ("a", True), "wal": ("a", False), "conf": ("b", False)}
+
+
+class RollbackCommandBase(base.BaseTestCase):
+    """Three volumes in two volume groups, changed since the group snapshot ``one`` of them."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.notes = pathlib.Path(self.useFixture(fixtures.TempDir()).path) / "cg-lvm" / "rollbacks"
+        self.useFixture(fixtures.MockPatchObject(pending, "DIRECTORY", self.notes))
+        self.useFixture(fixtures.MockPatch("os.geteuid", return_value=0))
+        self.lvm = self.useFixture(fake_lvm.FakeLVM(thin=False, groups=["a", "b"]))
+        self.lvm.groups["a"].volumes["pool"] = fake_lvm.Volume(set(), is_pool=True)
+        for name, (group, thin) in _MEMBERS.items():
+            self.lvm.groups[group].volumes[name] = fake_lvm.Volume(
+                {f"of-{name}"}, pool="pool" if thin else None, content="first"
+            )
+        self._call("snapshot", "a/data", "a/wal", "b/conf", "--name", "one")
+        self._write("second")
+
+    def _call(self, *arguments: str, status: int = 0) -> Any:
+        output, complaint = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(complaint):
+            self.assertEqual(status, lvm.main([*arguments, "--json"]), complaint.getvalue())
+        return complaint.getvalue() if status else json.loads(output.getvalue())
+
+    def _volume(self, name: str) -> fake_lvm.Volume:
+        return self.lvm.groups[_MEMBERS[name.partition(".")[0]][0]].volumes[name]
+
+    def _write(self, content: str) -> None:
+        for name in _MEMBERS:
+            self._volume(name).content = content
+
+    def _content(self) -> set[str]:
+        return {self._volume(name).content.partition(" at ")[0] for name in _MEMBERS}
+
+    def _waiting(self) -> set[str]:
+        tags = {tag for group in self.lvm.groups.values() for tag in group.tags}
+        return {tag for tag in tags if exchange.is_pending([tag])}
+
+    def _noted(self) -> list[str]:
+        return [file.read_text().strip() for file in self.notes.iterdir()]
+
+    def _rename(self, group: str, old: str, new: str) -> None:
+        volumes = self.lvm.groups[group].volumes
+        volumes[new] = volumes.pop(old)
+
+
+class RollbackTest(RollbackCommandBase):
+    def test_all_are_what_they_were_and_the_state_before_is_a_group_snapshot(self) -> None:
+        back = self._call("rollback", "one", "--keep-as", "two")
+        self.assertEqual({"first"}, self._content())
+        self.assertEqual("data.two", back["volumes"][0]["before"])
+        listed = {each["snapshot"]: each for each in self._call("list")["listed"]}
+        self.assertEqual({"one", "two"}, set(listed))
+        self.assertEqual("complete", listed["two"]["state"])
+        self.assertEqual(["a", "b"], listed["two"]["volume_groups"])
+        self.assertIsNotNone(listed["two"]["instant"])
+        self.assertEqual("crash-consistent", listed["two"]["consistency"])
+        self.assertEqual([], self._noted())
+
+    def test_one_can_go_back_and_forth_among_all_of_them(self) -> None:
+        self._call("snapshot", "a/data", "a/wal", "b/conf", "--name", "two")
+        self._write("third")
+        turns = [("one", "first"), ("two", "second"), ("k0", "third"), ("k1", "first")]
+        for turn, (name, content) in enumerate([*turns, ("one", "first"), ("k0", "third")]):
+            self._call("rollback", name, "--keep-as", f"k{turn}")
+            self.assertEqual({content}, self._content(), f"turn {turn}")
+
+    def test_members_keep_what_users_tagged_them_with(self) -> None:
+        self._call("rollback", "one", "--keep-as", "two")
+        self._call("rollback", "one", "--keep-as", "three")
+        for name in _MEMBERS:
+            self.assertIn(f"of-{name}", self._volume(name).tags)
+            of_ours = [tag for tag in self._volume(name).tags if tag.startswith("cg-lvm.")]
+            self.assertEqual([], of_ours)
+
+    def test_a_clone_that_is_rolled_back_is_that_clone_still(self) -> None:
+        self._call("clone", "a/data", "--name", "live")
+        self.lvm.groups["a"].volumes["data.live"].content = "first"
+        self._call("snapshot", "a/data.live", "--name", "of-live")
+        self._call("rollback", "of-live", "--keep-as", "kept")
+        listed = self._call("list")["listed"]
+        states = {e.get("clone") or e.get("snapshot"): (e["members"], e["state"]) for e in listed}
+        for name in ("live", "of-live", "kept"):
+            self.assertEqual((1, "complete"), states[name])
+
+    def test_the_state_before_has_a_name_of_its_time_unless_told(self) -> None:
+        self.assertRegex(
+            self._call("rollback", "one")["state_before"], r"^before-rollback-\d{8}T\d{6}Z$"
+        )
+
+    def test_what_was_inactive_stays_so(self) -> None:
+        self._volume("data").active = False
+        self._call("rollback", "one")
+        self.assertEqual(
+            [False, True, True], [self._volume(name).active for name in ("data", "wal", "conf")]
+        )
+
+
+class RefusalTest(RollbackCommandBase):
+    """Each is refused by name and reason, and nothing is changed."""
+
+    def _refusal(self, *arguments: str) -> str:
+        complaint = self._call("rollback", *(arguments or ("one",)), status=1)
+        self.assertNotIn("before-rollback", " ".join(self.lvm.groups["a"].volumes))
+        self.assertEqual(set(), self._waiting())
+        return complaint
+
+    def test_one_that_is_not_there(self) -> None:
+        self.assertIn("there is no group snapshot monday", self._refusal("monday"))
+
+    def test_one_that_is_not_complete(self) -> None:
+        del self.lvm.groups["b"].volumes["conf.one"]
+        self.assertIn("group snapshot one is not complete", self._refusal())
+
+    def test_a_member_that_was_renamed_is_told_with_its_name(self) -> None:
+        self._rename("a", "data", "other")
+        refusal = self._refusal()
+        self.assertIn("a/data was renamed: it is a/other now", refusal)
+        self.assertIn("lvrename a other data", refusal)
+
+    def test_a_renamed_successor_is_told_with_its_name(self) -> None:
+        self._call("rollback", "one", "--keep-as", "two")
+        self._rename("a", "data", "other")
+        self._write_others()
+        self.assertIn("a/data was renamed: it is a/other now", self._refusal())
+
+    def _write_others(self) -> None:
+        for name in ("wal", "conf"):
+            self._volume(name).content = "third"
+
+    def test_another_volume_of_a_members_name(self) -> None:
+        self.lvm.groups["a"].volumes["data"] = fake_lvm.Volume(set(), pool="pool")
+        self.assertIn("a/data is not the volume that a/data.one was taken of", self._refusal())
+
+    def test_a_member_in_use_is_told(self) -> None:
+        self.lvm.in_use = {"wal"}
+        self.assertIn("a/wal is in use", self._refusal())
+        self.assertEqual({"second"}, self._content())
+        self.assertEqual([], self._noted())
+
+    def test_a_name_for_the_state_before_that_is_taken_or_none(self) -> None:
+        self.assertIn("there already: a/data.one", self._refusal("one", "--keep-as", "one"))
+        self.assertIn("not a name for LVM", self._refusal("one", "--keep-as", "a/b"))
+        self.assertIn("too long a name", self._refusal("one", "--keep-as", "x" * 126))
+
+    def test_notes_that_can_not_be_written(self) -> None:
+        self.notes.parent.mkdir()
+        self.notes.write_text("a file")
+        self.assertIn("can't be written", self._refusal())
+
+
+class BootTest(RollbackCommandBase):
+    """``--at-boot``, its cancelling, and what ``finish`` does at boot."""
+
+    def _reboot(self) -> Any:
+        self.lvm.restart()
+        return self._call("finish", "--at-boot")
+
+    def test_what_was_asked_for_is_done_at_the_next_boot_and_only_there(self) -> None:
+        self.lvm.in_use = {"data"}
+        self._call("rollback", "one", "--at-boot", "--keep-as", "two")
+        self.assertEqual(({"second"}, {"a", "b"}), (self._content(), set(self._noted())))
+        self.assertEqual("one", self._call("finish")["waiting_for_the_boot"])
+        self.assertEqual({"second"}, self._content())
+        self.lvm.in_use = set()
+        self.assertEqual("one", self._reboot()["finished"])
+        self.assertEqual({"first"}, self._content())
+        self.assertEqual("second", self._volume("data.two").content)
+        self.assertEqual((set(), []), (self._waiting(), self._noted()))
+        self.assertEqual("nothing was to be finished", self._reboot()["finished"])
+
+    def test_cancelled_it_is_not_done(self) -> None:
+        self._call("rollback", "one", "--at-boot")
+        self._call("rollback", "--cancel", "one")
+        self.assertEqual((set(), []), (self._waiting(), self._noted()))
+        self._reboot()
+        self.assertEqual({"second"}, self._content())
+        self.assertIn(
+            "no rollback to one waits", self._call("rollback", "--cancel", "one", status=1)
+        )
+
+    def test_another_waits_and_is_named(self) -> None:
+        self._call("snapshot", "a/data", "--name", "two")
+        self._call("rollback", "one", "--at-boot")
+        complaint = self._call("rollback", "two", status=1)
+        self.assertIn(
+            "a rollback to one waits for the next boot: cg-lvm rollback --cancel one", complaint
+        )
+
+    def test_what_can_not_be_done_at_boot_is_called_off_and_told(self) -> None:
+        self._call("rollback", "one", "--at-boot")
+        self.lvm.in_use = {"conf"}
+        self.lvm.restart()
+        complaint = self._call("finish", "--at-boot", status=1)
+        self.assertIn("not rolled back to one, and no longer to be: b/conf is in use", complaint)
+        self.assertEqual(({"second"}, set(), []), (self._content(), self._waiting(), self._noted()))
+
+    def test_volumes_that_the_boot_itself_needs_are_refused_when_it_is_asked_for(self) -> None:
+        number = "254:1"
+        for found, reason in (
+            (machine.Machine({number: []}, [machine.Mount("/", [number])], []), "holds /, which"),
+            (machine.Machine({number: []}, [], [number]), "holds swap of this machine"),
+        ):
+            with mock.patch.object(machine, "read", return_value=found):
+                complaint = self._call("rollback", "one", "--at-boot", status=1)
+            self.assertIn(reason, complaint)
+            self.assertEqual(set(), self._waiting())
+
+    def _is_cut(self, call: Callable[[], object], steps: int) -> bool:
+        self.lvm.cut_after(steps, kill=False)
+        try:
+            call()
+        except fake_lvm.Cut:
+            return True
+        finally:
+            self.lvm.restart()
+        return False
+
+    def test_a_power_cut_at_any_step_is_noted_for_the_boot_which_puts_it_right(self) -> None:
+        outcomes = set()
+        for steps in range(100):
+            keep = f"k{steps}"
+            self._write("second")
+            cut = self._is_cut(
+                lambda: self._call("rollback", "one", "--keep-as", keep),  # noqa: B023
+                steps,
+            )
+            if self._waiting():
+                self.assertEqual({"a", "b"}, set(self._noted()), steps)
+            self._call("finish", "--at-boot")
+            self._call("finish", "--at-boot")
+            self.assertIn(self._content(), ({"first"}, {"second"}), steps)
+            self.assertEqual((set(), []), (self._waiting(), self._noted()))
+            outcomes |= self._content()
+            if not cut:
+                break
+        self.assertEqual({"first", "second"}, outcomes)
+
+    def test_the_note_of_a_missing_volume_group_stays_and_is_told(self) -> None:
+        self._call("rollback", "one", "--at-boot")
+        self.lvm.missing = {"b"}
+        complaint = self._call("finish", "--at-boot", status=1)
+        self.assertIn("group snapshot one is not complete", complaint)
+        self.assertIn("volume group b is missing, and may have its part", complaint)
+        self.assertEqual(["b"], self._noted())
+        self.lvm.missing = set()
+        self._call("finish", "--at-boot")
+        self.assertEqual([], self._noted())
