@@ -225,13 +225,17 @@ def _complete(group: commands.VolumeGroup, mark: str, set_name: str) -> None:
         change = _change(_values(volume.tags, _GETS), sorted(for_now))
         scripts.append([*change, "--setactivationskip", "n", f"{group.name}/{volume.name}"])
     complaint = _run(group, scripts)
-    if any(taken_name(v.tags) for v in _of_set(group.volumes(), set_name)):
+    volumes = group.volumes()
+    if any(taken_name(v.tags) for v in _of_set(volumes, set_name)):
         raise errors.LVMError(f"volumes in {group.name} keep tags of the rollback: {complaint}")
     steps.checkpoint("lvm.told")
-    group.flush()
-    wanted = sorted(tag for tag in group.usage().tags if tag.startswith(WANTED))
-    group.change_tags(remove=[mark, *wanted])
-    group.flush()
+    disks = group.devices()
+    commands.flush(disks)
+    # Each volume has the tags of its group. With none of the set the rollback was undone.
+    tags = [tag for volume in _of_set(volumes, set_name) for tag in volume.group_tags]
+    wanted = {tag for tag in tags if tag.startswith(WANTED)}
+    group.change_tags(remove=[mark, *sorted(wanted)])
+    commands.flush(disks)
     steps.checkpoint("lvm.rolled_back")
 
 

@@ -58,8 +58,8 @@ def roll_back(parts: Sequence[Part], progress: contents.Progress | None = None) 
         the next recovery finishes it.
     """
     check(parts)
-    check_unused(parts)
-    groups = [each.group for each in transaction.in_order([part.maker.removal for part in parts])]
+    _check_unused(parts)
+    groups = _groups(parts)
     set_name = ""
     try:
         with transaction.all_or_nothing([part.maker.removal for part in parts]) as member_tag:
@@ -67,9 +67,9 @@ def roll_back(parts: Sequence[Part], progress: contents.Progress | None = None) 
             for group in groups:
                 group.change_tags(add=[sets.mark(sets.BACK, set_name)])
             steps.checkpoint("lvm.back_marked")
-            _make(parts, member_tag, progress)
+            idle = _make(parts, member_tag, progress)
             steps.checkpoint("lvm.new_made")
-            _deactivate_old(parts)
+            _deactivate_all(parts, idle)
             _add_receipts(parts)
             steps.checkpoint("lvm.old_inactive")
     except (Exception, KeyboardInterrupt):
@@ -105,7 +105,7 @@ def check(parts: Sequence[Part]) -> None:
     _check_space(parts, volumes)
 
 
-def check_unused(parts: Sequence[Part]) -> None:
+def _check_unused(parts: Sequence[Part]) -> None:
     """See to it that nobody uses the volumes that are to be replaced.
 
     :raises Refusal: somebody does; says who.
@@ -144,9 +144,13 @@ def check_not_needed_at_boot(parts: Sequence[Part]) -> None:
             raise errors.Refusal(f"{numbers[min(held)]} holds swap of this machine: swapoff first")
 
 
+def _groups(parts: Sequence[Part]) -> list[commands.VolumeGroup]:
+    """The volume groups, in the order of their names."""
+    return [each.group for each in transaction.in_order([part.maker.removal for part in parts])]
+
+
 def _volumes(parts: Sequence[Part]) -> _Volumes:
-    groups = {part.maker.group.name: part.maker.group for part in parts}
-    return {name: group.volumes() for name, group in groups.items()}
+    return {group.name: group.volumes() for group in _groups(parts)}
 
 
 def _replaced(
@@ -218,40 +222,52 @@ def _check_pool(device: str, data_limit: float, metadata_limit: float) -> None:
         thin.check_pool(control, device, data_limit, metadata_limit)
 
 
-def _make(parts: Sequence[Part], member_tag: str, progress: contents.Progress | None) -> None:
-    """Make the new volumes, and leave them inactive: nothing finds their UUIDs twice."""
+def _make(
+    parts: Sequence[Part], member_tag: str, progress: contents.Progress | None
+) -> dict[str, list[str]]:
+    """Make the new volumes; gives back, by volume group, sources that had to be activated."""
     for part in parts:
         if part.maker.is_thin:
             part.maker.make_snapshots(part.copies, {}, member_tag, volumes_to_be=False)
     thick = [part for part in parts if not part.maker.is_thin]
-    idle = [(part, _inactive_sources(part)) for part in thick]
+    volumes = _volumes(thick)
+    idle = {
+        part.maker.group.name: [
+            copy.source
+            for copy in part.copies
+            if not volumes[part.maker.group.name][copy.source].active
+        ]
+        for part in thick
+    }
     try:
-        for part, sources in idle:
-            part.maker.group.activate(sources)
-            part.maker.check_restorable(part.copies)  # an overflow shows on active ones only
+        for part in thick:
+            if names := idle[part.maker.group.name]:
+                part.maker.group.activate(names)
+                part.maker.check_restorable(part.copies)  # an overflow shows on active ones only
         together.copy_thick(thick, member_tag, progress)
-    finally:
-        for part, sources in idle:
-            _deactivate(part.maker.group, sources)
-    for part in thick:
-        _deactivate(part.maker.group, part.targets)
+    except (Exception, KeyboardInterrupt):
+        for part in thick:
+            _deactivate(part.maker.group, idle[part.maker.group.name])
+        raise
+    return idle
 
 
-def _inactive_sources(part: Part) -> list[str]:
-    volumes = part.maker.group.volumes()
-    return [copy.source for copy in part.copies if not volumes[copy.source].active]
+def _deactivate_all(parts: Sequence[Part], idle: Mapping[str, Sequence[str]]) -> None:
+    """Deactivate the new volumes, what was activated for them, and the old ones.
 
-
-def _deactivate_old(parts: Sequence[Part]) -> None:
-    """From here on nobody can open the volumes that are to be replaced.
+    So nothing finds a UUID twice, and from here on nobody can open what is to be replaced.
 
     :raises LVMError: somebody has opened one meanwhile.
     """
     volumes = _volumes(parts)
+    wanted = {group: list(idle.get(group, ())) for group in volumes}
     for part in parts:
-        group = part.maker.group.name
-        names = [v.name for g, v, _source in _replaced([part], volumes) if g == group]
-        _deactivate(part.maker.group, names)
+        wanted[part.maker.group.name] += part.targets
+    for group, volume, _source in _replaced(parts, volumes):
+        wanted[group].append(volume.name)
+    for group in _groups(parts):
+        of_group = volumes[group.name]
+        group.deactivate([name for name in wanted[group.name] if of_group[name].active])
 
 
 def _deactivate(group: commands.VolumeGroup, names: Sequence[str]) -> None:
@@ -262,8 +278,9 @@ def _deactivate(group: commands.VolumeGroup, names: Sequence[str]) -> None:
 def _add_receipts(parts: Sequence[Part]) -> None:
     """The state before is of this moment: nobody could write to it since."""
     now = retake.Taken(datetime.datetime.now(datetime.UTC), 0.0)
-    for part in parts:
-        part.maker.group.add_tags(part.targets, exchange.told_later(receipts.tags(now)))
+    for group in _groups(parts):
+        names = [t for part in parts if part.maker.group.name == group.name for t in part.targets]
+        group.add_tags(names, exchange.told_later(receipts.tags(now)))
 
 
 def _take_back(group: commands.VolumeGroup, parts: Sequence[Part], set_name: str) -> None:

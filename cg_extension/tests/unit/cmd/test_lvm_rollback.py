@@ -258,6 +258,18 @@ class BootTest(RollbackCommandBase):
                 break
         self.assertEqual({"first", "second"}, outcomes)
 
+    def test_a_power_cut_in_the_boot_keeps_it_from_nothing(self) -> None:
+        for steps in range(100):
+            self._write("second")
+            self._call("rollback", "one", "--at-boot", "--keep-as", f"k{steps}")
+            cut = self._is_cut(lambda: self._call("finish", "--at-boot"), steps)
+            self._call("finish", "--at-boot")
+            self.assertEqual({"first"}, self._content(), steps)
+            self.assertEqual((set(), []), (self._waiting(), self._noted()), steps)
+            if not cut:
+                break
+        self.assertGreater(steps, 20)
+
     def test_the_note_of_a_missing_volume_group_stays_and_is_told(self) -> None:
         self._call("rollback", "one", "--at-boot")
         self.lvm.missing = {"b"}
