@@ -40,13 +40,13 @@ def finish(options: argparse.Namespace) -> dict[str, Any]:
                     complaints.append(f"volume group {group.name}: {error}")
         waiting = _waiting()
         if options.at_boot:
-            for name, keep, group in waiting:
+            for name, keep, noted_in in waiting:
                 try:
                     _roll_back(options, name, keep, at_boot=False)
                     finished.append(name)
                 except exceptions.DriverError as error:
                     complaints.append(f"not rolled back to {name}, and no longer to be: {error}")
-                    _call_off(name, keep, group)
+                    _call_off(name, keep, noted_in)
             options.left.clear()  # wiped after the next command: the boot does not wait for it
         complaints += pending.clear()
     if complaints:

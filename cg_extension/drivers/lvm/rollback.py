@@ -263,8 +263,8 @@ def _deactivate_all(parts: Sequence[Part], idle: Mapping[str, Sequence[str]]) ->
     wanted = {group: list(idle.get(group, ())) for group in volumes}
     for part in parts:
         wanted[part.maker.group.name] += part.targets
-    for group, volume, _source in _replaced(parts, volumes):
-        wanted[group].append(volume.name)
+    for name, volume, _source in _replaced(parts, volumes):
+        wanted[name].append(volume.name)
     for group in _groups(parts):
         of_group = volumes[group.name]
         group.deactivate([name for name in wanted[group.name] if of_group[name].active])
