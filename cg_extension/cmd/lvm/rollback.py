@@ -31,13 +31,15 @@ def finish(options: argparse.Namespace) -> dict[str, Any]:
     """
     finished, complaints = [], []
     with at_work.alone(_LOCK):
-        for group in commands.all_groups():
-            if any(mark.kind == sets.BACK for mark in sets.orphaned(group.tags)):
-                try:
-                    machinery.Groups([group.name], options)
-                    finished.append(group.name)
-                except exceptions.DriverError as error:
-                    complaints.append(f"volume group {group.name}: {error}")
+        for group in _cut():
+            try:
+                machinery.Groups([group], options)
+                if group in _cut():
+                    complaints.append(_not_finished(group))
+                else:
+                    finished.append(group)
+            except exceptions.DriverError as error:
+                complaints.append(f"volume group {group}: {error}")
         waiting = _waiting()
         if options.at_boot:
             for name, keep, noted_in in waiting:
@@ -70,6 +72,8 @@ def _roll_back(options: argparse.Namespace, name: str, keep: str, at_boot: bool)
             f"group snapshot {name} is not complete: it is still being made, was cut short, "
             "members were removed, or a volume group is missing"
         )
+    if left := [group for group in _cut() if group in family.groups]:
+        raise naming.UsageError(_not_finished(left[0]))
     for other, others_keep, group in _waiting():
         if group in family.groups and (other, others_keep) != (name, keep):
             raise naming.UsageError(
@@ -102,6 +106,22 @@ def _cancel(name: str) -> dict[str, Any]:
         _call_off(*each)
     pending.clear()
     return {"called_off": name, "volumes": []}
+
+
+def _cut() -> list[str]:
+    """The volume groups in which a rollback was cut short, and is not finished yet."""
+    return [
+        group.name
+        for group in commands.all_groups()
+        if any(mark.kind == sets.BACK for mark in sets.orphaned(group.tags))
+    ]
+
+
+def _not_finished(group: str) -> str:
+    return (
+        f"a rollback in volume group {group} was cut short, and can't be finished before another "
+        "volume group of it is back"
+    )
 
 
 def _waiting() -> list[tuple[str, str, str]]:

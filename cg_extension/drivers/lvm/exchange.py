@@ -29,9 +29,9 @@ step                                                 cut after it, recovery
 5      in each group: the old ones get their tags,   goes on
        then their names, and the new ones theirs
 6      the new ones are activated                    goes on
-7      their tags above are taken off, and, with     finds nothing to do
-       the disks flushed before and after, ``back``
-       and any ``wanted`` of the group
+7      their tags above are taken off, then          finds nothing to do, if the
+       ``back`` and any ``wanted`` of the group;      disks had written that out
+       the disks are flushed
 =====  ============================================  ===================================
 """
 
@@ -229,13 +229,11 @@ def _complete(group: commands.VolumeGroup, mark: str, set_name: str) -> None:
     if any(taken_name(v.tags) for v in _of_set(volumes, set_name)):
         raise errors.LVMError(f"volumes in {group.name} keep tags of the rollback: {complaint}")
     steps.checkpoint("lvm.told")
-    disks = group.devices()
-    commands.flush(disks)
     # Each volume has the tags of its group. With none of the set the rollback was undone.
     tags = [tag for volume in _of_set(volumes, set_name) for tag in volume.group_tags]
     wanted = {tag for tag in tags if tag.startswith(WANTED)}
     group.change_tags(remove=[mark, *sorted(wanted)])
-    commands.flush(disks)
+    group.flush()
     steps.checkpoint("lvm.rolled_back")
 
 

@@ -274,6 +274,19 @@ class BootTest(RollbackCommandBase):
                 break
         self.assertGreater(steps, 20)
 
+    def test_what_is_in_doubt_while_a_volume_group_is_missing_is_told(self) -> None:
+        steps = 0
+        while not any(tag.startswith("cg_ext.made") for tag in self.lvm.groups["a"].tags):
+            self._call("finish")
+            self._is_cut(lambda: self._call("rollback", "one"), steps)
+            steps += 1
+        self.lvm.missing = {"a"}
+        complaint = self._call("finish", status=1)
+        self.assertIn("in volume group b was cut short, and can't be finished before", complaint)
+        self.lvm.missing = set()
+        self._call("finish")
+        self.assertEqual(({"first"}, []), (self._content(), self._noted()))
+
     def test_the_note_of_a_missing_volume_group_stays_and_is_told(self) -> None:
         self._call("rollback", "one", "--at-boot")
         self.lvm.missing = {"b"}
