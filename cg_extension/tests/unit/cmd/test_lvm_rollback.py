@@ -274,6 +274,15 @@ class BootTest(RollbackCommandBase):
                 break
         self.assertGreater(steps, 20)
 
+    def test_what_was_answered_needs_no_boot_that_looks_though_disks_lose_what_they_cached(
+        self,
+    ) -> None:
+        self._call("rollback", "one", "--keep-as", "two")
+        self.lvm.lose_cache(["a", "b"])
+        self.assertEqual([], self._noted())
+        self.assertEqual(set(), self._waiting())
+        self.assertEqual({"first"}, self._content())
+
     def test_what_is_in_doubt_while_a_volume_group_is_missing_is_told(self) -> None:
         steps = 0
         while not any(tag.startswith("cg_ext.made") for tag in self.lvm.groups["a"].tags):
