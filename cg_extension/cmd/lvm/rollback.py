@@ -21,7 +21,8 @@ def roll_back(options: argparse.Namespace) -> dict[str, Any]:
     with at_work.alone(_LOCK):
         if options.cancel:
             return _cancel(options.name)
-        return _roll_back(options, options.name, options.keep_as or _new_name(), options.at_boot)
+        keep = options.keep_as or _new_name()
+        return _roll_back(options, options.name, keep, options.volume_group, options.at_boot)
 
 
 def finish(options: argparse.Namespace) -> dict[str, Any]:
@@ -44,8 +45,10 @@ def finish(options: argparse.Namespace) -> dict[str, Any]:
         if options.at_boot:
             for name, keep, noted_in in waiting:
                 try:
-                    _roll_back(options, name, keep, at_boot=False)
+                    _roll_back(options, name, keep, noted_in)
                     finished.append(name)
+                except rollback.Unfinished as error:
+                    complaints.append(f"{name}: {error}")
                 except exceptions.DriverError as error:
                     complaints.append(f"not rolled back to {name}, and no longer to be: {error}")
                     _call_off(name, keep, noted_in)
@@ -59,8 +62,17 @@ def finish(options: argparse.Namespace) -> dict[str, Any]:
     return {**answer, "volumes": []}
 
 
-def _roll_back(options: argparse.Namespace, name: str, keep: str, at_boot: bool) -> dict[str, Any]:
-    of_group = getattr(options, "volume_group", None)
+def _roll_back(
+    options: argparse.Namespace,
+    name: str,
+    keep: str,
+    of_group: str | None,
+    at_boot: bool = False,
+) -> dict[str, Any]:
+    """Roll back to the group snapshot ``name``; with ``at_boot`` just note it.
+
+    :param of_group: a volume group of it; None: the name tells which is meant.
+    """
     groups = machinery.Groups([of_group] if of_group else [], options, recovered=False)
     if not of_group:
         groups.add_all()

@@ -47,6 +47,10 @@ _LINEAR = frozenset(["linear", "public", "origin", "thickorigin", "multithickori
 _NEEDED_AT_BOOT = ("/", "/usr", "/etc")
 
 
+class Unfinished(errors.LVMError):
+    """It was decided, and will be finished; until then names are mixed, and volumes inactive."""
+
+
 def roll_back(parts: Sequence[Part], progress: contents.Progress | None = None) -> None:
     """Put volumes that are made of the sources in the place of others, all or none.
 
@@ -54,8 +58,8 @@ def roll_back(parts: Sequence[Part], progress: contents.Progress | None = None) 
         names that are free, until the new volumes take those in their tags (``exchange.tags``).
     :param progress: called with the bytes of thick volumes that are copied, and the bytes in all.
     :raises Refusal: it can't be, as things are; says why.
-    :raises LVMError: something failed; either all is as it was, or, if the decision had been made,
-        the next recovery finishes it.
+    :raises Unfinished: it was decided, but something failed then: the next recovery finishes it.
+    :raises LVMError: something failed; all is as it was, or will be after the next recovery.
     """
     check(parts)
     _check_unused(parts)
@@ -79,7 +83,7 @@ def roll_back(parts: Sequence[Part], progress: contents.Progress | None = None) 
     try:
         exchange.finish(groups, sets.mark(sets.BACK, set_name), set_name)
     except errors.LVMError as error:
-        raise errors.LVMError(
+        raise Unfinished(
             "the rollback is decided, and not finished: use none of its volumes before cg-lvm "
             f"finish has gone on with it ({error})"
         ) from error

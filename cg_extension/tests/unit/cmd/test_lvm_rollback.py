@@ -221,6 +221,24 @@ class BootTest(RollbackCommandBase):
         self.assertIn("not rolled back to one, and no longer to be: b/conf is in use", complaint)
         self.assertEqual(({"second"}, set(), []), (self._content(), self._waiting(), self._noted()))
 
+    def test_what_is_decided_at_boot_and_fails_then_is_not_called_off(self) -> None:
+        self._call("rollback", "one", "--at-boot")
+        self.lvm.restart()
+        with self.lvm.failing("lvrename"):
+            complaint = self._call("finish", "--at-boot", status=1)
+        self.assertIn("one: the rollback is decided, and not finished", complaint)
+        self.assertEqual({"a", "b"}, set(self._noted()))
+        self.lvm.restart()
+        self._call("finish", "--at-boot")
+        self.assertEqual(({"first"}, set(), []), (self._content(), self._waiting(), self._noted()))
+
+    def test_the_one_that_waits_is_found_among_others_of_its_name(self) -> None:
+        self._call("snapshot", "a/wal", "--name", "same")
+        self.lvm.groups["b"].volumes["more"] = fake_lvm.Volume(set())
+        self._call("snapshot", "b/more", "--name", "same")
+        self._call("rollback", "a", "same", "--at-boot")
+        self.assertEqual("same", self._call("finish", "--at-boot")["finished"])
+
     def test_volumes_that_the_boot_itself_needs_are_refused_when_it_is_asked_for(self) -> None:
         number = "254:1"
         for found, reason in (

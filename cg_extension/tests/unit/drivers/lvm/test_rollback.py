@@ -205,7 +205,7 @@ class FailureTest(RollbackBase):
         del self.lvm.groups["b"].volumes["v2"]
         parts = self._parts_of()
         with self._after_the_decision(lambda: self.engines[2].create_volume("v2", fake_lvm.MIB)):
-            error = self.assertRaises(errors.LVMError, rollback.roll_back, parts)
+            error = self.assertRaises(rollback.Unfinished, rollback.roll_back, parts)
         self.assertIn("b/v2 has appeared", str(error))
         self.lvm.groups["b"].volumes["other"] = self.lvm.groups["b"].volumes.pop("v2")
         self.lvm.restart()
