@@ -177,6 +177,16 @@ class FailureTest(RollbackBase):
         self.lvm.free = fake_lvm.MIB // 2
         self.assertIn("volume group a has 0 MiB free", self._refusal())
 
+    def test_a_pool_without_room_is_refused(self) -> None:
+        self._start()
+
+        def check(device: str, *_limits: float) -> None:
+            if device == "b-pool-tpool":
+                raise errors.Refusal("the thin pool is read-only")
+
+        with mock.patch.object(rollback, "_check_pool", check):
+            self.assertIn("the thin pool is read-only", self._refusal())
+
     def test_a_lost_snapshot_is_refused(self) -> None:
         self._start()
         self._volume("v3.s").invalid = True
