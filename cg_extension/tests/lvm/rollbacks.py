@@ -26,6 +26,7 @@ class RollbackTestCase(base.LVMTestCase):
         self.use_engine(thin=True, size=400, pool_size=120)
         self.one, self.other = self.vg.name, f"{self.vg.name}-b"
         self.vg.add_group(self.other, 300)
+        self.groups = [self.one, self.other]
         self.members, self.devices = [], []
         for group, pool, name in (
             (self.one, "pool", "data"),
@@ -65,7 +66,7 @@ class RollbackTestCase(base.LVMTestCase):
     def assert_nothing_pending(self) -> None:
         """Nothing is left of any rollback, or under way."""
         with device_mapper.Control() as control:
-            for group in (self.one, self.other):
+            for group in self.groups:
                 for volume in commands.VolumeGroup(group).volumes().values():
                     self.assertEqual(frozenset(), volume.group_tags)
                     self.assertFalse(volume.name.startswith("cgback-"), volume.name)
@@ -76,15 +77,16 @@ class RollbackTestCase(base.LVMTestCase):
         self.assertEqual([], list((_NOTES / "rollbacks").iterdir()))
         self.assert_pool_sound()
 
-    def kill(self, boundary: str, command: str) -> None:
-        """Let ``cg-lvm`` roll back to ``one``, keeping ``before``, and die there.
+    def kill(self, boundary: str, keep: str, command: str) -> None:
+        """Let ``cg-lvm`` die there as it rolls back to ``one``; then run another command.
 
+        :param keep: the name of the state before.
         :param command: ``finish``, or the volume of which a group snapshot is taken then.
         """
         file = self.vg.system_dir / "fault"
         file.write_text(f"test/lvm.{boundary}")
         fault = {steps.FAULT_VARIABLE: str(file)}
-        arguments = ["rollback", "one", "--keep-as", "before"]
+        arguments = ["rollback", "one", "--keep-as", keep]
         with callers.Caller(callers.run_cg_lvm, arguments, fault) as caller:
             self.assertEqual(-signal.SIGKILL, caller.wait(), caller.complaint())
         if command == "finish":
@@ -94,9 +96,13 @@ class RollbackTestCase(base.LVMTestCase):
             self.call("delete", "next")
             pending.clear()
 
-    def assert_one_or_two(self, expected: bytes, where: str) -> None:
-        """All are what they were, or as they are kept, and nothing is left to be done."""
-        self.assertEqual({expected}, self.content(), where)
+    def assert_all(self, content: bytes, keep: str | None, where: str) -> None:
+        """All have this content, the state before is there or not, and nothing is under way.
+
+        :param keep: its name; None: all are old.
+        """
+        self.assertEqual({content}, self.content(), where)
         self.assert_nothing_pending()
-        kept = {each["snapshot"] for each in self.call("list")["listed"]} - {"one"}
-        self.assertEqual({"before"} if expected == b"1" else set(), kept, where)
+        names = {group: set(commands.VolumeGroup(group).volumes()) for group in self.groups}
+        kept = [name for group, name in self.members if f"{name}.{keep}" in names[group]]
+        self.assertEqual([name for _group, name in self.members] if keep else [], kept, where)

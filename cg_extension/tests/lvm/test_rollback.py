@@ -15,10 +15,10 @@ class RollbackTest(rollbacks.RollbackTestCase):
         self.write(b"1")
         self.snapshot("one")
         self.write(b"2")
-        self.kill("old_inactive:1", f"{self.other}/conf")
-        self.assert_one_or_two(b"2", "killed before the decision")
-        self.kill("renamed:1", "finish")
-        self.assert_one_or_two(b"1", "killed after it")
+        self.kill("old_inactive:1", "before", f"{self.other}/conf")
+        self.assert_all(b"2", None, "killed before the decision")
+        self.kill("renamed:1", "before", "finish")
+        self.assert_all(b"1", "before", "killed after it")
 
     @contextlib.contextmanager
     def _mounted(self) -> Iterator[list[pathlib.Path]]:
