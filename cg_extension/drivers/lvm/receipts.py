@@ -6,6 +6,8 @@
                                   to be held
 ``cg_ext.held=SECONDS``           for how long it was held
 ``cg_ext.of=UUID``                LVM's UUID of the volume that it was taken of
+``cg_ext.backup=VOLUME``          a backup of its thin pool's metadata that was there already, from
+                                  a repair of the pool: one that is not told of here came later
 ================================  =================================================================
 
 What was written before the instant is in it, and nothing that was begun after ``instant + held``.
@@ -27,18 +29,20 @@ if TYPE_CHECKING:
 _INSTANT = "cg_ext.instant="
 _HELD = "cg_ext.held="
 _OF = "cg_ext.of="
+_BACKUP = "cg_ext.backup="
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Receipt:
     """What a volume's tags say of it; None: nothing, as on what earlier versions made.
 
-    ``held`` is in seconds.
+    ``held`` is in seconds; ``backups`` are names of volumes.
     """
 
     instant: datetime.datetime | None
     held: float | None
     source_uuid: str | None
+    backups: frozenset[str] = frozenset()
 
 
 def told(receipt: Receipt) -> "records.Receipt | None":
@@ -62,6 +66,11 @@ def source_tag(uuid: str) -> str:
     return f"{_OF}{uuid}"
 
 
+def backup_tags(names: Iterable[str]) -> list[str]:
+    """The tags of what was taken in a pool with these backups of its metadata."""
+    return [f"{_BACKUP}{name}" for name in names]
+
+
 def of_tags(tags: Iterable[str]) -> list[str]:
     """Those of a volume's tags that make its receipt, for what is made of it."""
     return [tag for tag in sorted(tags) if tag.startswith((_INSTANT, _HELD, _OF))]
@@ -69,6 +78,7 @@ def of_tags(tags: Iterable[str]) -> list[str]:
 
 def read(tags: Iterable[str]) -> Receipt:
     """The receipt in a volume's tags; what somebody else wrote there counts as nothing."""
+    tags = frozenset(tags)
     found = dict(tag.split("=", 1) for tag in tags if "=" in tag)
     instant = held = None
     try:
@@ -78,4 +88,5 @@ def read(tags: Iterable[str]) -> Receipt:
         pass
     if instant and not instant.tzinfo:
         instant = None
-    return Receipt(instant, held, found.get(_OF[:-1]))
+    backups = frozenset(tag.removeprefix(_BACKUP) for tag in tags if tag.startswith(_BACKUP))
+    return Receipt(instant, held, found.get(_OF[:-1]), backups)

@@ -83,10 +83,12 @@ class Sources:
 
     :param inactive: names of those that are not active.
     :param arguments: by name, arguments of ``lvcreate`` that their kind needs.
+    :param backups: by name, the backups that repairs have left of their pool's metadata.
     """
 
     inactive: Sequence[str]
     arguments: Mapping[str, Sequence[str]]
+    backups: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def let_go(
 @privileged.entrypoint
 def _check(
     arguments: dict[str, Any], seen: _Volumes
-) -> dict[str, tuple[list[str], dict[str, list[str]]]]:
+) -> dict[str, tuple[list[str], dict[str, list[str]], dict[str, list[str]]]]:
     request = _request(arguments)
     groups = {name: commands.VolumeGroup(name, request.system_dir) for name in request.groups}
     # Hidden ones as well, so that they are refused for what they are.
@@ -161,6 +163,7 @@ def _check(
         name: (
             [source.name for source in each if not source.active],
             {source.name: kinds.snapshot_arguments(source.traits) for source in each},
+            {source.name: thin.metadata_backups(volumes[name], source.pool) for source in each},
         )
         for name, each in sources.items()
     }

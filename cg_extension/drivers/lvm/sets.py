@@ -152,7 +152,7 @@ class Mark:
     @property
     def is_orphaned(self) -> bool:
         """Whether the process is gone."""
-        return _is_gone(self.process)
+        return is_gone(self.process)
 
     def decision(self, own_group: str) -> "Mark":
         """The record in the deciding group of this mark, which is one of ``own_group``'s."""
@@ -176,7 +176,7 @@ def member_tag(name: str) -> str:
 
 def mark(kind: str, name: str, group: str = "") -> str:
     """The tag of a volume group by which this process marks a set; see ``Mark``."""
-    return str(Mark(kind, name, _process(os.getpid()), group))
+    return str(Mark(kind, name, process(os.getpid()), group))
 
 
 def read_marks(group_tags: Iterable[str]) -> list[Mark]:
@@ -233,7 +233,7 @@ def left_by_earlier_versions(volumes: Mapping[str, LogicalVolume]) -> list[Logic
     marked = [
         volume
         for volume in ours
-        if any(_is_gone(t.removeprefix(_UNFINISHED)) for t in volume.tags if _UNFINISHED in t)
+        if any(is_gone(t.removeprefix(_UNFINISHED)) for t in volume.tags if _UNFINISHED in t)
     ]
     in_common = {
         tag for volume in marked for tag in volume.tags if tag.startswith((_SET, *_USERS_SETS))
@@ -251,18 +251,22 @@ def common(wanted: Iterable[LogicalVolume], volumes: Iterable[LogicalVolume]) ->
     return {name for name, found in members.items() if found == target}
 
 
-def _is_gone(process: str) -> bool:
-    """Whether a process has ended; False for text of another form, from a tag that is not ours."""
+def is_gone(name: str) -> bool:
+    """Whether the process called BOOT-PID-START has ended; False for text of another form."""
     try:
-        _boot, pid, _start = process.split("-")
-        return process != _process(int(pid))
+        _boot, pid, _start = name.split("-")
+        return name != process(int(pid))
     except (FileNotFoundError, ProcessLookupError):
         return True
     except ValueError:
         return False
 
 
-def _process(pid: int) -> str:
+def process(pid: int) -> str:
+    """BOOT-PID-START of a process, which no other has, before or after.
+
+    That of process 1 lasts until the machine goes down.
+    """
     with open("/proc/sys/kernel/random/boot_id") as boot_id:
         boot = boot_id.read()[:8]
     with open(f"/proc/{pid}/stat") as stat:

@@ -6,7 +6,8 @@ plan deletes the ids and, while the origins are held, has the pool make them aga
 their meaning: the kernel's Documentation/admin-guide/device-mapper/thin-provisioning.rst.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from cg_extension.drivers.lvm import commands, device_mapper, errors, freeze_plan, reports
 
@@ -28,6 +29,14 @@ def steps(
             ["message", pool_device, f"create_snap {snapshot} {source}"] for source, snapshot in ids
         ],
     )
+
+
+def metadata_backups(volumes: Iterable[str], pool: str | None) -> list[str]:
+    """Those of a volume group's volumes in which repairs of a pool have left its old metadata.
+
+    ``lvconvert --repair`` (lvmthin(7)) makes a new one for each: it takes the next free number.
+    """
+    return [name for name in volumes if pool and re.fullmatch(rf"{re.escape(pool)}_meta\d+", name)]
 
 
 def check_pool(

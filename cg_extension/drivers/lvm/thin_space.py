@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much of a thin pool each of its volumes has for itself, as the pool's metadata tells.
+"""What a thin pool's metadata tells of its volumes: the space of each, and when it was made.
 
 What volumes share with others, such as a snapshot with its origin, counts for none: it is what
 comes free when that volume alone is removed. Only thin_ls(8) knows, for volumes that are not active
@@ -15,7 +15,7 @@ from cg_extension.drivers.lvm import at_work, commands, device_mapper, errors, l
 
 # Seconds; thin_ls reads all of the metadata, which may take minutes in a pool of many TiB.
 _PATIENCE = 20
-_THIN_LS = ("thin_ls", "--metadata-snap", "--no-headers", "--format", "DEV,EXCLUSIVE_BYTES")
+_THIN_LS = ("thin_ls", "--metadata-snap", "--no-headers", "--format")
 _LINE = re.compile(r"\s*(\d+)\s+(\d+)\s*")
 
 
@@ -25,16 +25,27 @@ def exclusive(volume_group: str, pool: str) -> dict[int, int]:
     :raises LVMError: they can't be told: the pool is not active, somebody else has taken a snapshot
         of its metadata, or it takes longer than 20 s.
     """
-    return dict(_exclusive(volume_group, pool))
+    return dict(_thin_ls(volume_group, pool, "EXCLUSIVE_BYTES"))
+
+
+def created(volume_group: str, pool: str) -> dict[int, int]:
+    """When each volume of an active pool was made, by its id there.
+
+    It is a number: the pool counts the snapshots that it has made, and a new volume keeps the
+    count of then for good.
+
+    :raises LVMError: as ``exclusive``.
+    """
+    return dict(_thin_ls(volume_group, pool, "CREATE_TIME"))
 
 
 @privileged.entrypoint
-def _exclusive(volume_group: str, pool: str) -> list[tuple[int, int]]:
+def _thin_ls(volume_group: str, pool: str, column: str) -> list[tuple[int, int]]:
     metadata = f"/dev/mapper/{commands.device_name(volume_group, f'{pool}_tmeta')}"
     try:
         with _metadata_snapshot(volume_group, pool):
             done = subprocess.run(
-                [*_THIN_LS, metadata],
+                [*_THIN_LS, f"DEV,{column}", metadata],
                 capture_output=True,
                 text=True,
                 errors="replace",

@@ -141,8 +141,10 @@ def _check_sources(parts: Sequence[Part]) -> Mapping[str, Mapping[str, Sequence[
     arguments = {group: dict(found.arguments) for group, found in sources.items()}
     for part in parts:
         of_group = arguments[part.maker.group.name]
+        backups = sources[part.maker.group.name].backups
         for copy in part.copies:
             tags = part.maker.source_tags(copy.source)
+            tags += receipts.backup_tags(backups.get(copy.source, ()))
             of_group[copy.source] = [*of_group[copy.source], *making.tag_arguments(tags)]
     return arguments
 

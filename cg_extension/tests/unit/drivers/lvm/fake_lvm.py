@@ -106,7 +106,7 @@ class FakeLVM(fixtures.Fixture):
             (machine, "volume_uuid", self._uuid_at),
             (at_work, "wait_for_all", self._wait_for_all),
             (at_work, "alone", mock.MagicMock()),
-            (sets, "_process", lambda _pid: f"0-1-{self.boots}"),
+            (sets, "process", lambda _pid: f"0-1-{self.boots}"),
         ):
             self.useFixture(fixtures.MockPatchObject(module, name, stand_in))
 

@@ -345,7 +345,7 @@ class ProcessTest(base.BaseTestCase):
         self.assertEqual([], sets.orphaned([sets.mark(sets.BEGUN, "abc")]))
 
     def test_a_process_of_another_boot_or_start_is_gone(self) -> None:
-        boot, pid, start = sets._process(os.getpid()).split("-")
+        boot, pid, start = sets.process(os.getpid()).split("-")
         for process in (f"{boot}-4194999-{start}", f"{boot}-{pid}-1", f"00000000-{pid}-{start}"):
             self.assertTrue(self._orphaned(process), process)
 
