@@ -29,6 +29,7 @@ from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
+from cg_extension.cmd.lvm.writer import Writer
 from cg_extension.drivers.lvm import engine, privileged, retake
 from cg_extension.tests.lvm import base, writer
 
@@ -71,9 +72,9 @@ class Case:
         devices = [self.engine.device_path(name) for name in self.names]
         FREEZES.spans.clear()
         with contextlib.ExitStack() as writers:
-            writing = writers.enter_context(writer.Writer(devices, nice=0))
+            writing = writers.enter_context(Writer(devices))
             if self.load:
-                writers.enter_context(writer.Writer(devices, at_once=True, nice=0))
+                writers.enter_context(writer.Load(devices))
             time.sleep(0.5)
             for _ in range(self.rounds):
                 before, started = time.monotonic(), PROCESSES.started

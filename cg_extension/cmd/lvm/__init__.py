@@ -42,4 +42,4 @@ def _run(options: argparse.Namespace) -> int:
     for warning in () if options.json else answer.get("warnings", ()):
         print(f"cg-lvm: {warning}", file=sys.stderr)
     print(json.dumps(answer) if options.json else text.text(answer), flush=True)
-    return 0
+    return 0 if answer.get("ok", True) else 1

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from cg_extension.cmd.lvm import naming
+from cg_extension.cmd.lvm import naming, temporaries
 from cg_extension.conf import bounds
 from cg_extension.drivers.lvm import commands, engine, errors, making, recovery, removal, sets
 from cg_extension.drivers.lvm.reports import LogicalVolume
@@ -143,6 +143,8 @@ class Groups:
             try:
                 # What a crash left may take hours to wipe, so it is wiped last.
                 self._options.left.append((eng, eng.recover()))
+                volumes = self.volumes[name] if name in self.volumes else self._volumes(name)
+                temporaries.remove_orphaned(eng.maker.removal, volumes)
             except errors.LVMError as error:
                 if name in new:
                     raise

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from cg_extension.cmd.lvm import machinery, naming
+from cg_extension.cmd.lvm import machinery, mount_points, naming
 from cg_extension.drivers.lvm import engine, making, places, together
 
 
@@ -35,11 +35,15 @@ def _parts_of_live(
 ) -> list[making.Part]:
     groups = machinery.Groups(dict.fromkeys(group for group, _name in found.volumes), options)
     consistency = f"{naming.CONSISTENCY}{naming.CRASH_CONSISTENT}"
+    points = mount_points.now() if prefix == naming.SNAPSHOT else {}
     return _parts(
         groups,
         prefix,
         options.name,
-        [(group, name, name, [consistency]) for group, name in found.volumes],
+        [
+            (group, name, name, [consistency, *mount_points.tags(points, group, name)])
+            for group, name in found.volumes
+        ],
     )
 
 

@@ -2,9 +2,10 @@
 """The command line of ``cg-lvm``; its manual page is made of this."""
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
-from cg_extension.cmd.lvm import keeping, making, rollback
+from cg_extension.cmd.lvm import keeping, making, mounting, rollback, selftest, verifying
 from cg_extension.conf import bounds
 
 # For those who make clones, which are copies to the last block.
@@ -87,6 +88,81 @@ def get_parser() -> argparse.ArgumentParser:
     _add_group(delete)
     delete.add_argument("name", metavar="NAME")
     delete.set_defaults(function=keeping.delete)
+
+    verify = actions.add_parser(
+        "verify",
+        parents=[common],
+        help="check that a group snapshot is there, the very same, and whole",
+        description="Checks that all members are there, that they are what was taken at the "
+        "instant, that no store of a thick one overflowed, and that the pools are healthy and "
+        "were not repaired since. The exit status is 0 only if all is right. It changes nothing.",
+    )
+    _add_group(verify)
+    verify.add_argument("name", metavar="NAME")
+    verify.add_argument(
+        "--deep",
+        action="store_true",
+        help="check the file systems, too, on copies that are thrown away; ext2 to ext4 and XFS, "
+        "and of LUKS its header",
+    )
+    verify.set_defaults(function=verifying.verify)
+
+    testing = actions.add_parser(
+        "selftest",
+        parents=[common],
+        help="try on this machine, with scratch volumes, that group snapshots are of one instant",
+        description="Makes scratch volumes with a writer that goes round them, and takes group "
+        "snapshots meanwhile, beside snapshots by lvcreate -s, one after another. Tells how many "
+        "were torn, for how long I/O was held, and how long the writer's longest write took. The "
+        "scratch volumes are removed at the end; after a kill, the next command does it. The exit "
+        "status is 0 only if no group snapshot was torn.",
+    )
+    testing.add_argument("volume_group", metavar="VG", help="make the scratch volumes in it")
+    kind = testing.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--pool", help="test thin volumes in this pool (default: in the only one, if there is one)"
+    )
+    kind.add_argument("--thick", action="store_true", help="test thick volumes")
+    testing.add_argument(
+        "--members",
+        type=_number(2, selftest.MOST_MEMBERS),
+        default=2,
+        metavar="N",
+        help="how many volumes (default: %(default)s)",
+    )
+    testing.add_argument(
+        "--rounds",
+        type=_number(1, selftest.MOST_ROUNDS),
+        default=10,
+        metavar="N",
+        help="how many snapshots of each kind (default: %(default)s)",
+    )
+    testing.set_defaults(function=selftest.test)
+
+    mount = actions.add_parser(
+        "mount",
+        parents=[common],
+        help="mount the file systems of a group snapshot, read-only, for a backup, say",
+        description="Mounts the file systems of a group snapshot below a directory as they hung "
+        "together when it was taken, read-only. What is mounted are copies that share all data "
+        "with the snapshot, which stays as it is; umount throws them away.",
+    )
+    _add_group(mount)
+    mount.add_argument("name", metavar="NAME")
+    mount.add_argument("directory", metavar="DIR", help="an empty directory")
+    mount.add_argument(
+        "--key-file",
+        metavar="FILE",
+        help="what opens LUKS (default: cryptsetup asks for a passphrase)",
+    )
+    mount.set_defaults(function=mounting.mount)
+
+    umount = actions.add_parser(
+        "umount", parents=[common], help="undo what mount did at a directory"
+    )
+    umount.add_argument("directory", metavar="DIR")
+    umount.set_defaults(function=mounting.umount)
+
     _add_rollback(actions, common)
     return parser
 
@@ -135,6 +211,17 @@ def _add_group(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "volume_group", metavar="VG", nargs="?", help="look in this volume group (default: in all)"
     )
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    """What reads a whole number within bounds."""
+
+    def number(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"{text}: not a number from {least} to {most}")
+        return int(text)
+
+    return number
 
 
 def _deadline(text: str) -> float:

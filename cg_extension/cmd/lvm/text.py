@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from cg_extension.cmd.lvm import parser
+from cg_extension.cmd.lvm import parser, selftest, verifying
 
 _UNKNOWN = "-"
 _HEADINGS = ("NAME", "KIND", "VOLUMES", "AGE", "USED", "STATE", "IN")
@@ -17,6 +17,10 @@ def text(answer: dict[str, Any]) -> str:
     """The answer of an action."""
     if "listed" in answer:
         return _table(answer["listed"])
+    if "verified" in answer:
+        return verifying.text(answer)
+    if "tested" in answer:
+        return selftest.text(answer)
     if "shown" in answer:
         return _shown(answer["shown"], answer["volumes"])
     lines = [

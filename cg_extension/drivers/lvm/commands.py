@@ -236,6 +236,11 @@ class VolumeGroup:
         (usage,) = self._report("vgs", reports.GROUP_FIELDS, [self.name], reports.group_usage)
         return usage
 
+    def extent_size(self) -> int:
+        """Bytes of which a volume's size is a multiple."""
+        (size,) = self._report("vgs", reports.EXTENT_FIELDS, [self.name], reports.extent_size)
+        return size
+
     def devices(self) -> list[str]:
         """The paths of the group's disks, for ``flush``, without those that are missing."""
         found = self._report("vgs", reports.DEVICE_FIELDS, [self.name], reports.device)

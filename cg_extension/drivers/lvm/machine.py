@@ -32,12 +32,14 @@ class Mount:
     :param devices: all that it lies on: that of an overlay are those of its layers.
     :param kind: its type, as in mountinfo.
     :param source: what mountinfo has as its source.
+    :param root: the directory of the file system that is mounted there.
     """
 
     point: str
     devices: Sequence[str]
     kind: str = ""
     source: str = ""
+    root: str = "/"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -142,17 +144,17 @@ def _mount(line: str, others: Sequence[Mount]) -> Mount:
     """
     # Blanks and the like are written as octal escapes.
     fields = [re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), field) for field in line.split()]
-    point, number = fields[4], fields[2]
+    point, number, root = fields[4], fields[2], fields[3]
     kind, source, options = fields[fields.index("-") + 1 :][:3]
     if kind == "overlay":
         layers = [_mount_of(others, layer) for layer in _layers(options)]
         devices = [number for layer in layers if layer for number in layer.devices]
-        return Mount(point, devices, kind, source)
+        return Mount(point, devices, kind, source, root)
     if source.startswith("/dev/") and os.path.exists(source):
         number = device_behind(source)
     if kind == "btrfs":
-        return Mount(point, _btrfs_devices(number), kind, source)
-    return Mount(point, [number, *_other_devices(kind, options)], kind, source)
+        return Mount(point, _btrfs_devices(number), kind, source, root)
+    return Mount(point, [number, *_other_devices(kind, options)], kind, source, root)
 
 
 def _mount_of(mounts: Iterable[Mount], path: str) -> Mount | None:
@@ -212,6 +214,16 @@ def volume_of(number: str) -> tuple[str, str] | None:
         return None
     group, volume = (word.replace("--", "-") for word in names.groups())
     return group, volume
+
+
+def name_of(number: str, of: str) -> str | None:
+    """Device-mapper's name of a device whose UUID there begins with ``of``; None: it is no such."""
+    directory = pathlib.Path(_DEVICES_BY_NUMBER, number, "dm")
+    try:
+        uuid, name = ((directory / file).read_text().strip() for file in ("uuid", "name"))
+    except FileNotFoundError:
+        return None
+    return name if uuid.startswith(of) else None
 
 
 def volume_uuid(path: str) -> str | None:

@@ -37,6 +37,7 @@ STATUS_FIELDS = (*VOLUME_FIELDS, "lv_snapshot_invalid")
 USAGE_FIELDS = ("lv_name", "lv_uuid", "data_percent")
 POOL_FIELDS = ("lv_size", "data_percent", "metadata_percent", "zero")
 GROUP_FIELDS = ("vg_size", "vg_free", "vg_tags")
+EXTENT_FIELDS = ("vg_extent_size",)
 DEVICE_FIELDS = ("pv_name",)
 IDENTITY_FIELDS = ("vg_name", "vg_uuid", "vg_tags")
 
@@ -211,6 +212,11 @@ def group_usage(row: Mapping[str, Any]) -> GroupUsage:
     return GroupUsage(
         size=_whole(row, "vg_size"), free=_whole(row, "vg_free"), tags=_words(row, "vg_tags")
     )
+
+
+def extent_size(row: Mapping[str, Any]) -> int:
+    """Bytes of an extent, of a row with EXTENT_FIELDS."""
+    return _whole(row, "vg_extent_size")
 
 
 def group_identity(row: Mapping[str, Any]) -> GroupIdentity:

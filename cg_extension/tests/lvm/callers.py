@@ -8,9 +8,12 @@ import contextlib
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
+from unittest import mock
 
 from cg_extension.cmd import lvm
+from cg_extension.cmd.lvm import file_systems, temporaries, writer
 from cg_extension.drivers import steps
 from cg_extension.drivers.lvm import commands, engine, privileged, together, transaction
 from cg_extension.tests.deployment import warm
@@ -66,6 +69,39 @@ def make_a_volume() -> None:
     """Run lvcreate: ``[helped] VG ARGUMENT…``."""
     group, *arguments = _arguments()
     commands.VolumeGroup(group).run("lvcreate", *arguments)
+
+
+def verify_and_wait() -> None:
+    """``cg-lvm verify --deep`` whose look at a file system never ends: ``VG NAME``."""
+
+    def look(_device: str) -> None:
+        print("looking", flush=True)
+        time.sleep(_PATIENCE)
+
+    with mock.patch.object(file_systems, "check", look):
+        lvm.main(["verify", *_arguments(), "--deep"])
+
+
+def selftest_and_wait() -> None:
+    """``cg-lvm selftest`` that never ends to judge its first snapshots: ``VG``."""
+
+    def judge(_devices: Sequence[str]) -> None:
+        print("judging", flush=True)
+        time.sleep(_PATIENCE)
+
+    with mock.patch.object(writer, "gap", judge):
+        lvm.main(["selftest", *_arguments()])
+
+
+def mount_and_wait() -> None:
+    """``cg-lvm mount`` that never ends once all is mounted: ``VG NAME DIR OPTION…``."""
+
+    def keep(*_arguments: object) -> None:
+        print("mounted", flush=True)
+        time.sleep(_PATIENCE)
+
+    with mock.patch.object(temporaries, "keep_until_reboot", keep):
+        lvm.main(["mount", *_arguments()])
 
 
 class _Guard:

@@ -49,7 +49,7 @@ class WipeTest(base.LVMTestCase):
 
     def test_what_a_crash_left_is_wiped(self) -> None:
         with (
-            mock.patch.object(sets, "_process", return_value=_GONE_PROCESS),
+            mock.patch.object(sets, "process", return_value=_GONE_PROCESS),
             mock.patch.object(removal.Removal, "discard"),
         ):
             self._fail_to_clone()

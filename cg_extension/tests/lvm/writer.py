@@ -1,168 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A live writer that goes round block devices, and the judge of snapshots taken meanwhile.
+"""The live writer and the judge of ``cg-lvm selftest``, and load beside it."""
 
-Write number ``i`` goes to device ``i % N``, around ``SLOTS`` blocks of it, with O_DIRECT|O_DSYNC:
-it is on the device before ``i + 1`` begins. So the snapshots show one instant only if they hold
-all of the writes up to one number and none after it.
-
-``python -m cg_extension.tests.lvm.writer DEVICE…`` writes until its standard input ends, then
-prints ``{"writes": n, "stalls": [[time, seconds], …]}``: each write that took over a millisecond.
-It goes on after the last number that it finds; with ``--pause SECONDS`` it rests after each write,
-and with ``--nice N`` it gives way to others, as nice(1) says.
-With ``--at-once`` before the devices it writes to all of them at once, without O_DSYNC, and beyond
-the blocks that are judged: load for the other one.
-"""
-
-import argparse
-import json
-import mmap
 import os
-import select
-import struct
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Self
 
-BLOCK = 4096
-SLOTS = 64
-_STALL = 0.001
+from cg_extension.cmd.lvm import writer
+from cg_extension.cmd.lvm.writer import gap
+from cg_extension.tests.lvm import load
 
+__all__ = ["Load", "Writer", "gap"]
 
-def main() -> None:
-    """Write until standard input ends."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--at-once", action="store_true")
-    parser.add_argument("--pause", type=float, default=0.0)
-    parser.add_argument("--nice", type=int, default=0)
-    parser.add_argument("devices", nargs="+")
-    arguments = parser.parse_args()
-    os.nice(arguments.nice)
-    if arguments.at_once:
-        _write_at_once(arguments.devices)
-    else:
-        _write_in_order(arguments.devices, arguments.pause)
+_NICE = 10
 
 
-def _write_in_order(devices: Sequence[str], pause: float) -> None:
-    descriptors = [os.open(device, os.O_RDWR | os.O_DIRECT | os.O_DSYNC) for device in devices]
-    block = mmap.mmap(-1, BLOCK)
-    stalls = []
-    print("ready", flush=True)
-    number = max(max(_numbers(device)) for device in devices)  # 0 on volumes that are new
-    while number % 16 or not select.select([0], [], [], 0)[0]:
-        number += 1
-        struct.pack_into("<Q", block, 0, number)
-        before = time.monotonic()
-        _device, _slot = _place(number, len(devices))
-        os.pwrite(descriptors[_device], block, _slot * BLOCK)
-        took = time.monotonic() - before
-        if took > _STALL:
-            stalls.append((before, took))
-        if pause:
-            time.sleep(pause)
-    print(json.dumps({"writes": number, "stalls": stalls}), flush=True)
+class Writer(writer.Writer):
+    """One that gives way.
 
-
-def _write_at_once(devices: Sequence[str]) -> None:
-    stop = threading.Event()
-    counts: list[int] = []
-    stalls: list[tuple[float, float]] = []
-
-    def write(device: str) -> None:
-        descriptor = os.open(device, os.O_RDWR | os.O_DIRECT)
-        block = mmap.mmap(-1, BLOCK)
-        number = 0
-        while not stop.is_set():
-            number += 1
-            before = time.monotonic()
-            os.pwrite(descriptor, block, (SLOTS + number % SLOTS) * BLOCK)
-            took = time.monotonic() - before
-            if took > _STALL:
-                stalls.append((before, took))
-        counts.append(number)
-
-    threads = [threading.Thread(target=write, args=(device,)) for device in devices]
-    for thread in threads:
-        thread.start()
-    print("ready", flush=True)
-    sys.stdin.read()
-    stop.set()
-    for thread in threads:
-        thread.join()
-    print(json.dumps({"writes": sum(counts), "stalls": stalls}), flush=True)
-
-
-def _place(number: int, devices: int) -> tuple[int, int]:
-    return number % devices, number // devices % SLOTS
-
-
-class Writer:
-    """The writer as a child process; ``result`` is what it printed, once it has stopped.
-
-    It is nice: on a guest's only processor it writes at full speed whenever others wait, as they do
-    in a freeze for the devices, and does not make all that they compute take twice as long.
+    On a guest's only processor it writes at full speed whenever others wait, as they do in a freeze
+    for the devices, and does not make all that they compute take twice as long.
     """
 
-    def __init__(
-        self, devices: Sequence[str], at_once: bool = False, pause: float = 0.0, nice: int = 10
-    ) -> None:
-        self.arguments = [*(["--at-once"] if at_once else []), "--pause", str(pause)]
-        self.arguments += ["--nice", str(nice), *devices]
-        self.result: dict[str, Any] = {}
-
-    def __enter__(self) -> "Writer":
-        self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, *self.arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout.readline() == "ready\n"
+    def __enter__(self) -> Self:
+        super().__enter__()
+        os.setpriority(os.PRIO_PROCESS, self.process.pid, _NICE)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        output, _complaint = self.process.communicate()
-        self.result = json.loads(output)
 
-    def longest_stall(self, since: float, until: float) -> float:
-        """Seconds of the longest write that began between two times (of ``time.monotonic``)."""
-        return max((s for at, s in self.result["stalls"] if since <= at <= until), default=0.0)
+class Load(writer.Writer):
+    """Writes to all devices at once."""
 
-    def longest_across(self, since: float, until: float) -> float:
-        """Likewise of the longest write that was under way at some time between the two."""
-        return max(
-            (s for at, s in self.result["stalls"] if at <= until and at + s >= since), default=0.0
-        )
+    program = load.__file__
 
-
-def gap(devices: Sequence[str]) -> int:
-    """By how many writes the devices' contents are apart: 0 is one instant, 1 or more is torn."""
-    found = [_numbers(device) for device in devices]
-    newest = max(max(numbers) for numbers in found)
-    oldest_kept = max(newest - len(devices) * SLOTS, 0)
-    missing = [
-        number
-        for number in range(oldest_kept + 1, newest + 1)
-        for device, slot in [_place(number, len(devices))]
-        if found[device][slot] != number
-    ]
-    if not missing:
-        return 0
-    return newest - min(missing[0], *(max(numbers) for numbers in found))
-
-
-def _numbers(device: str) -> list[int]:
-    fd = os.open(device, os.O_RDONLY | os.O_DIRECT)
-    try:
-        with mmap.mmap(-1, SLOTS * BLOCK) as blocks:
-            os.preadv(fd, [blocks], 0)
-            return [struct.unpack_from("<Q", blocks, slot * BLOCK)[0] for slot in range(SLOTS)]
-    finally:
-        os.close(fd)
-
-
-if __name__ == "__main__":
-    main()
+    def __init__(self, devices: Sequence[str]) -> None:
+        super().__init__(devices)
+        self.arguments = list(devices)

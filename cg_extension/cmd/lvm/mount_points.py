@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the file system of a volume belongs: where it was mounted when its snapshot was taken.
+
+That is kept with the snapshot, in the tag ``cg-lvm.at=PATH``. For those that have none it is where
+the original is mounted now, or what fstab(5) says of it.
+"""
+
+import re
+import string
+from collections.abc import Iterable, Mapping
+
+from cg_extension.cmd.lvm import file_systems, naming
+from cg_extension.drivers.lvm import machine
+from cg_extension.drivers.lvm.reports import LogicalVolume
+
+AT = "cg-lvm.at="
+LUKS_DEVICE = "CRYPT-"
+
+_FSTAB = "/etc/fstab"
+# Of what lvm(8) allows in a tag; & begins an escape.
+_PLAIN = frozenset(map(ord, string.ascii_letters + string.digits + "_+./-"))
+# Characters of a tag, with what stands before the path.
+_LONGEST = 1000
+
+# Mount points by volume group and volume.
+Points = Mapping[tuple[str, str], str]
+
+
+def quote(path: str) -> str | None:
+    """A path as LVM takes it in a tag; None: it is too long."""
+    quoted = "".join(
+        chr(byte) if byte in _PLAIN else f"&{byte:02x}"
+        for byte in path.encode(errors="surrogateescape")
+    )
+    return quoted if len(quoted) <= _LONGEST else None
+
+
+def unquote(quoted: str) -> str:
+    """The path that was quoted."""
+    plain = re.sub(rb"&([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), quoted.encode())
+    return plain.decode(errors="surrogateescape")
+
+
+def tags(points: Points, group: str, volume: str) -> list[str]:
+    """The tag of a new snapshot of a volume, if that is mounted."""
+    quoted = quote(points.get((group, volume), ""))
+    return [f"{AT}{quoted}"] if quoted else []
+
+
+def now() -> dict[tuple[str, str], str]:
+    """Where volumes are mounted now, as themselves or what is in their LUKS: the first place."""
+    found = machine.read()
+    points: dict[tuple[str, str], str] = {}
+    for mount in found.mounts:
+        if mount.root == "/" and mount.kind != "overlay":
+            for number in mount.devices:
+                if volume := _volume_of(found, number):
+                    points.setdefault(volume, mount.point)
+    return points
+
+
+def of_snapshot(
+    group: str, snapshot: LogicalVolume, content: file_systems.Content, points: Points
+) -> str | None:
+    """Where the file system in a snapshot belongs; None: that is not known."""
+    recorded = naming.tag_value(snapshot, AT)
+    if recorded:
+        return unquote(recorded)
+    source = naming.tag_value(snapshot, naming.SOURCE) or ""
+    return points.get((group, source)) or _in_fstab(group, source, content)
+
+
+def _volume_of(found: machine.Machine, number: str) -> tuple[str, str] | None:
+    """The volume that a device is, or whose LUKS it is."""
+    volume = machine.volume_of(number)
+    if volume is None and machine.name_of(number, LUKS_DEVICE):
+        (below,) = found.below[number]
+        return _volume_of(found, below)
+    return volume
+
+
+def _in_fstab(group: str, source: str, content: file_systems.Content) -> str | None:
+    try:
+        with open(_FSTAB) as file:
+            return in_fstab(file, group, source, content)
+    except FileNotFoundError:
+        return None
+
+
+def in_fstab(
+    lines: Iterable[str], group: str, source: str, content: file_systems.Content
+) -> str | None:
+    """Where lines of fstab(5) have a volume with this content mounted."""
+    doubled = (word.replace("-", "--") for word in (group, source))
+    names = {f"/dev/{group}/{source}", f"/dev/mapper/{'-'.join(doubled)}"}
+    names |= {f"UUID={content.uuid}"} if content.uuid else set()
+    names |= {f"LABEL={content.label}"} if content.label else set()
+    for line in lines:
+        words = [_unescaped(word) for word in line.partition("#")[0].split()]
+        if len(words) >= 2 and words[0].replace('"', "") in names and words[1].startswith("/"):
+            return words[1]
+    return None
+
+
+def _unescaped(word: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), word)
