@@ -87,7 +87,7 @@ def _is_part_of_xfs(device: str) -> bool:
     """Whether an XFS has its log or realtime files elsewhere, by its superblock (xfs_dsb)."""
     with open(device, "rb") as file:
         realtime_blocks, log_start = _XFS_SUPERBLOCK.unpack(file.read(_XFS_SUPERBLOCK.size))
-    return realtime_blocks != 0 or log_start == 0
+    return bool(realtime_blocks or not log_start)
 
 
 def why_no_file_system(content: Content) -> str | None:

@@ -201,7 +201,7 @@ def not_at_once(volumes: Sequence[LogicalVolume], created: Mapping[int, int]) ->
     With each snapshot it counts on, and keeps the count with the new volume, whoever looks at it or
     repairs it later (``__create_snap`` in the kernel's dm-thin-metadata.c).
     """
-    counts = sorted(created[v.thin_id] for v in volumes if v.thin_id in created)
+    counts = sorted(created[id_] for id_ in (v.thin_id for v in volumes) if id_ in created)
     if all(later - earlier == 1 for earlier, later in itertools.pairwise(counts)):
         return None
     return (

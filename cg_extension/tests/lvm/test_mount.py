@@ -8,7 +8,7 @@ import pathlib
 import tarfile
 from typing import Any
 
-from cg_extension.tests.lvm import base, callers
+from cg_extension.tests.lvm import base
 
 _LUKS = ("--batch-mode", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
 
@@ -81,9 +81,7 @@ class MountCase(base.LVMTestCase):
                 base.run("lvchange", "--activate", "n", f"{self.vg.name}/{name}.one")
         return found
 
-
-class Mount:
-    def test_a_backup_of_it_has_every_file_of_the_instant_in_its_place(self) -> None:
+    def assert_a_backup_has_every_file_of_the_instant(self) -> None:
         digests = self.digests()
         answer = self.mount()
         self.assertEqual(["ext4", "ext4", "xfs"], sorted(v["type"] for v in answer["volumes"]))
@@ -106,25 +104,8 @@ class Mount:
         self.assert_sound(self.eng, [n for name in self.names for n in (name, f"{name}.one")])
 
 
-class ThinTest(Mount, MountCase):
+class ThinTest(MountCase):
     thin = True
 
-    def test_a_killed_mount_is_undone_by_umount(self) -> None:
-        arguments = [self.vg.name, "one", str(self.target), "--key-file", str(self.key)]
-        with callers.Caller(callers.mount_and_wait, arguments) as caller:
-            self.assertEqual("mounted\n", caller.line(), caller.complaint())
-            caller.kill()
-        self.call("snapshot", f"{self.vg.name}/wal", "--name", "two")
-        self.call("delete", self.vg.name, "two")
-        self.umount()
-        self.assertEqual(self.before, self._state())
-
-    def test_the_wrong_key_leaves_nothing(self) -> None:
-        self.key.write_text("wrong")
-        complaint = self.mount(status=1)
-        self.assertIn(f"the LUKS in {self.vg.name}/secret.one could not be opened", complaint)
-        self.assertEqual(self.before, self._state())
-
-
-class ThickTest(Mount, MountCase):
-    thin = False
+    def test_a_backup_of_it_has_every_file_of_the_instant_in_its_place(self) -> None:
+        self.assert_a_backup_has_every_file_of_the_instant()

@@ -7,7 +7,7 @@ import os
 import pathlib
 from typing import Any
 
-from cg_extension.tests.lvm import base, callers
+from cg_extension.tests.lvm import base
 
 
 class VerifyCase(base.LVMTestCase):
@@ -81,6 +81,10 @@ class Verify:
         self.assertEqual(digests, [self.digest(f"{name}.one") for name in self.names])
         self.assertEqual(before, self.everything())
 
+
+class ThinTest(Verify, VerifyCase):
+    thin = True
+
     def test_a_damaged_file_system_is_named_and_the_others_are_right(self) -> None:
         self.snapshot("one")
         (device,) = self.readable(self.eng, ["ext.one"])
@@ -91,29 +95,6 @@ class Verify:
         (wrong,) = self.wrong("one", "--deep")
         self.assertIn("ext.one: e", wrong)
         self.assertEqual([], self.wrong("one"))
-
-    def test_a_member_that_was_removed_is_missed(self) -> None:
-        self.snapshot("one")
-        base.run("lvremove", "--yes", f"{self.vg.name}/xfs.one")
-        (wrong,) = self.wrong("one")
-        self.assertIn("1 of 2 volumes are there", wrong)
-
-    def test_the_copy_goes_when_the_check_is_killed(self) -> None:
-        self.snapshot("one")
-        before = self.everything()
-        with callers.Caller(callers.verify_and_wait, [self.vg.name, "one"]) as caller:
-            self.assertEqual("looking\n", caller.line(), caller.complaint())
-            caller.kill()
-        left = self.everything() - before
-        self.assertEqual(2, len(left))
-        self.snapshot("two")
-        self.assertEqual({"ext.two", "xfs.two"}, self.everything() - before)
-        self.assertNotIn("cgtmp", base.run("dmsetup", "ls"))
-        self.assert_sound(self.eng, [*before - {"pool"}, "ext.two", "xfs.two"])
-
-
-class ThinTest(Verify, VerifyCase):
-    thin = True
 
     def test_a_volume_that_the_pool_made_later_is_not_the_one(self) -> None:
         self.snapshot("one")
@@ -128,31 +109,6 @@ class ThinTest(Verify, VerifyCase):
         base.run("dmsetup", "resume", self.eng.volumes()["xfs"].device_name)
         found = self.wrong("one")
         self.assertEqual(2, len([wrong for wrong in found if "at the instant" in wrong]), found)
-
-    def test_what_may_change_makes_nothing_wrong(self) -> None:
-        self.snapshot("one")
-        base.run("lvrename", self.vg.name, "ext", "renamed")
-        self.eng.snapshot_group(self.copies(["renamed"], "t-"))
-        status, answer = self.verify("one")
-        self.assertEqual(0, status, answer)
-        self.assertIn("is called renamed now", answer["volumes"][0]["notes"][0])
-        base.run("lvrename", self.vg.name, "renamed", "ext")
-
-    def test_a_pool_that_was_repaired_since_is_told(self) -> None:
-        self.snapshot("one")
-        for point in self.points:
-            base.run("umount", str(point))
-        pool = f"{self.vg.name}/pool"
-        base.run("vgchange", "--activate", "n", self.vg.name)
-        (wrong, *_rest) = self.wrong("one")
-        self.assertIn("is not active", wrong)
-        base.run("lvconvert", "--yes", "--repair", pool)
-        base.run("vgchange", "--activate", "y", self.vg.name)
-        found = self.wrong("one")
-        self.assertEqual(2, len(found), found)
-        self.assertTrue(all("repaired since" in wrong for wrong in found), found)
-        for name, point in zip(self.names, self.points, strict=True):
-            base.run("mount", self.eng.device_path(name), str(point))
 
 
 class ThickTest(Verify, VerifyCase):
