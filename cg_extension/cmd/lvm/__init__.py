@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"cg-lvm: {errors.describe(error)}", file=sys.stderr)
         status = 1
+    except KeyboardInterrupt:
+        print("cg-lvm: interrupted; what was begun was undone", file=sys.stderr)
+        status = 1
     machinery.wipe(options.left)
     return status
 

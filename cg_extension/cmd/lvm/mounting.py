@@ -22,6 +22,7 @@ from cg_extension.cmd.lvm import (
     stand_ins,
     temporaries,
 )
+from cg_extension.drivers import exceptions
 from cg_extension.drivers.lvm import errors, machine
 from cg_extension.drivers.lvm.reports import LogicalVolume
 
@@ -213,7 +214,7 @@ def _undo(directory: str, groups: machinery.Groups, made: Sequence[stand_ins.Sta
         }
         _unmount(directory, [volumes[e.group][e.name] for e in made if e.name in volumes[e.group]])
         stand_ins.remove(groups, made)
-    except errors.LVMError as error:
+    except exceptions.DriverError as error:
         print(f"cg-lvm: left behind, for cg-lvm umount {directory}: {error}", file=sys.stderr)
 
 

@@ -120,7 +120,12 @@ def _look_at(family: naming.Family, groups: machinery.Groups) -> dict[tuple[str,
         volumes = volume_group.volumes(status=True)
         usage = volume_group.volume_usage()
         uuids = {name: each.uuid for name, each in usage.items()}
-        members = [volumes[v.name] for v in family.of_group(group) if v.name in volumes]
+        members = []
+        for volume in family.of_group(group):
+            if volume.name in volumes and volume.name in usage:
+                members.append(volumes[volume.name])
+            else:
+                found[group, volume.name] = Findings(wrong=["it was removed just now"])
         pools = {
             pool: look_at_pool(group, pool, volumes) for pool in {v.pool for v in members} if pool
         }
