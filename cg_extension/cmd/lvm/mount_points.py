@@ -14,7 +14,8 @@ from cg_extension.drivers.lvm import machine
 from cg_extension.drivers.lvm.reports import LogicalVolume
 
 AT = "cg-lvm.at="
-LUKS_DEVICE = "CRYPT-"
+# How device-mapper's UUID of an opened LUKS begins.
+LUKS_DEVICE = "CRYPT-LUKS"
 
 _FSTAB = "/etc/fstab"
 # Of what lvm(8) allows in a tag; & begins an escape.
@@ -74,8 +75,8 @@ def _volume_of(found: machine.Machine, number: str) -> tuple[str, str] | None:
     """The volume that a device is, or whose LUKS it is."""
     volume = machine.volume_of(number)
     if volume is None and machine.name_of(number, LUKS_DEVICE):
-        (below,) = found.below[number]
-        return _volume_of(found, below)
+        below = found.below.get(number, ())
+        return _volume_of(found, below[0]) if len(below) == 1 else None
     return volume
 
 

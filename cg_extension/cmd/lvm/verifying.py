@@ -206,7 +206,9 @@ def not_at_once(volumes: Sequence[LogicalVolume], created: Mapping[int, int]) ->
     With each snapshot it counts on, and keeps the count with the new volume, whoever looks at it or
     repairs it later (``__create_snap`` in the kernel's dm-thin-metadata.c).
     """
-    counts = sorted(created[id_] for id_ in (v.thin_id for v in volumes) if id_ in created)
+    counts = sorted(
+        count for number, count in created.items() if number in {v.thin_id for v in volumes}
+    )
     if all(later - earlier == 1 for earlier, later in itertools.pairwise(counts)):
         return None
     return (

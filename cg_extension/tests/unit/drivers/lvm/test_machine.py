@@ -51,6 +51,20 @@ class MachineTest(base.BaseTestCase):
         self.useFixture(fixtures.MockPatchObject(machine, "_number", go))
         self.assertEqual({"254:1"}, machine.read().under("254:1"))
 
+    def test_a_mount_tells_which_directory_of_the_file_system_it_shows(self) -> None:
+        self._mount("22 1 254:1 /sub /bound rw - ext4 nowhere rw")
+        (mount,) = machine.read().mounts
+        self.assertEqual(("/bound", "/sub"), (mount.point, mount.root))
+
+    def test_a_device_has_its_name_by_what_its_uuid_begins_with(self) -> None:
+        self.useFixture(fixtures.MockPatchObject(machine, "_DEVICES_BY_NUMBER", str(self.root)))
+        (self.root / "254:3/dm").mkdir(parents=True)
+        (self.root / "254:3/dm/uuid").write_text("CRYPT-LUKS2-0123-name\n")
+        (self.root / "254:3/dm/name").write_text("opened\n")
+        self.assertEqual("opened", machine.name_of("254:3", "CRYPT-LUKS"))
+        self.assertIsNone(machine.name_of("254:3", "LVM-"))
+        self.assertIsNone(machine.name_of("8:0", "CRYPT-LUKS"))
+
     def test_an_overlay_lies_on_what_its_directories_lie_on(self) -> None:
         upper, lower = self.root / "upper dir ö", self.root / "lower"
         upper.mkdir()

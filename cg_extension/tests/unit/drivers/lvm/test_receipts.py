@@ -6,7 +6,7 @@ import datetime
 from oslotest import base
 
 from cg_extension.contract import records
-from cg_extension.drivers.lvm import receipts, retake
+from cg_extension.drivers.lvm import receipts, retake, thin
 
 INSTANT = datetime.datetime(2026, 11, 27, 2, 34, 36, 961880, datetime.UTC)
 
@@ -18,6 +18,14 @@ class ReceiptTest(base.BaseTestCase):
         self.assertRegex("".join(tags), r"^[A-Za-z0-9_+.\-/=!:&#]*$")  # what LVM takes
         receipt = receipts.read([*tags, receipts.source_tag("uuid"), "a=b", "c"])
         self.assertEqual(receipts.Receipt(INSTANT, 0.0012, "uuid"), receipt)
+
+    def test_the_backups_of_a_pools_metadata_that_were_there_are_read(self) -> None:
+        volumes = ["pool", "pool_meta0", "pool_meta12", "pool_metadata", "my_pool_meta0", "v"]
+        there = thin.metadata_backups(volumes, "pool")
+        self.assertEqual(["pool_meta0", "pool_meta12"], there)
+        self.assertEqual([], thin.metadata_backups(volumes, None))
+        receipt = receipts.read(["a=b", *receipts.backup_tags(there)])
+        self.assertEqual(set(there), receipt.backups)
 
     def test_other_text_is_no_receipt(self) -> None:
         for tags in (
