@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = _run(options)
     except exceptions.DriverError as error:
         print(f"cg-lvm: {error}", file=sys.stderr)
-        status = 1
+        status = getattr(error, "status", 1)
     except OSError as error:
         print(f"cg-lvm: {errors.describe(error)}", file=sys.stderr)
         status = 1
@@ -42,7 +42,8 @@ def _run(options: argparse.Namespace) -> int:
         raise naming.UsageError("must be run by root: it holds and changes block devices")
     privileged.run_in_process()
     answer = options.function(options)
+    status: int = answer.pop("status", 0 if answer.get("ok", True) else 1)
     for warning in () if options.json else answer.get("warnings", ()):
         print(f"cg-lvm: {warning}", file=sys.stderr)
     print(json.dumps(answer) if options.json else text.text(answer), flush=True)
-    return 0 if answer.get("ok", True) else 1
+    return status

@@ -107,8 +107,9 @@ class _Seen:
             "held_seconds": receipt.held,
             "by": naming.tag_value(first, naming.BY),
             "consistency": naming.tag_value(first, naming.CONSISTENCY),
+            "profile": naming.tag_value(first, naming.PROFILE),
             "used": None if None in used else sum(filter(None, used)),
-            "state": _state(family),
+            "state": state(family),
         }
 
     def used(self, group: str, volume: LogicalVolume) -> int | None:
@@ -146,7 +147,7 @@ def _volume(family: naming.Family, group: str, volume: LogicalVolume) -> dict[st
     }
 
 
-def _state(family: naming.Family) -> str:
+def state(family: naming.Family) -> str:
     """``complete``, ``incomplete``, or ``lost`` when a store has overflowed."""
     if any(volume.invalid for _group, volume in family.members):
         return "lost"

@@ -115,6 +115,7 @@ class Groups:
                     pool=pool,
                     freeze_deadline=getattr(self._options, "deadline", default_deadline),
                     cow_percent=getattr(self._options, "cow_percent", default_cow),
+                    **getattr(self._options, "pool_limits", {}),
                 )
             ),
         )

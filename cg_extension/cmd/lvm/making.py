@@ -13,9 +13,9 @@ from cg_extension.drivers.lvm import engine, making, places, together
 def take(options: argparse.Namespace) -> dict[str, Any]:
     """``snapshot``."""
     found = places.find(options.members, options.with_submounts)
-    parts = _parts_of_live(options, found, naming.SNAPSHOT)
+    parts = parts_of_live(options, found, naming.SNAPSHOT)
     held = together.snapshot_group(parts)
-    return _answer("snapshot", options.name, held, parts, found.warnings)
+    return answer("snapshot", options.name, held, parts, found.warnings)
 
 
 def clone(options: argparse.Namespace) -> dict[str, Any]:
@@ -23,25 +23,34 @@ def clone(options: argparse.Namespace) -> dict[str, Any]:
     if options.snapshot:
         parts = _parts_of_snapshot(options)
         together.restore_group(parts, show_progress)
-        return _answer("clone", options.name, 0.0, parts, [])
+        return answer("clone", options.name, 0.0, parts, [])
     found = places.find(options.members, options.with_submounts)
-    parts = _parts_of_live(options, found, naming.CLONE)
+    parts = parts_of_live(options, found, naming.CLONE)
     held = together.clone_group(parts, show_progress)
-    return _answer("clone", options.name, held, parts, found.warnings)
+    return answer("clone", options.name, held, parts, found.warnings)
 
 
-def _parts_of_live(
-    options: argparse.Namespace, found: places.Found, prefix: str
+def parts_of_live(
+    options: argparse.Namespace,
+    found: places.Found,
+    prefix: str,
+    consistency: str = naming.CRASH_CONSISTENT,
+    more: Sequence[str] = (),
 ) -> list[making.Part]:
+    """What to make of volumes that may be written to.
+
+    :param consistency: what the content is worth, for the receipt.
+    :param more: further tags.
+    """
     groups = machinery.Groups(dict.fromkeys(group for group, _name in found.volumes), options)
-    consistency = f"{naming.CONSISTENCY}{naming.CRASH_CONSISTENT}"
+    tags = [f"{naming.CONSISTENCY}{consistency}", *more]
     points = mount_points.now() if prefix == naming.SNAPSHOT else {}
     return _parts(
         groups,
         prefix,
         options.name,
         [
-            (group, name, name, [consistency, *mount_points.tags(points, group, name)])
+            (group, name, name, [*tags, *mount_points.tags(points, group, name)])
             for group, name in found.volumes
         ],
     )
@@ -99,9 +108,10 @@ def _parts(
     return groups.parts(copies)
 
 
-def _answer(
+def answer(
     kind: str, name: str, held: float, parts: Sequence[making.Part], warnings: Sequence[str]
 ) -> dict[str, Any]:
+    """What is told of a new group snapshot or clone."""
     return {
         kind: name,
         "held_seconds": held,

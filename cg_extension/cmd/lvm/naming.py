@@ -25,6 +25,8 @@ MEMBERS = "cg-lvm.members="
 BY = "cg-lvm.by="
 CONSISTENCY = "cg-lvm.consistency="
 CRASH_CONSISTENT = consistency.CRASH_CONSISTENT
+# Which profile's run took it (``profiles``).
+PROFILE = "cg-lvm.profile="
 KINDS = {SNAPSHOT: "snapshot", CLONE: "clone"}
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*")

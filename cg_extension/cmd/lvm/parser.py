@@ -5,7 +5,15 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from cg_extension.cmd.lvm import keeping, making, mounting, rollback, selftest, verifying
+from cg_extension.cmd.lvm import (
+    keeping,
+    making,
+    mounting,
+    profiles,
+    rollback,
+    selftest,
+    verifying,
+)
 from cg_extension.conf import bounds
 
 # For those who make clones, which are copies to the last block.
@@ -164,6 +172,7 @@ def get_parser() -> argparse.ArgumentParser:
     umount.set_defaults(function=mounting.umount)
 
     _add_rollback(actions, common)
+    _add_run(actions, common)
     return parser
 
 
@@ -205,6 +214,34 @@ def _add_rollback(actions: Any, common: argparse.ArgumentParser) -> None:
         help="carry out those that wait for the boot as well (cg-lvm-rollback.service)",
     )
     finish.set_defaults(function=rollback.finish)
+
+
+def _add_run(actions: Any, common: argparse.ArgumentParser) -> None:
+    run = actions.add_parser(
+        "run",
+        parents=[common],
+        help="take a group snapshot as a profile says, and delete those that it does not keep",
+        epilog="Exit statuses: 1: nothing was taken, and nothing deleted; 3: the profile is wrong; "
+        "4: another run of it is under way; 5: a pool is above its limit; 6: it was taken, but an "
+        "after-hook failed, or something was not deleted.",
+    )
+    what = run.add_mutually_exclusive_group()
+    what.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check the profile, and print what would be taken, kept and deleted",
+    )
+    what.add_argument(
+        "--after-hooks",
+        action="store_true",
+        help="only run the after-hooks that a run which was killed has left, if any",
+    )
+    run.add_argument(
+        "profile",
+        metavar="PROFILE",
+        help="NAME of /etc/cg-lvm/NAME.toml, or the path of such a file, with a / in it",
+    )
+    run.set_defaults(function=profiles.run)
 
 
 def _add_group(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cg_extension.cmd.lvm import parser, selftest, verifying
+from cg_extension.cmd.lvm.profiles import text as profiles_text
 
 _UNKNOWN = "-"
 _HEADINGS = ("NAME", "KIND", "VOLUMES", "AGE", "USED", "STATE", "IN")
@@ -15,6 +16,8 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 def text(answer: dict[str, Any]) -> str:
     """The answer of an action."""
+    if "profile" in answer:
+        return profiles_text.text(answer)
     if "listed" in answer:
         return _table(answer["listed"])
     if "verified" in answer:

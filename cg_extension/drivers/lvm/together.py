@@ -9,7 +9,7 @@ instant, and one transaction makes them complete.
 import dataclasses
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cg_extension.drivers import steps
 from cg_extension.drivers.lvm import contents, making, preflight, receipts, retake, transaction
@@ -24,11 +24,12 @@ _TEMPORARY = "cgtmp-"
 _Snapshots = tuple[Part, str, bool]
 
 
-def snapshot_group(parts: Sequence[Part]) -> float:
+def snapshot_group(parts: Sequence[Part], check: Callable[[], None] | None = None) -> float:
     """Take snapshots of volumes that may be written to; all show the same instant.
 
     Gives back the seconds for which I/O was held, 0 if the snapshots were there already.
 
+    :param check: called when they are taken; what it raises undoes them.
     :raises DeadlineExceeded: I/O was held for too long; there are no snapshots.
     """
     if _are_done(parts):
@@ -36,6 +37,8 @@ def snapshot_group(parts: Sequence[Part]) -> float:
     arguments = _check_sources(parts)
     with transaction.all_or_nothing([part.maker.removal for part in parts]) as mark:
         taken = _snapshot([(part, mark, False) for part in parts], arguments)
+        if check:
+            check()
         _add_receipts(parts, taken)
     return taken.held
 

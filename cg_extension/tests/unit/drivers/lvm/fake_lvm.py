@@ -42,7 +42,10 @@ class Cut(BaseException):
 
 @dataclasses.dataclass
 class Volume:
-    """``content`` names what it holds: of one instant what was taken at one."""
+    """``content`` names what it holds: of one instant what was taken at one.
+
+    ``invalid``: a store that overflowed. ``percents`` of a pool's data and metadata are in use.
+    """
 
     tags: set[str]
     pool: str | None = None
@@ -54,6 +57,7 @@ class Volume:
     skips_activation: bool = False
     invalid: bool = False
     layout: str = "linear"
+    percents: tuple[float, float] = (0.0, 0.0)
     # Whatever it is called.
     identity: int = dataclasses.field(default_factory=itertools.count().__next__)
 
@@ -85,6 +89,7 @@ class FakeLVM(fixtures.Fixture):
         self.instants = 0
         # Bytes that are free in each volume group.
         self.free = 1 << 40
+        self.now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
         self.restart()
         if thin:
             self.volumes["pool"] = Volume(set(), is_pool=True)
@@ -225,8 +230,10 @@ class FakeLVM(fixtures.Fixture):
         return 'locking_dir="/nowhere"\n'
 
     def _lvs(self, _options: list, names: list) -> str:
+        group, _slash, wanted = names[0].partition("/")
+        volumes = self._group(group).volumes
         return _report(
-            "lv", [self._row(names[0], *v) for v in self._group(names[0]).volumes.items()]
+            "lv", [self._row(group, *v) for v in volumes.items() if wanted in ("", v[0])]
         )
 
     def _vgs(self, options: list[tuple[str, str]], names: list) -> str:
@@ -330,7 +337,7 @@ class FakeLVM(fixtures.Fixture):
         return {
             "lv_name": name,
             "lv_uuid": _uuid(volume),
-            "data_percent": "",
+            "data_percent": str(volume.percents[0]) if volume.is_pool else "",
             "lv_size": str(volume.size),
             "lv_tags": ",".join(volume.tags),
             "segtype": "thin-pool" if volume.is_pool else "linear",
@@ -347,6 +354,8 @@ class FakeLVM(fixtures.Fixture):
             "lv_modules": "",
             **dict.fromkeys(reports.TRAITS.values(), "0"),
             "lv_snapshot_invalid": str(int(volume.invalid)),
+            "metadata_percent": str(volume.percents[1]),
+            "zero": "1",
         }
 
     # The rest
@@ -407,7 +416,7 @@ class FakeLVM(fixtures.Fixture):
                     raise errors.LVMError(f"{target} is not ours")
                 group.volumes[target].content = self._taken_of(group, source, instant)
         self._end_of_process()
-        return retake.Taken(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), 0.001)
+        return retake.Taken(self.now, 0.001)
 
     def _kept_open(self, devices: list[str]) -> list[str]:
         used = [_device(group, name) for group in self.groups for name in self.in_use]
