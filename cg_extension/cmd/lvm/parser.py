@@ -223,7 +223,7 @@ def _add_run(actions: Any, common: argparse.ArgumentParser) -> None:
         help="take a group snapshot as a profile says, and delete those that it does not keep",
         epilog="Exit statuses: 1: nothing was taken, and nothing deleted; 3: the profile is wrong; "
         "4: another run of it is under way; 5: a pool is above its limit; 6: it was taken, but an "
-        "after-hook failed, or something was not deleted.",
+        "after-hook failed, something was not deleted, or figures were not written.",
     )
     what = run.add_mutually_exclusive_group()
     what.add_argument(

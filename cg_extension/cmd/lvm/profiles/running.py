@@ -89,13 +89,13 @@ class _Run:
         report.journal(report.TAKEN, message, profile=profile, snapshot=name, held_seconds=held)
         plan, deleted, there = self._prune(name)
         answer |= _told(plan, deleted)
-        answer["status"] = exits.TAKEN_BUT if self._complaints else 0
+        self._write_figures(exits.TAKEN_BUT if self._complaints else 0, there)
         if self._complaints:
+            answer["status"] = exits.TAKEN_BUT
+            answer["warnings"] = [*answer["warnings"], *self._complaints]
             message = f"profile {profile}: {'; '.join(self._complaints)}"
             fields = {"profile": profile, "snapshot": name, "status": exits.TAKEN_BUT}
             report.journal(report.FAILED, message, **fields)
-        self._write_figures(answer["status"], there)
-        answer["warnings"] = [*answer["warnings"], *self._complaints]
         return answer
 
     def _take(self) -> dict[str, Any]:

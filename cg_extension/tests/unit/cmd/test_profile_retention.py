@@ -3,7 +3,7 @@
 
 import datetime
 import zoneinfo
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,7 +53,7 @@ class RetentionTest(base.BaseTestCase):
     @settings(max_examples=300, deadline=None)
     @given(
         st.lists(_MOMENTS, min_size=1, max_size=40, unique=True),
-        st.fixed_dictionaries({rule: _COUNTS for rule in RULES}),
+        st.fixed_dictionaries(dict.fromkeys(RULES, _COUNTS)),
     )
     def test_each_rule_keeps_the_newest_of_each_of_its_newest_periods(
         self, moments: list[datetime.datetime], counts: dict[str, int]

@@ -1,0 +1,431 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``cg-lvm run`` as a user calls it, with LVM and device-mapper stood in for, hooks in earnest."""
+
+import contextlib
+import datetime
+import getpass
+import io
+import json
+import os
+import pathlib
+import signal
+import threading
+from typing import Any
+from unittest import mock
+
+import fixtures
+from oslotest import base
+
+from cg_extension.cmd import lvm
+from cg_extension.cmd.lvm.profiles import exits, hooks, reading
+from cg_extension.cmd.lvm.profiles import state as states
+from cg_extension.drivers.lvm import retake
+from cg_extension.tests.unit.drivers.lvm import fake_lvm
+
+USER = getpass.getuser()
+NOW = datetime.datetime(2026, 11, 27, 12, tzinfo=datetime.UTC)
+DAY = datetime.timedelta(days=1)
+
+
+class RunTestCase(base.BaseTestCase):
+    thin = True
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.fake = self.useFixture(fake_lvm.FakeLVM(self.thin, groups=("vg", "vh")))
+        self.directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.log = self.directory / "log"
+        self.profiles = self.directory / "etc"
+        self.profiles.mkdir()
+        for module, value in ((states, self.directory / "run"), (reading, self.profiles)):
+            self.useFixture(fixtures.MockPatchObject(module, "DIRECTORY", value))
+        self.useFixture(fixtures.MockPatch("os.geteuid", return_value=0))
+        if os.getuid() != 0:  # trusted as root is
+            self.useFixture(fixtures.MockPatchObject(reading, "_ROOT", os.getuid()))
+        pool = "pool" if self.thin else None
+        self.fake.volumes["a"] = fake_lvm.Volume(set(), pool=pool, content="a")
+        self.fake.volumes["b"] = fake_lvm.Volume(set(), pool=pool, content="b")
+        self.write()
+
+    def write(self, more: str = "", members: str = '["vg/a", "vg/b"]', name: str = "x") -> None:
+        path = self.profiles / f"{name}.toml"
+        path.write_text(f"members = {members}\n{more}\n")
+        path.chmod(0o644)
+
+    def hook(self, name: str, more: str = "", **scripts: str) -> str:
+        """A hook for a profile; scripts have the log in ``$LOG``."""
+        lines = [f'[[hooks]]\nname = "{name}"\nuser = "{USER}"\ntime-limit = 20\n{more}']
+        lines += [
+            f"{kind} = ['/bin/sh', '-c', '''LOG={self.log}; {script}''']"
+            for kind, script in scripts.items()
+        ]
+        return "\n".join(lines) + "\n"
+
+    def run_it(self, *arguments: str, status: int = 0) -> Any:
+        """The JSON that is printed, or what is complained of."""
+        output, complaints = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(complaints):
+            given = lvm.main(["run", "--json", *(arguments or ("x",))])
+        self.assertEqual(status, given, complaints.getvalue())
+        return json.loads(output.getvalue()) if output.getvalue() else complaints.getvalue()
+
+    def logged(self) -> list[str]:
+        return self.log.read_text().splitlines() if self.log.exists() else []
+
+    def add_taken(
+        self,
+        name: str,
+        instant: datetime.datetime | None,
+        *tags: str,
+        profile: str | None = "x",
+        volumes: tuple[str, ...] = ("a", "b"),
+        members: int = 2,
+    ) -> None:
+        """A group snapshot, as an earlier run made it."""
+        for volume in volumes:
+            given = {f"cg-lvm.snapshot={name}", f"cg-lvm.members={members}", "cg_ext", *tags}
+            given |= {f"cg-lvm.source={volume}"}
+            if profile:
+                given.add(f"cg-lvm.profile={profile}")
+            if instant:
+                given |= {f"cg_ext.instant={instant:%Y-%m-%dT%H:%M:%S}Z", "cg_ext.held=0.001"}
+            pool = "pool" if self.thin else None
+            made = fake_lvm.Volume(given, pool=pool, origin=volume, content=f"{volume} at {name}")
+            self.fake.volumes[f"{volume}.{name}"] = made
+
+    def there(self) -> set[str]:
+        """The names of the group snapshots that there are."""
+        return {name.partition(".")[2] for name in self.fake.volumes if "." in name}
+
+
+class TakingTest(RunTestCase):
+    def test_a_run_takes_one_group_snapshot_with_the_profiles_tag(self) -> None:
+        taken = self.run_it()
+        self.assertRegex(taken["snapshot"], r"^x-\d{8}T\d{6}Z$")
+        self.assertEqual({taken["snapshot"]}, self.there())
+        for volume in ("a", "b"):
+            made = self.fake.volumes[f"{volume}.{taken['snapshot']}"]
+            self.assertIn("cg-lvm.profile=x", made.tags)
+            self.assertIn("cg-lvm.consistency=crash-consistent", made.tags)
+
+    def test_its_name_is_as_the_pattern_says(self) -> None:
+        self.write('name = "of_{profile}+{time}"')
+        self.assertRegex(self.run_it()["snapshot"], r"^of_x\+\d{8}T\d{6}Z$")
+
+    def test_members_may_be_in_several_volume_groups(self) -> None:
+        self.fake.groups["vh"].volumes["c"] = fake_lvm.Volume(set(), content="c")
+        self.write(members='["vg/a", "vh/c"]')
+        taken = self.run_it()
+        self.assertIn(f"c.{taken['snapshot']}", self.fake.groups["vh"].volumes)
+
+    def test_what_it_does_is_told_in_words_as_well(self) -> None:
+        self.fake.now = NOW
+        self.add_taken("old", NOW - DAY)
+        self.write("[keep]\nlast = 1")
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            self.assertEqual(0, lvm.main(["run", "x"]))
+        first, second, third = output.getvalue().splitlines()
+        self.assertRegex(
+            first, r"^taken: x-\S+ of vg/a, vg/b \(crash-consistent; I/O held 1.000 ms"
+        )
+        self.assertRegex(second, r"^kept: x-\S+ \(last\)$")
+        self.assertEqual("deleted: old", third)
+
+    def test_a_member_that_is_not_there_is_told_before_any_hook_is_run(self) -> None:
+        hook = self.hook("h", before='echo before >>"$LOG"')
+        self.write(hook, members='["vg/a", "vg/gone"]')
+        self.assertIn("there is no volume gone", self.run_it(status=1))
+        self.assertEqual([], self.logged())
+
+    def test_a_wrong_profile_has_a_status_of_its_own(self) -> None:
+        self.write("keep = 1")
+        self.assertIn("x.toml: keep is 1", self.run_it(status=exits.PROFILE))
+        self.assertIn("there is no profile", self.run_it("y", status=exits.PROFILE))
+
+    def test_a_second_run_at_the_same_time_is_refused(self) -> None:
+        with states.alone("x"):
+            self.assertIn("another run of profile x", self.run_it(status=exits.UNDER_WAY))
+        self.assertEqual(set(), self.there())
+
+
+class KeepingTest(RunTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.fake.now = NOW
+        self.write("[keep]\nlast = 2")
+
+    def test_what_no_rule_keeps_is_deleted(self) -> None:
+        for age in (1, 2, 3):
+            self.add_taken(f"old{age}", NOW - age * DAY)
+        done = self.run_it()
+        self.assertEqual({"old1", done["snapshot"]}, self.there())
+        self.assertEqual(["old2", "old3"], [each["snapshot"] for each in done["deleted"]])
+        self.assertEqual([["last"], ["last"]], [each["rules"] for each in done["kept"]])
+
+    def test_only_what_this_profile_made_is_deleted_whatever_its_name(self) -> None:
+        self.add_taken("x-20260101T000000Z", NOW - 9 * DAY, profile=None)
+        self.add_taken("x-20260102T000000Z", NOW - 8 * DAY, profile="y")
+        self.add_taken("called-otherwise", NOW - 7 * DAY)
+        self.add_taken("another", NOW - 6 * DAY)
+        done = self.run_it()
+        kept = {"x-20260101T000000Z", "x-20260102T000000Z", "another", done["snapshot"]}
+        self.assertEqual(kept, self.there())
+
+    def test_without_a_policy_nothing_is_deleted(self) -> None:
+        self.write()
+        self.add_taken("old", NOW - 999 * DAY)
+        self.assertEqual([], self.run_it()["deleted"])
+
+    def test_what_is_incomplete_never_counts_and_is_left_alone(self) -> None:
+        self.add_taken("part", NOW - DAY, volumes=("a",))
+        self.add_taken("old", NOW - 2 * DAY)
+        done = self.run_it()
+        self.assertEqual({"part", "old", done["snapshot"]}, self.there())
+        self.assertEqual([{"snapshot": "part", "state": "incomplete"}], done["left"])
+
+    def test_one_whose_instant_is_not_known_is_left_alone(self) -> None:
+        self.add_taken("strange", None)
+        self.assertEqual("strange", self.run_it()["left"][0]["snapshot"])
+        self.assertIn("strange", self.there())
+
+    def test_the_one_just_taken_is_kept_although_the_clock_went_back(self) -> None:
+        self.add_taken("future1", NOW + DAY)
+        self.add_taken("future2", NOW + 2 * DAY)
+        done = self.run_it()
+        self.assertIn(done["snapshot"], self.there())
+        self.assertEqual(["this run"], done["kept"][-1]["rules"])
+
+    def test_nothing_is_deleted_by_a_run_whose_own_snapshot_failed(self) -> None:
+        for age in (1, 2, 3):
+            self.add_taken(f"old{age}", NOW - age * DAY)
+        with self.fake.failing("--snapshot"):
+            self.run_it(status=1)
+        self.assertEqual({"old1", "old2", "old3"}, self.there())
+
+    def test_one_in_use_is_told_and_the_others_are_deleted(self) -> None:
+        for age in (1, 2, 3):
+            self.add_taken(f"old{age}", NOW - age * DAY)
+        self.fake.in_use.add("a.old2")
+        done = self.run_it(status=exits.TAKEN_BUT)
+        self.assertEqual({"old1", "old2", done["snapshot"]}, self.there())
+        self.assertIn("old2 not deleted: in use: a.old2", done["warnings"])
+
+    def test_a_dry_run_tells_and_changes_nothing(self) -> None:
+        for age in (1, 2):
+            self.add_taken(f"old{age}", NOW - age * DAY)
+        hook = self.hook("h", before='echo before >>"$LOG"')
+        self.write(f"[keep]\nlast = 2\n{hook}")
+        before = set(self.fake.volumes)
+        told = self.run_it("x", "--dry-run")
+        self.assertEqual(before, set(self.fake.volumes))
+        self.assertEqual([], self.logged())
+        self.assertEqual(["vg/a", "vg/b"], told["members"])
+        self.assertEqual([told["would_take"], "old1"], [each["snapshot"] for each in told["kept"]])
+        self.assertEqual(["old2"], [each["snapshot"] for each in told["deleted"]])
+        self.assertEqual("h", told["hooks"][0]["hook"])
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            lvm.main(["run", "x", "--dry-run"])
+        self.assertIn("would delete: old2", output.getvalue().splitlines())
+
+
+class ThickTest(RunTestCase):
+    thin = False
+
+    def test_what_is_lost_never_counts_and_is_deleted(self) -> None:
+        self.write("[keep]\nlast = 2")
+        self.add_taken("lost", NOW - DAY)
+        self.fake.volumes["b.lost"].invalid = True
+        self.add_taken("old", NOW - 2 * DAY)
+        done = self.run_it()
+        self.assertEqual({"old", done["snapshot"]}, self.there())
+        self.assertEqual("lost", done["deleted"][0]["state"])
+
+
+class PoolTest(RunTestCase):
+    def test_a_pool_above_its_limit_is_told_and_nothing_is_taken_or_deleted(self) -> None:
+        self.write("[keep]\nlast = 1\n[pool-limits]\ndata-percent = 50\nmetadata-percent = 60")
+        self.add_taken("old1", NOW - DAY)
+        self.add_taken("old2", NOW - 2 * DAY)
+        for percents, told in (((50.5, 1.0), "50.5 % of the data"), ((1.0, 61.0), "61 % of the m")):
+            self.fake.volumes["pool"].percents = percents
+            for arguments in (("x",), ("x", "--dry-run")):
+                complaint = self.run_it(*arguments, status=exits.POOL)
+                self.assertIn(f"{told}", complaint)
+                self.assertIn("nothing is deleted", complaint)
+        self.assertEqual({"old1", "old2"}, self.there())
+        self.fake.volumes["pool"].percents = (50.0, 60.0)
+        self.run_it()
+
+    def test_the_engine_holds_the_limits_too(self) -> None:
+        self.write("[pool-limits]\ndata-percent = 50\nmetadata-percent = 60")
+        asked = []
+        real = retake.retake
+
+        def spy(request: retake.Request) -> retake.Taken:
+            asked.extend((part.data_limit, part.metadata_limit) for part in request.parts)
+            return real(request)
+
+        with mock.patch.object(retake, "retake", spy):
+            self.run_it()
+        self.assertEqual([(50.0, 60.0)], asked)
+
+
+class HooksTest(RunTestCase):
+    def test_hooks_stand_around_the_snapshot_and_the_receipt_says_so(self) -> None:
+        seen = []
+        real = self.fake._new_instant
+
+        def instant() -> str:
+            seen.append(self.logged())
+            return real()
+
+        session = "echo begun >>$LOG; echo ready; cat; echo ended >>$LOG"
+        self.write(
+            self.hook("s", 'consistency = "locked"', session=session)
+            + self.hook("h", before="echo before >>$LOG", after="echo after $CG_LVM_RESULT >>$LOG")
+        )
+        with mock.patch.object(self.fake, "_new_instant", instant):
+            done = self.run_it()
+        self.assertEqual(["begun", "before"], seen[-1])
+        self.assertEqual(["begun", "before", "ended", "after taken"], self.logged())
+        made = self.fake.volumes[f"a.{done['snapshot']}"]
+        self.assertIn("cg-lvm.consistency=locked", made.tags)
+        self.assertNotIn("cg-lvm.consistency=crash-consistent", made.tags)
+
+    def test_a_before_hook_that_fails_stops_the_run(self) -> None:
+        self.write(
+            self.hook("a", before="true", after="echo after a $CG_LVM_RESULT >>$LOG")
+            + self.hook("b", before="exit 9", after="echo after b >>$LOG")
+            + self.hook("c", before="echo c >>$LOG", after="echo after c >>$LOG")
+        )
+        self.assertIn("hook b ended with status 9", self.run_it(status=1))
+        self.assertEqual(set(), self.there())
+        self.assertEqual(["after b", "after a failed"], self.logged())
+
+    def test_after_hooks_are_run_when_the_snapshot_fails(self) -> None:
+        self.write(self.hook("a", before="true", after="echo after $CG_LVM_RESULT >>$LOG"))
+        with self.fake.failing("--snapshot"):
+            self.run_it(status=1)
+        self.assertEqual(["after failed"], self.logged())
+
+    def test_a_session_that_did_not_last_leaves_no_snapshot(self) -> None:
+        """Its receipt would say more than is true."""
+        self.write(self.hook("s", session="echo ready; cat; exit 1"))
+        self.add_taken("old", NOW)
+        self.assertIn("hook s ended with status 1 when it was told", self.run_it(status=1))
+        self.assertEqual({"old"}, self.there())
+        self.assertEqual(set(), self.fake.tags)
+
+    def test_an_after_hook_that_fails_is_told_and_the_snapshot_stays(self) -> None:
+        self.write(self.hook("a", before="true", after="exit 8"))
+        done = self.run_it(status=exits.TAKEN_BUT)
+        self.assertIn("after-hook a ended with status 8", done["warnings"])
+        self.assertEqual({done["snapshot"]}, self.there())
+
+    def _left(self) -> None:
+        """What a run leaves that was killed."""
+        states.DIRECTORY.mkdir(exist_ok=True)
+        command = ["/bin/sh", "-c", f"echo left $CG_LVM_SNAPSHOT $CG_LVM_RESULT >>{self.log}"]
+        states.State("x", "x-1", undoings=[states.Undoing("l", USER, command, 20.0)]).save()
+
+    def test_what_a_killed_run_has_left_is_run_once_by_systemd(self) -> None:
+        self._left()
+        self.assertEqual(["l"], self.run_it("--after-hooks", "x")["undone"])
+        self.assertEqual([], self.run_it("--after-hooks", "x")["undone"])
+        self.assertEqual(["left x-1 unknown"], self.logged())
+        self.assertEqual(set(), self.there())
+
+    def test_it_is_run_although_the_profile_is_gone_or_wrong(self) -> None:
+        self._left()
+        (self.profiles / "x.toml").unlink()
+        self.run_it("--after-hooks", "x")
+        self._left()
+        self.run_it("x", status=exits.PROFILE)
+        self.assertEqual(["left x-1 unknown"] * 2, self.logged())
+
+    def test_the_next_run_begins_with_it(self) -> None:
+        self._left()
+        self.write(self.hook("a", before="echo before >>$LOG"))
+        self.run_it()
+        self.assertEqual(["left x-1 unknown", "before"], self.logged())
+
+    def test_it_is_not_run_while_another_run_is_under_way(self) -> None:
+        self._left()
+        with states.alone("x"):
+            self.run_it("--after-hooks", "x", status=exits.UNDER_WAY)
+        self.assertEqual([], self.logged())
+
+
+class SignalsTest(RunTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.useFixture(fixtures.MockPatchObject(hooks, "GRACE", 0.5))
+
+    def _kill_soon(self) -> None:
+        timer = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGTERM])
+        timer.start()
+        self.addCleanup(timer.join)
+
+    def test_sigterm_during_a_hook_ends_it_and_undoes_what_was_begun(self) -> None:
+        self.write(self.hook("a", before="sleep 77", after="echo after >>$LOG"))
+        self._kill_soon()
+        self.assertIn("ended by SIGTERM before anything was taken", self.run_it(status=1))
+        self.assertEqual(["after"], self.logged())
+        self.assertEqual(set(), self.there())
+
+    def test_sigterm_during_the_snapshot_lets_it_become_complete_and_deletes_nothing(self) -> None:
+        self.fake.now = NOW
+        self.write("[keep]\nlast = 1\n" + self.hook("a", before="true", after="echo after >>$LOG"))
+        self.add_taken("old", NOW - DAY)
+        real = retake.retake
+
+        def interrupted(request: retake.Request) -> retake.Taken:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return real(request)
+
+        with mock.patch.object(retake, "retake", interrupted):
+            done = self.run_it(status=exits.TAKEN_BUT)
+        self.assertEqual({"old", done["snapshot"]}, self.there())
+        self.assertIn("ended by SIGTERM: old and others not deleted", done["warnings"])
+        self.assertEqual(["after"], self.logged())
+
+
+class FiguresTest(RunTestCase):
+    def _figures(self) -> dict[str, float]:
+        text = (self.directory / "cg_lvm_x.prom").read_text()
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        pairs = [line.rsplit(" ", 1) for line in lines]
+        return {name.removeprefix("cg_lvm_profile_"): float(value) for name, value in pairs}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.fake.now = NOW
+        self.write(f'metrics-directory = "{self.directory}"')
+
+    def test_the_node_exporter_gets_age_state_and_count(self) -> None:
+        self.add_taken("old", NOW - DAY)
+        self.add_taken("part", NOW - DAY, volumes=("a",))
+        self.run_it()
+        figures = self._figures()
+        self.assertEqual(0, figures['last_run_exit_status{profile="x"}'])
+        self.assertEqual(NOW.timestamp(), figures['newest_snapshot_timestamp_seconds{profile="x"}'])
+        self.assertEqual(2, figures['snapshots{profile="x",state="complete"}'])
+        self.assertEqual(1, figures['snapshots{profile="x",state="incomplete"}'])
+        self.assertEqual(0, figures['snapshots{profile="x",state="lost"}'])
+        self.assertEqual(0o644, (self.directory / "cg_lvm_x.prom").stat().st_mode & 0o777)
+
+    def test_a_run_that_fails_is_told_with_what_there_still_is(self) -> None:
+        self.add_taken("old", NOW - DAY)
+        with self.fake.failing("--snapshot"):
+            self.run_it(status=1)
+        figures = self._figures()
+        self.assertEqual(1, figures['last_run_exit_status{profile="x"}'])
+        self.assertEqual(1, figures['snapshots{profile="x",state="complete"}'])
+
+    def test_a_directory_that_is_not_there_is_told_and_the_snapshot_stays(self) -> None:
+        self.write(f'metrics-directory = "{self.directory}/gone"')
+        done = self.run_it(status=exits.TAKEN_BUT)
+        self.assertIn("no figures written", done["warnings"][0])
+        self.assertEqual({done["snapshot"]}, self.there())
