@@ -58,6 +58,7 @@ def main() -> int:
     parser.add_argument("--release", action="append", choices=tree.RELEASES, default=[])
     parser.add_argument("--kind", choices=("uml", "qemu"), default="uml")
     parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--suite", help="a directory of tests, instead of lvm and machine")
     parser.add_argument("--lvm-conf", metavar="TEXT", help="for the guest's own lvmlocal.conf")
     parser.add_argument("words", nargs="*", metavar="WORD")
     arguments = parser.parse_args()
@@ -78,6 +79,7 @@ def main() -> int:
         python = sys.executable if release is None else tree.PYTHON
         command = [python, "-W", "ignore", "-m", "cg_extension.tests.lvm.run"]
         suites = "lvm,machine" if arguments.kind == "qemu" else "lvm"
+        suites = arguments.suite or suites
         command += [str(result), str(directory / "taken"), suites, *words]
         if arguments.lvm_conf:
             command = ["sh", "-c", _CONFIGURED, "sh", arguments.lvm_conf, *command]
