@@ -111,6 +111,11 @@ PARTS = (
         5400,
     ),
     Part(
+        "databases restored from what cg-lvm run took, in User-Mode Linux on trixie",
+        _lvm("--release", "trixie", "--layer", "functional", "--suite", "restores"),
+        3600,
+    ),
+    Part(
         "units under systemd in QEMU on trixie",
         _lvm("--release", "trixie", *_IN_QEMU, "machine.test_units."),
         5400,

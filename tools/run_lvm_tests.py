@@ -59,6 +59,7 @@ def main() -> int:
     parser.add_argument("--kind", choices=("uml", "qemu"), default="uml")
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--suite", help="a directory of tests, instead of lvm and machine")
+    parser.add_argument("--layer", choices=tree.LAYERS, default="test", help="of trees in UML")
     parser.add_argument("--lvm-conf", metavar="TEXT", help="for the guest's own lvmlocal.conf")
     parser.add_argument("words", nargs="*", metavar="WORD")
     arguments = parser.parse_args()
@@ -86,7 +87,13 @@ def main() -> int:
         if here:
             subprocess.run(command, check=False)
         elif arguments.kind == "uml":
-            uml.boot(command, timeout=arguments.timeout, release=release, shares=[directory])
+            uml.boot(
+                command,
+                timeout=arguments.timeout,
+                release=release,
+                shares=[directory],
+                layer=arguments.layer,
+            )
         else:
             _run_in_qemu(command, arguments.timeout, release or "trixie", [directory])
         files = [pathlib.Path(f"{result}{suffix}") for suffix in ("", ".failing", ".running")]

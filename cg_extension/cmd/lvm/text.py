@@ -104,6 +104,7 @@ def _shown(summary: dict[str, Any], volumes: Sequence[dict[str, Any]]) -> str:
         "I/O held": _UNKNOWN if held is None else f"{1000 * held:.3f} ms",
         "content": summary["consistency"] or _UNKNOWN,
         "taken by": summary["by"] or _UNKNOWN,
+        **({"profile": summary["profile"]} if summary["profile"] else {}),
         "space used": size(summary["used"]),
     }
     lines = [f"{name + ':':<12}{value}" for name, value in facts.items()]

@@ -172,7 +172,7 @@ def _fault_of_program(program: str, user: pwd.struct_passwd) -> str | None:
     if not program.startswith("/"):
         return f"begins with {program}; it must be the program's whole path"
     try:
-        weak = trust.weak_spot(program, {_ROOT, user.pw_uid})
+        weak = trust.weak_spot(program, {_ROOT, os.geteuid(), user.pw_uid})
         is_program = os.path.isfile(program) and os.access(program, os.X_OK)
     except OSError as error:
         return f"begins with {program}: {error.strerror}; it must be a program"
