@@ -114,6 +114,9 @@ class UserTest(HooksTestCase):
     def test_a_hook_runs_as_its_user_with_that_users_groups_alone(self) -> None:
         user = "nobody" if os.geteuid() == 0 else USER
         account = pwd.getpwnam(user)
+        if os.geteuid() == 0:  # one that the user has not
+            self.addCleanup(os.setgroups, os.getgroups())
+            os.setgroups([0])
         session = self.hook("a", user=user, session="id -u; id -g; id -G; echo ready; cat")
         output = io.StringIO()
         with contextlib.redirect_stderr(output):
