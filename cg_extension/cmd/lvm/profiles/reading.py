@@ -115,7 +115,7 @@ def read(word: str) -> Profile:
         raise exits.ProfileError(errors.describe(error)) from error
     except ValueError as error:  # of TOML's grammar, or of its characters
         raise exits.ProfileError(f"{path}: not TOML: {error}") from error
-    found = list(schema.faults(document)) or _further_faults(name, document)
+    found = schema.faults(document) or _further_faults(name, document)
     if found:
         raise exits.ProfileError("; ".join(f"{path}: {fault}" for fault in found))
     return _profile(name, document)

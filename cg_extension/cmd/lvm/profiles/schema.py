@@ -131,10 +131,11 @@ PROFILE = _table(
 _VALIDATOR = jsonschema.Draft202012Validator(PROFILE)
 
 
-def faults(document: Mapping[str, Any]) -> Iterator[str]:
+def faults(document: Mapping[str, Any]) -> list[str]:
     """What is wrong with a document, one sentence for each fault, in the order of its keys."""
-    for error in sorted(_VALIDATOR.iter_errors(document), key=lambda error: error.json_path):
-        yield from _told(error)
+    found = sorted(_VALIDATOR.iter_errors(document), key=lambda error: error.json_path)
+    # Each key that is missing makes an error, which does not say which one it is about.
+    return list(dict.fromkeys(told for error in found for told in _told(error)))
 
 
 def _told(error: jsonschema.ValidationError) -> Iterator[str]:
@@ -146,11 +147,10 @@ def _told(error: jsonschema.ValidationError) -> Iterator[str]:
         for key in sorted(set(error.instance) - set(schema["properties"])):
             yield f"{_joined(where, key)} is not known; the keys here are {known}"
     elif error.validator == "required":
-        key = error.message.split("'")[1]
-        yield (
-            f"{_joined(where, key)} is missing; it must be "
-            f"{schema['properties'][key]['description']}"
-        )
+        for key in schema["required"]:
+            if key not in error.instance:
+                right = schema["properties"][key]["description"]
+                yield f"{_joined(where, key)} is missing; it must be {right}"
     else:
         yield f"{where} is {_shown(error.instance)}; it must be {schema['description']}"
 

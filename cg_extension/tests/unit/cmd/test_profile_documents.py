@@ -25,7 +25,7 @@ class DocumentsTest(base.BaseTestCase):
 
     def test_all_examples_are_profiles(self) -> None:
         for profile in self.profiles:
-            self.assertEqual([], list(schema.faults(profile)))
+            self.assertEqual([], schema.faults(profile))
 
     def test_the_hooks_that_they_name_are_there_and_may_be_executed(self) -> None:
         hooks = [hook for profile in self.profiles for hook in profile.get("hooks", [])]

@@ -192,7 +192,10 @@ class FaultsTest(FilesTestCase):
         ):
             self.assertIn(complaint, self.complaint(text), text)
 
-    def test_all_faults_are_told_at_once(self) -> None:
+    def test_all_faults_are_told_at_once_and_each_once(self) -> None:
+        complaint = self.complaint("members = ['vg/a']\n[[hooks]]\nafter = ['/bin/true']")
+        for key in ("hooks[1].name is missing", "hooks[1].user is missing"):
+            self.assertEqual(1, complaint.count(key))
         complaint = self.complaint("deadline = 0\n[keep]\ndaily = -5")
         for key in ("members is missing", "deadline is 0", "keep.daily is -5"):
             self.assertIn(key, complaint)
