@@ -35,9 +35,8 @@ step                                                 cut after it, recovery
 =====  ============================================  ===================================
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
-
-from oslo_log import log as logging
 
 from cg_extension.drivers import steps
 from cg_extension.drivers.lvm import commands, errors, sets

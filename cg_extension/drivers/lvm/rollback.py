@@ -11,9 +11,8 @@ merge by itself, it uses the snapshot up, and what it overwrites is gone.
 """
 
 import datetime
+import logging
 from collections.abc import Iterator, Mapping, Sequence
-
-from oslo_log import log as logging
 
 from cg_extension.drivers import steps
 from cg_extension.drivers.lvm import (
