@@ -53,7 +53,8 @@ def _configure(arguments: Sequence[str] | None) -> cfg.ConfigOpts:
         value = conf[f"argument_for_{option}"]
         if value is not None:
             try:
-                conf.set_override(option, os.path.abspath(value) if "path" in name else value)
+                path = os.path.abspath(value) if value and "path" in name else value
+                conf.set_override(option, path)
             except ValueError as error:
                 raise errors.StartError(f"--{name} {value}: {error}") from error
     return conf

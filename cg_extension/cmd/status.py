@@ -8,7 +8,7 @@ from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 
 from cg_extension.cmd import config, databases, lifecycle
-from cg_extension.conf import check
+from cg_extension.conf import check, errors
 from cg_extension.reference.manager import process
 
 PROG = "cg-status"
@@ -60,4 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         conf = config.new_conf()
         upgradecheck.register_cli_options(conf, Checks(conf))
         config.read(conf, PROG, arguments)
+        if conf.command.check != "check":  # The library takes any word.
+            raise errors.StartError(f"upgrade {conf.command.check}: It must be: upgrade check")
         sys.exit(upgradecheck.run(conf))

@@ -154,7 +154,12 @@ class OptionsTest(FailedStartTest):
             self.assert_ends("standalone", "[one] volume_driver", driver)
 
     def test_arguments_of_the_command_line_are_named(self) -> None:
-        for arguments in (("--port", "99999"), ("--port", "-1"), ("--host", "a b")):
+        for arguments in (
+            ("--port", "99999"),
+            ("--port", "-1"),
+            ("--host", "a b"),
+            ("--state-path", ""),
+        ):
             self.assert_ends("standalone", " ".join(arguments), arguments=arguments)
 
 
@@ -313,6 +318,11 @@ class DependenciesTest(FailedStartTest):
             self.starter.configure(f"[database]\nconnection = {url}\n{options}")
             told = self.assert_ends("api", "[database] connection", "127.0.0.1")
             self.assertNotIn("secret", told)
+
+    def test_a_word_that_is_no_check_is_named(self) -> None:
+        ended = self.starter.run("status", *self.arguments, "upgrade", "chek")
+        self.assertEqual(1, ended.status, ended.output)
+        self.assertEqual("cg-status: upgrade chek: It must be: upgrade check", ended.last_line)
 
     def test_a_database_of_a_newer_release_is_told_as_such(self) -> None:
         self.sync()
