@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the tests in Cinder on a tree of Debian: ``run_cinder_tests.py [--release RELEASE]``.
 
-Tests of the driver on real LVM run in User-Mode Linux, all others in a chroot with the release's
-own Python, MariaDB and RabbitMQ. The last line is ``N passed, N failed, N skipped``.
+Tests of the driver on real LVM run in User-Mode Linux, with eventlet and with threads, all others
+in a chroot with the release's own Python, MariaDB and RabbitMQ. The last line is
+``N passed, N failed, N skipped``.
 """
 
 import argparse
@@ -25,6 +26,7 @@ stestr init
 echo " - Listed: $(stestr list --exclude-regex "\.test_real_lvm\." | wc -l)"
 stestr run --serial --exclude-regex "\.test_real_lvm\."
 """
+_THREADS = "OS_CINDER_DISABLE_EVENTLET_PATCHING=true"
 _GUEST_LIMIT = 2400  # seconds
 _TOTALS = re.compile(r"^ ?- (Listed|Passed|Failed|Skipped): (\d+)$", re.MULTILINE)
 
@@ -47,14 +49,17 @@ def in_chroot(release: str) -> tuple[int, int, int]:
     return passed, failed + max(lost, int(not passed)), skipped
 
 
-def on_real_lvm(release: str) -> tuple[int, int, int]:
-    """Run the scenarios of the driver; how many passed, failed, were skipped."""
+def on_real_lvm(release: str, *environment: str) -> tuple[int, int, int]:
+    """Run the scenarios of the driver; how many passed, failed, were skipped.
+
+    :param environment: variables of their process, each ``NAME=value``.
+    """
     with tempfile.TemporaryDirectory(prefix="outcomes", dir="/var/tmp") as name:
         directory = pathlib.Path(name)
         file = directory / "outcomes"
         command = [tree.PYTHON, "-W", "ignore", "-m", "cg_extension.tests.cinder.guest.run"]
         uml.boot(
-            [*command, str(file)],
+            ["env", *environment, *command, str(file)],
             timeout=_GUEST_LIMIT,
             release=release,
             shares=[directory],
@@ -70,7 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--release", choices=tree.RELEASES, default="trixie")
     release = parser.parse_args().release
-    ended = [in_chroot(release), on_real_lvm(release)]
+    ended = [in_chroot(release), on_real_lvm(release), on_real_lvm(release, _THREADS)]
     passed, failed, skipped = (sum(part) for part in zip(*ended, strict=True))
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0

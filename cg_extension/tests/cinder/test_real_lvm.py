@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scenarios of ``guest``, run once in User-Mode Linux, thin and thick; each is a test here.
 
-In the guest are LVM and Python of a tree of Debian, and this environment's Cinder.
+In the guest are LVM and Python of a tree of Debian, and this environment's Cinder; with eventlet,
+and in a long run with threads as well.
 """
 
 import ast
@@ -13,9 +14,11 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from collections.abc import Callable
 
 import cg_extension
-from cg_extension.tests.cinder import guest
+from cg_extension.tests import long
+from cg_extension.tests.cinder import deployment, guest
 
 BOOT = pathlib.Path(cg_extension.__file__).parents[1] / "tools" / "guest" / "uml.py"
 RELEASE = "trixie"
@@ -27,8 +30,9 @@ KINDS = ("ThinTest", "ThickTest")
 
 
 @functools.cache
-def _outcomes(kind: str) -> dict[str, str]:
+def _outcomes(kind: str, threads: bool) -> dict[str, str]:
     """The name of each scenario of a class, and what went wrong in it or an empty text."""
+    environment = deployment.THREADS if threads else {}
     # Not /tmp, of which a guest has its own.
     with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
         file = pathlib.Path(directory) / "outcomes"
@@ -36,6 +40,7 @@ def _outcomes(kind: str) -> dict[str, str]:
             [
                 *(sys.executable, str(BOOT), "--timeout", str(TIME_LIMIT)),
                 *("--release", RELEASE, "--layer", LAYER, "--share", directory, "--"),
+                *("env", *(f"{name}={value}" for name, value in environment.items())),
                 *("python", "-W", "ignore", "-m", f"{guest.__name__}.run", str(file), kind),
             ],
             stdin=subprocess.DEVNULL,
@@ -58,21 +63,33 @@ def _scenarios() -> list[str]:
     ]
 
 
-class RealLVMTest(unittest.TestCase):
-    """Filled below with a test for each scenario and kind of volumes."""
-
-
-def _test(kind: str, scenario: str) -> functools.partial:
+def _test(kind: str, scenario: str, threads: bool) -> Callable[[unittest.TestCase], None]:
     def test(self: unittest.TestCase) -> None:
-        self.assertEqual("", _outcomes(kind).get(f"{kind}.{scenario}", "did not run"))
+        self.assertEqual("", _outcomes(kind, threads).get(f"{kind}.{scenario}", "did not run"))
 
     return test
 
 
-for _kind in KINDS:
-    for _scenario in _scenarios():
-        setattr(
-            RealLVMTest,
-            f"test_{_kind.removesuffix('Test').lower()}_{_scenario.removeprefix('test_')}",
-            _test(_kind, _scenario),
-        )
+def _fill(case: type[unittest.TestCase], threads: bool) -> None:
+    """Give the class a test for each scenario and kind of volumes."""
+    for kind in KINDS:
+        for scenario in _scenarios():
+            setattr(
+                case,
+                f"test_{kind.removesuffix('Test').lower()}_{scenario.removeprefix('test_')}",
+                _test(kind, scenario, threads),
+            )
+
+
+class RealLVMTest(unittest.TestCase):
+    """Filled below, as the next."""
+
+
+_fill(RealLVMTest, threads=False)
+
+if deployment.CAN_USE_THREADS and long.WANTED:
+
+    class ThreadsTest(unittest.TestCase):
+        """The same without eventlet."""
+
+    _fill(ThreadsTest, threads=True)
