@@ -5,6 +5,7 @@ Without oslo.config, whose import takes longer than many a command has.
 """
 
 import dataclasses
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Bounds:
     most: float
     default: float = 0
 
-    def number(self, text: object) -> int | float:
+    def number(self, text: Any) -> int | float:
         """What a text, or a number, stands for.
 
         :raises ValueError: it is none of these numbers; says which they are.
@@ -24,7 +25,7 @@ class Bounds:
         wanted = "whole number" if self.kind is int else "number"
         error = ValueError(f"It must be a {wanted} from {self.least} to {self.most}")
         try:
-            found = self.kind(text)  # type: ignore[arg-type]  # it may be anything
+            found = self.kind(text)
         except ValueError:
             raise error from None
         if not self.least <= found <= self.most:  # ``nan`` is not, either.

@@ -106,7 +106,7 @@ class Groups:
 
     def _engine(self, group: str, pool: str | None = None) -> engine.Engine:
         default_deadline = bounds.FREEZE_DEADLINE.default
-        default_cow = bounds.COW_PERCENT.default
+        default_cow = int(bounds.COW_PERCENT.default)
         return self._engines.setdefault(
             (group, pool),
             engine.Engine(

@@ -56,4 +56,5 @@ class ProcessesTest(base.BaseTestCase):
     def test_what_lvm_still_does_for_a_killed_caller_is_waited_for_before(self) -> None:
         self.lvm.orphan = "vgchange --addtag cg_ext.begun=dead:0-1-0 vg"
         making.take(_options("monday"))
+        self.assertEqual("", self.lvm.orphan)
         self.assertEqual(set(), self.lvm.groups["vg"].tags)
