@@ -127,7 +127,7 @@ class Groups:
 
     def _recover(self, new: dict[str, dict[str, LogicalVolume]]) -> None:
         """Put right what a crash left in these groups, and in those that it was shared with."""
-        if not any(map(recovery.is_needed, new.values())):
+        if not any(recovery.is_needed(v) or temporaries.orphaned(v) for v in new.values()):
             return
         left = [mark for volumes in new.values() for mark in sets.orphaned(_tags_of(volumes))]
         names = set(new)

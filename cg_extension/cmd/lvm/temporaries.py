@@ -71,17 +71,18 @@ def of_this_process(volumes: Mapping[str, LogicalVolume]) -> list[str]:
     return [volume.name for volume in volumes.values() if tag() in volume.tags]
 
 
-def remove_orphaned(removing: removal.Removal, volumes: Mapping[str, LogicalVolume]) -> None:
-    """Remove what a process that is gone has left in a volume group.
-
-    :param volumes: all volumes of the group.
-    """
-    names = [
+def orphaned(volumes: Mapping[str, LogicalVolume]) -> list[str]:
+    """The names of what a process that is gone has left, of all volumes of a group."""
+    return [
         volume.name
         for volume in volumes.values()
         if sets.OWNED in volume.tags
         and sets.is_gone(naming.tag_value(volume, TEMPORARY) or "")
         and not sets.is_doomed(volume)
     ]
-    if names:
+
+
+def remove_orphaned(removing: removal.Removal, volumes: Mapping[str, LogicalVolume]) -> None:
+    """Remove what a process that is gone has left in a volume group with these volumes."""
+    if names := orphaned(volumes):
         remove_or_leave(removing, names)

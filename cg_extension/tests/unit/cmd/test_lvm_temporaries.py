@@ -82,6 +82,7 @@ class TemporariesTest(base.BaseTestCase):
         before = set(self.lvm.volumes)
         groups = self._groups()
         family = naming.find(groups.volumes, "one")
+        self.lvm.free = 9
         refusal = self.assertRaises(naming.UsageError, stand_ins.make, groups, family, [])
         self.assertIn("has 0 MiB free", str(refusal))
         self.assertIn("needs 128 MiB", str(refusal))
