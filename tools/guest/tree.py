@@ -154,6 +154,12 @@ LAYERS = {
         files=_NO_SERVERS,
         environment="functional",
     ),
+    # What the pages on tasks of administrators use.
+    "tasks": Layer(
+        below="test",
+        packages=("postgresql", "mariadb-server", "restic", "rsync"),
+        files=_NO_SERVERS,
+    ),
 }
 
 # The same with nothing of this project.
