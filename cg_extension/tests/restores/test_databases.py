@@ -65,17 +65,15 @@ class DatabasesTestCase(base.LVMTestCase):
         self.addCleanup(base.run, "umount", str(point))
         return point
 
-    def server(self, *command: str) -> subprocess.Popen[bytes]:
-        """A server as its user, until the end of the test."""
-        log = (self.root / "log").open("ab")
+    def start_server(self, *command: str) -> None:
+        """Run a server as its user, until the end of the test."""
+        log = (self.root / "log").open("a+b")
         self.addCleanup(log.close)
         started = subprocess.Popen(
-            ["runuser", "-u", self.user, "--", *command], stdout=log, stderr=log
+            command, stdout=log, stderr=log, user=self.user, group=self.user, extra_groups=[]
         )
-        self.addOnException(lambda _error: print((self.root / "log").read_text()[-3000:]))
         self.addCleanup(started.wait)
         self.addCleanup(started.terminate)
-        return started
 
     def count_during_a_run(self, count: Callable[[int], None], hook: str = "") -> int:
         """Count while a run takes the volumes, and restore them; how far it had come before."""
@@ -119,7 +117,7 @@ class PostgreSQLTest(DatabasesTestCase):
     def _start(self, data: pathlib.Path, port: int) -> Any:
         (programs,) = pathlib.Path("/usr/lib/postgresql").glob("*/bin")
         sockets = ("-c", f"unix_socket_directories={data.parent}", "-c", "listen_addresses=")
-        self.server(f"{programs}/postgres", "-D", str(data), "-p", str(port), *sockets)
+        self.start_server(f"{programs}/postgres", "-D", str(data), "-p", str(port), *sockets)
         return connected(
             lambda: psycopg2.connect(host=str(data.parent), port=port, user=self.user),
             psycopg2.OperationalError,
@@ -168,7 +166,7 @@ class MariaDBTest(DatabasesTestCase):
 
     def _start(self, data: pathlib.Path) -> Any:
         socket = data.parent / "socket"
-        self.server(
+        self.start_server(
             *("/usr/sbin/mariadbd", "--no-defaults", f"--datadir={data}", f"--socket={socket}"),
             *("--skip-networking", "--myisam-recover-options=OFF", f"--pid-file={data.parent}/pid"),
             *self._OPTIONS,
