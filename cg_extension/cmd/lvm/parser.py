@@ -205,8 +205,8 @@ def _add_rollback(actions: Any, common: argparse.ArgumentParser) -> None:
     finish = actions.add_parser(
         "finish",
         parents=[common],
-        help="finish rollbacks that were cut short; the boot does, and so does the next command on "
-        "their volume groups",
+        help="put right what a crash left, and finish rollbacks that it cut short; the boot does, "
+        "and so does the next command on their volume groups",
     )
     finish.add_argument(
         "--at-boot",

@@ -32,15 +32,18 @@ def finish(options: argparse.Namespace) -> dict[str, Any]:
     """
     finished, complaints = [], []
     with at_work.alone(_LOCK):
-        for group in _cut():
+        cut = _cut()
+        for group in commands.all_groups():
+            if not sets.orphaned(group.tags):
+                continue
             try:
-                machinery.Groups([group], options)
-                if group in _cut():
-                    complaints.append(_not_finished(group))
-                else:
-                    finished.append(group)
+                machinery.Groups([group.name], options)
+                if group.name in _cut():
+                    complaints.append(_not_finished(group.name))
+                elif group.name in cut:
+                    finished.append(group.name)
             except exceptions.DriverError as error:
-                complaints.append(f"volume group {group}: {error}")
+                complaints.append(f"volume group {group.name}: {error}")
         waiting = _waiting()
         if options.at_boot:
             for name, keep, noted_in in waiting:
