@@ -247,7 +247,10 @@ def _change(add: Iterable[str], remove: Iterable[str]) -> list[str]:
 
 
 def _run(group: commands.VolumeGroup, scripts: Sequence[Sequence[str]]) -> str:
-    return group.run_all(scripts) if scripts else ""
+    """Run each command as a process: LVM's shell takes no more than 64 words, and tags are many."""
+    for command, *arguments in scripts:
+        group.run(command, *arguments)
+    return ""
 
 
 def _value(tags: Iterable[str], prefix: str) -> str | None:

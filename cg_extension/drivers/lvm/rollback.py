@@ -10,6 +10,7 @@ overwritten, and what takes long or may fail is done before anything is changed.
 merge by itself, it uses the snapshot up, and what it overwrites is gone.
 """
 
+import dataclasses
 import datetime
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -70,7 +71,10 @@ def roll_back(parts: Sequence[Part], progress: contents.Progress | None = None) 
             for group in groups:
                 group.change_tags(add=[sets.mark(sets.BACK, set_name)])
             steps.checkpoint("lvm.back_marked")
-            idle = _make(parts, member_tag, progress)
+            idle = _make([_untagged(part) for part in parts], member_tag, progress)
+            for part in parts:
+                for copy in part.copies:
+                    part.maker.group.add_tags([copy.target], copy.tags)
             steps.checkpoint("lvm.new_made")
             _deactivate_all(parts, idle)
             _add_receipts(parts)
@@ -253,6 +257,11 @@ def _make(
             _deactivate(part.maker.group, idle[part.maker.group.name])
         raise
     return idle
+
+
+def _untagged(part: Part) -> Part:
+    """The copies without tags, which LVM's shell, with its 64 words, would not take at once."""
+    return Part(part.maker, [dataclasses.replace(copy, tags=()) for copy in part.copies])
 
 
 def _deactivate_all(parts: Sequence[Part], idle: Mapping[str, Sequence[str]]) -> None:
