@@ -91,6 +91,11 @@ class RollbackTest(RollbackCommandBase):
             self._call("rollback", name, "--keep-as", f"k{turn}")
             self.assertEqual({content}, self._content(), f"turn {turn}")
 
+    def test_it_does_not_end_however_often_it_is_done(self) -> None:
+        for turn in range(40):
+            self._call("rollback", "one", "--keep-as", f"k{turn}")
+        self.assertEqual({"first"}, self._content())
+
     def test_members_keep_what_users_tagged_them_with(self) -> None:
         self._call("rollback", "one", "--keep-as", "two")
         self._call("rollback", "one", "--keep-as", "three")

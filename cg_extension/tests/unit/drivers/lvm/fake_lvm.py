@@ -208,6 +208,8 @@ class FakeLVM(fixtures.Fixture):
         output, complaints, status = "", [], 0
         for words in [arguments] if arguments else map(shlex.split, script.splitlines()):
             try:
+                if not arguments and len(words) > 64:  # as LVM's shell has it
+                    raise errors.LVMError("Too many arguments, sorry.")
                 output += self._run(words) or ""
                 status = 0
             except errors.LVMError as error:
