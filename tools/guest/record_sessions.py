@@ -77,7 +77,7 @@ def run(steps: list[Step], timeout: float) -> str:
     if len(answers) != len(steps) + 2:
         raise SystemExit(f"the session ended early, after: {answers[-1]}")
     for step, answer in zip(steps, answers[1:], strict=False):
-        step.answer = answer.rstrip("\n")
+        step.answer = "\n".join(line.rstrip() for line in answer.rstrip().splitlines())
     return answers[0].strip().removeprefix("platform: ")
 
 
