@@ -136,7 +136,7 @@ def _look_at(family: naming.Family, groups: machinery.Groups) -> dict[tuple[str,
                 findings.notes.append(f"its store is {percent:.0f} % full; once full, it is lost")
             found[group, volume.name] = findings
         for pool, said in pools.items():
-            in_pool = [volume for volume in members if volume.pool == pool]
+            in_pool = [v for v in members if v.pool == pool and not _was_set_aside(v, uuids)]
             if said.created is not None and (wrong := not_at_once(in_pool, said.created)):
                 for volume in in_pool:
                     found[group, volume.name].wrong.append(wrong)
@@ -158,11 +158,17 @@ def compare(volume: LogicalVolume, uuids: Mapping[str, str], pools: Mapping[str,
     _compare_source(volume, receipt, uuids, found)
     if volume.pool is not None:
         _compare_pool(volume, receipt, pools[volume.pool], found)
-    elif not volume.active:
+    elif not volume.active and not _was_set_aside(volume, uuids):
         found.wrong.append(
             "it is not active, so that nobody can tell whether its store is whole (lvchange -ay)"
         )
     return found
+
+
+def _was_set_aside(volume: LogicalVolume, uuids: Mapping[str, str]) -> bool:
+    """Whether it is the very volume that its receipt names: the state before a rollback."""
+    of = receipts.read(volume.tags).source_uuid
+    return of is not None and uuids.get(volume.name) == of
 
 
 def _compare_source(
@@ -170,6 +176,9 @@ def _compare_source(
 ) -> None:
     if receipt.source_uuid is None:
         found.notes.append("it has no receipt: an earlier version made it")
+        return
+    if _was_set_aside(volume, uuids):
+        found.notes.append("no snapshot, but the volume itself, as a rollback has set it aside")
         return
     if volume.origin is not None and volume.origin in uuids:
         if uuids[volume.origin] != receipt.source_uuid:

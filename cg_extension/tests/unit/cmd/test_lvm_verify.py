@@ -71,6 +71,13 @@ class CompareTest(base.BaseTestCase):
             found = verifying.compare(volume, uuids, {})
             self.assertIn(said, " ".join(found.wrong))
 
+    def test_what_a_rollback_set_aside_is_no_snapshot_and_right(self) -> None:
+        # After a second one it is also a snapshot of what the first was rolled back to.
+        for facts in ({"origin": None}, {"origin": "data.zero"}, {"pool": None, "number": None}):
+            found = self._compare(_volume(**facts), {"data.one": "uuid", "data.zero": "another"})
+            self.assertEqual([], found.wrong)
+            self.assertIn("set it aside", found.notes[0])
+
     def test_a_missing_disk_is_told(self) -> None:
         found = self._compare(_volume(traits=frozenset(["partial"])))
         self.assertIn("lacks a disk", found.wrong[0])
