@@ -3,7 +3,7 @@
 
 import argparse
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from cg_extension.cmd.lvm import (
     keeping,
@@ -30,13 +30,41 @@ _MEMBER = (
 )
 
 
+class _Common(NamedTuple):
+    """Parsers of what several actions have in common."""
+
+    json: argparse.ArgumentParser
+    new: argparse.ArgumentParser
+    members: argparse.ArgumentParser
+
+
 def get_parser() -> argparse.ArgumentParser:
     """The parser of all actions; each sets ``function``."""
     parser = argparse.ArgumentParser(
         prog="cg-lvm", description="Snapshots of several LVM volumes, of one instant."
     )
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--json", action="store_true", help="print one JSON object")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    common = _common()
+    for add in (
+        _add_snapshot,
+        _add_clone,
+        _add_list,
+        _add_show,
+        _add_delete,
+        _add_verify,
+        _add_selftest,
+        _add_mount,
+        _add_umount,
+        _add_rollback,
+        _add_run,
+    ):
+        add(actions, common)
+    return parser
+
+
+def _common() -> _Common:
+    json = argparse.ArgumentParser(add_help=False)
+    json.add_argument("--json", action="store_true", help="print one JSON object")
     new = argparse.ArgumentParser(add_help=False)
     new.add_argument("--name", required=True, help="what to call it")
     new.add_argument(
@@ -52,10 +80,14 @@ def get_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="take along what is mounted below a directory; else it is named in a warning",
     )
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    return _Common(json, new, members)
 
+
+def _add_snapshot(actions: Any, common: _Common) -> None:
     snapshot = actions.add_parser(
-        "snapshot", parents=[common, new, members], help="take snapshots of volumes, of one instant"
+        "snapshot",
+        parents=[common.json, common.new, common.members],
+        help="take snapshots of volumes, of one instant",
     )
     snapshot.add_argument("members", nargs="+", metavar="MEMBER", help=_MEMBER)
     snapshot.add_argument(
@@ -67,9 +99,11 @@ def get_parser() -> argparse.ArgumentParser:
     )
     snapshot.set_defaults(function=making.take)
 
+
+def _add_clone(actions: Any, common: _Common) -> None:
     clone = actions.add_parser(
         "clone",
-        parents=[common, new, members],
+        parents=[common.json, common.new, common.members],
         help="make new volumes from volumes, at one instant, or from a group snapshot",
         epilog=IDENTIFIERS,
     )
@@ -79,27 +113,37 @@ def get_parser() -> argparse.ArgumentParser:
     clone.add_argument("--from", dest="snapshot", help="the group snapshot to make them from")
     clone.set_defaults(function=making.clone)
 
+
+def _add_list(actions: Any, common: _Common) -> None:
     listing = actions.add_parser(
-        "list", parents=[common], help="list group snapshots and clones with age and space used"
+        "list",
+        parents=[common.json],
+        help="list group snapshots and clones with age and space used",
     )
     _add_group(listing)
     listing.set_defaults(function=keeping.list_all)
 
+
+def _add_show(actions: Any, common: _Common) -> None:
     show = actions.add_parser(
-        "show", parents=[common], help="show a group snapshot or clone with its receipt"
+        "show", parents=[common.json], help="show a group snapshot or clone with its receipt"
     )
     _add_group(show)
     show.add_argument("name", metavar="NAME")
     show.set_defaults(function=keeping.show)
 
-    delete = actions.add_parser("delete", parents=[common], help="delete a group snapshot")
+
+def _add_delete(actions: Any, common: _Common) -> None:
+    delete = actions.add_parser("delete", parents=[common.json], help="delete a group snapshot")
     _add_group(delete)
     delete.add_argument("name", metavar="NAME")
     delete.set_defaults(function=keeping.delete)
 
+
+def _add_verify(actions: Any, common: _Common) -> None:
     verify = actions.add_parser(
         "verify",
-        parents=[common],
+        parents=[common.json],
         help="check that a group snapshot is there, the very same, and whole",
         description="Checks that all members are there, that they are what was taken at the "
         "instant, that no store of a thick one overflowed, and that the pools are healthy and "
@@ -115,9 +159,11 @@ def get_parser() -> argparse.ArgumentParser:
     )
     verify.set_defaults(function=verifying.verify)
 
+
+def _add_selftest(actions: Any, common: _Common) -> None:
     testing = actions.add_parser(
         "selftest",
-        parents=[common],
+        parents=[common.json],
         help="try on this machine, with scratch volumes, that group snapshots are of one instant",
         description="Makes scratch volumes with a writer that goes round them, and takes group "
         "snapshots meanwhile, beside snapshots by lvcreate -s, one after another. Tells how many "
@@ -147,9 +193,11 @@ def get_parser() -> argparse.ArgumentParser:
     )
     testing.set_defaults(function=selftest.test)
 
+
+def _add_mount(actions: Any, common: _Common) -> None:
     mount = actions.add_parser(
         "mount",
-        parents=[common],
+        parents=[common.json],
         help="mount the file systems of a group snapshot, read-only, for a backup, say",
         description="Mounts the file systems of a group snapshot below a directory as they hung "
         "together when it was taken, read-only. What is mounted are copies that share all data "
@@ -165,21 +213,19 @@ def get_parser() -> argparse.ArgumentParser:
     )
     mount.set_defaults(function=mounting.mount)
 
+
+def _add_umount(actions: Any, common: _Common) -> None:
     umount = actions.add_parser(
-        "umount", parents=[common], help="undo what mount did at a directory"
+        "umount", parents=[common.json], help="undo what mount did at a directory"
     )
     umount.add_argument("directory", metavar="DIR")
     umount.set_defaults(function=mounting.umount)
 
-    _add_rollback(actions, common)
-    _add_run(actions, common)
-    return parser
 
-
-def _add_rollback(actions: Any, common: argparse.ArgumentParser) -> None:
+def _add_rollback(actions: Any, common: _Common) -> None:
     back = actions.add_parser(
         "rollback",
-        parents=[common],
+        parents=[common.json],
         help="make volumes again what they were in a group snapshot, all or none",
         epilog="No volume may be in use. What they are now is kept, as a group snapshot to which "
         "one can roll back again. Thin volumes are not copied; thick ones are, and their volume "
@@ -204,7 +250,7 @@ def _add_rollback(actions: Any, common: argparse.ArgumentParser) -> None:
 
     finish = actions.add_parser(
         "finish",
-        parents=[common],
+        parents=[common.json],
         help="put right what a crash left, and finish rollbacks that it cut short; the boot does, "
         "and so does the next command on their volume groups",
     )
@@ -216,10 +262,10 @@ def _add_rollback(actions: Any, common: argparse.ArgumentParser) -> None:
     finish.set_defaults(function=rollback.finish)
 
 
-def _add_run(actions: Any, common: argparse.ArgumentParser) -> None:
+def _add_run(actions: Any, common: _Common) -> None:
     run = actions.add_parser(
         "run",
-        parents=[common],
+        parents=[common.json],
         help="take a group snapshot as a profile says, and delete those that it does not keep",
         epilog="Exit statuses: 1: nothing was taken, and nothing deleted; 3: the profile is wrong; "
         "4: another run of it is under way; 5: a pool is above its limit; 6: it was taken, but an "
