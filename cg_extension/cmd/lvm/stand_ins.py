@@ -79,7 +79,7 @@ def made(groups: machinery.Groups, family: naming.Family) -> Iterator[list[Stand
 def make(groups: machinery.Groups, family: naming.Family, tags: Sequence[str]) -> list[StandIn]:
     """Make stand-ins for all members of a group snapshot, all or none.
 
-    :raises Refusal: a store overflowed, or there is no room for one.
+    :raises Refusal: a store overflowed, there is no room for one, or a thick snapshot is inactive.
     """
     copies = {
         (group, snapshot.name): engine.Copy(
@@ -88,6 +88,7 @@ def make(groups: machinery.Groups, family: naming.Family, tags: Sequence[str]) -
         for group, snapshot in family.members
     }
     parts = groups.parts([(group, copy) for (group, _name), copy in copies.items()])
+    _check_active(family)
     _check_room(groups, family)
     for part in parts:
         part.maker.check_restorable(part.copies)
@@ -122,6 +123,16 @@ def remove(groups: machinery.Groups, stand_ins: Iterable[StandIn]) -> None:
 
 def _store_size(snapshot: LogicalVolume) -> int:
     return min(max(snapshot.size // 10, _SMALLEST), _LARGEST)
+
+
+def _check_active(family: naming.Family) -> None:
+    """:raises UsageError: a thick one is not active, as after a rollback: it has no device."""
+    idle = [f"{group}/{v.name}" for group, v in family.members if v.pool is None and not v.active]
+    if idle:
+        names = " ".join(idle)
+        raise naming.UsageError(
+            f"not active: {names}; activate for the time being: lvchange -ay -K {names}"
+        )
 
 
 def _check_room(groups: machinery.Groups, family: naming.Family) -> None:

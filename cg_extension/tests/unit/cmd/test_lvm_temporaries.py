@@ -87,3 +87,13 @@ class TemporariesTest(base.BaseTestCase):
         self.assertIn("has 0 MiB free", str(refusal))
         self.assertIn("needs 128 MiB", str(refusal))
         self.assertEqual(before, set(self.lvm.volumes))
+
+    def test_inactive_thick_ones_are_refused_with_how_to_activate_them(self) -> None:
+        self._start(is_thin=False)
+        before = set(self.lvm.volumes)
+        self.lvm.volumes["v1.one"].active = False
+        groups = self._groups()
+        family = naming.find(groups.volumes, "one")
+        refusal = self.assertRaises(naming.UsageError, stand_ins.make, groups, family, [])
+        self.assertIn("lvchange -ay -K vg/v1.one", str(refusal))
+        self.assertEqual(before, set(self.lvm.volumes))
