@@ -160,7 +160,7 @@ def compare(volume: LogicalVolume, uuids: Mapping[str, str], pools: Mapping[str,
         _compare_pool(volume, receipt, pools[volume.pool], found)
     elif not volume.active and not _was_set_aside(volume, uuids):
         found.wrong.append(
-            "it is not active, so that nobody can tell whether its store is whole (lvchange -ay)"
+            "it is not active, so that nobody can tell whether its store is whole (lvchange -ay -K)"
         )
     return found
 
