@@ -73,15 +73,14 @@ class GroupCalls:
     ) -> tuple[Update, list[Update]]:
         """Take the snapshots, all of one instant; when one fails, none is kept."""
         with errors.to_cinder():
-            self.engine.snapshot_group(
+            taken = self.engine.snapshot_group(
                 [
                     lvm_engine.Copy(source=snapshot.volume_name, target=self._lv_name(snapshot))
                     for snapshot in snapshots
                 ]
             )
-            receipt = lvm_receipts.told(self.engine.receipt(self._lv_name(snapshots[0])))
         available = {"status": fields.GroupSnapshotStatus.AVAILABLE}
-        of_each = {**available, **receipts.note(receipt)}
+        of_each = {**available, **receipts.note(lvm_receipts.told(taken.receipt))}
         return available, [{"id": snapshot.id, **of_each} for snapshot in snapshots]
 
     def delete_group_snapshot(

@@ -123,9 +123,8 @@ class Case:
         return 0.0
 
     def _engine(self) -> float:
-        return self.engine.snapshot_group(
-            [engine.Copy(source=name, target=f"s-{name}") for name in self.names]
-        )
+        copies = [engine.Copy(source=name, target=f"s-{name}") for name in self.names]
+        return self.engine.snapshot_group(copies).held
 
     def _command(self) -> float:
         done = subprocess.run(

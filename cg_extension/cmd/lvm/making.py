@@ -14,7 +14,7 @@ def take(options: argparse.Namespace) -> dict[str, Any]:
     """``snapshot``."""
     found = places.find(options.members, options.with_submounts)
     parts = parts_of_live(options, found, naming.SNAPSHOT)
-    held = together.snapshot_group(parts)
+    held = together.snapshot_group(parts).held
     return answer("snapshot", options.name, held, parts, found.warnings)
 
 

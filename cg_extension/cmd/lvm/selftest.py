@@ -194,9 +194,10 @@ def _rounds(
 
 def _group_snapshot(eng: engine.Engine, targets: Mapping[str, str]) -> float:
     tags = [temporaries.tag()]
-    return eng.snapshot_group(
-        [engine.Copy(source=name, target=target, tags=tags) for name, target in targets.items()]
-    )
+    copies = [
+        engine.Copy(source=name, target=target, tags=tags) for name, target in targets.items()
+    ]
+    return eng.snapshot_group(copies).held
 
 
 def _loop(eng: engine.Engine, targets: Mapping[str, str]) -> float:

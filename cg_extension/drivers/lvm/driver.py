@@ -214,15 +214,18 @@ class LVMDriver(base.Driver):
         volumes: Sequence[records.Volume],
     ) -> base.GroupUpdate:
         tags = [f"cg={cgsnapshot.consistencygroup_id}", f"cgsnapshot={cgsnapshot.id}"]
-        held = self.engine.snapshot_group(
+        taken = self.engine.snapshot_group(
             [
                 engine.Copy(source=_volume(volume), target=_snapshot(snapshot), tags=tags)
                 for volume, snapshot in zip(volumes, snapshots, strict=True)
             ]
         )
-        receipt = receipts.told(self.engine.receipt(_snapshot(snapshots[0])))
         return base.GroupUpdate(
-            {}, [{} for _ in snapshots], held, self.options.lvm_freeze_deadline, receipt
+            {},
+            [{} for _ in snapshots],
+            taken.held,
+            self.options.lvm_freeze_deadline,
+            receipts.told(taken.receipt),
         )
 
     def delete_cgsnapshot(

@@ -49,7 +49,6 @@ from cg_extension.drivers.lvm import (
     contents,
     errors,
     making,
-    receipts,
     recovery,
     together,
     transaction,
@@ -128,18 +127,12 @@ class Engine:
             if self.settings.pool is None:  # its extents hold what was there before
                 contents.clear(self.device_path(name), 0, size)
 
-    def snapshot_group(self, copies: Sequence[Copy]) -> float:
+    def snapshot_group(self, copies: Sequence[Copy]) -> together.GroupSnapshot:
         """Take snapshots of volumes that may be written to; all show the same instant.
-
-        Gives back the seconds for which I/O was held, 0 if the snapshots were there already.
 
         :raises DeadlineExceeded: I/O was held for too long; there are no snapshots.
         """
         return together.snapshot_group([self.part(copies)])
-
-    def receipt(self, name: str) -> receipts.Receipt:
-        """What the tags of a snapshot say of it, however long ago it was taken."""
-        return receipts.read(self.volumes()[name].tags)
 
     def clone_group(
         self, copies: Sequence[Copy], progress: contents.Progress | None = None

@@ -10,11 +10,13 @@ import dataclasses
 import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from cg_extension.drivers import steps
 from cg_extension.drivers.lvm import contents, making, preflight, receipts, retake, transaction
 from cg_extension.drivers.lvm.making import Part
 from cg_extension.drivers.lvm.model import Copy
+from cg_extension.drivers.lvm.reports import LogicalVolume
 
 LOG = logging.getLogger(__name__)
 
@@ -24,23 +26,32 @@ _TEMPORARY = "cgtmp-"
 _Snapshots = tuple[Part, str, bool]
 
 
-def snapshot_group(parts: Sequence[Part], check: Callable[[], None] | None = None) -> float:
-    """Take snapshots of volumes that may be written to; all show the same instant.
+class GroupSnapshot(NamedTuple):
+    """What there is to tell of snapshots that show the same instant.
 
-    Gives back the seconds for which I/O was held, 0 if the snapshots were there already.
+    :param held: the seconds for which I/O was held now, 0 if they were there already.
+    :param receipt: what their tags say, however long ago they were taken.
+    """
+
+    held: float
+    receipt: receipts.Receipt
+
+
+def snapshot_group(parts: Sequence[Part], check: Callable[[], None] | None = None) -> GroupSnapshot:
+    """Take snapshots of volumes that may be written to; all show the same instant.
 
     :param check: called when they are taken; what it raises undoes them.
     :raises DeadlineExceeded: I/O was held for too long; there are no snapshots.
     """
-    if _are_done(parts):
-        return 0.0
+    if (there := _finished(parts)) is not None:
+        return GroupSnapshot(0.0, receipts.read(there[0].tags if there else ()))
     arguments = _check_sources(parts)
     with transaction.all_or_nothing([part.maker.removal for part in parts]) as mark:
         taken = _snapshot([(part, mark, False) for part in parts], arguments)
         if check:
             check()
         _add_receipts(parts, taken)
-    return taken.held
+    return GroupSnapshot(taken.held, receipts.read(receipts.tags(taken)))
 
 
 def clone_group(parts: Sequence[Part], progress: contents.Progress | None = None) -> float:
@@ -49,7 +60,7 @@ def clone_group(parts: Sequence[Part], progress: contents.Progress | None = None
     Gives back the seconds for which I/O was held. Thick volumes are copied afterwards, from
     snapshots that are then removed; ``progress`` is called with the bytes done and in all.
     """
-    if _are_done(parts):
+    if _finished(parts) is not None:
         return 0.0
     thin = [part for part in parts if part.maker.is_thin]
     thick = [part for part in parts if not part.maker.is_thin]
@@ -86,7 +97,7 @@ def restore_group(parts: Sequence[Part], progress: contents.Progress | None = No
 
     :raises Refusal: a source is not there, or its copy-on-write store has overflowed.
     """
-    if _are_done(parts):
+    if _finished(parts) is not None:
         return
     for part in parts:
         part.maker.check_restorable(part.copies)
@@ -99,21 +110,21 @@ def restore_group(parts: Sequence[Part], progress: contents.Progress | None = No
         copy_thick([part for part in parts if not part.maker.is_thin], mark, progress)
 
 
-def _are_done(parts: Sequence[Part]) -> bool:
-    """Whether an earlier run finished; if it did not, what it made is removed.
+def _finished(parts: Sequence[Part]) -> list[LogicalVolume] | None:
+    """What an earlier run made, if it finished; if it did not, what it made is removed.
 
     All of it goes, even finished members: those still to be made would be of another instant.
 
     :raises Refusal: a target's name belongs to a volume that the engine did not make.
     """
     if all(part.seen is not None and part.seen.keys().isdisjoint(part.targets) for part in parts):
-        return False
+        return None
     looked = [(part.maker, *part.maker.look_for(part.targets)) for part in parts]
     if all(done for _maker, done, _there, _volumes in looked):
-        return True
+        return [volume for _maker, _done, there, _volumes in looked for volume in there]
     for maker, _done, there, volumes in looked:
         maker.removal.remove_half_made(there, volumes)
-    return False
+    return None
 
 
 def _request(parts: Sequence[tuple[Part, str]]) -> retake.Request:

@@ -10,17 +10,16 @@ from collections.abc import Sequence
 from cinder.tests import fake_driver
 
 from cg_extension.cinder import group_calls
-from cg_extension.drivers.lvm import engine, errors, receipts
+from cg_extension.drivers.lvm import engine, errors, receipts, together
 
 
 class FakeEngine:
     """Does nothing, and says that it worked."""
 
-    def snapshot_group(self, copies: Sequence[engine.Copy]) -> float:
-        return 0.0
-
-    def receipt(self, name: str) -> receipts.Receipt:
-        return receipts.Receipt(datetime.datetime.now(datetime.UTC), 0.000523, None)
+    def snapshot_group(self, copies: Sequence[engine.Copy]) -> together.GroupSnapshot:
+        held = 0.000523
+        receipt = receipts.Receipt(datetime.datetime.now(datetime.UTC), held, None)
+        return together.GroupSnapshot(held, receipt)
 
     def clone_group(self, copies: Sequence[engine.Copy]) -> float:
         return 0.0
@@ -32,7 +31,7 @@ class FakeEngine:
 class FailingEngine(FakeEngine):
     """Fails at group snapshots."""
 
-    def snapshot_group(self, copies: Sequence[engine.Copy]) -> float:
+    def snapshot_group(self, copies: Sequence[engine.Copy]) -> together.GroupSnapshot:
         raise errors.FreezeError("told to fail")
 
 

@@ -217,4 +217,4 @@ class OpenStackTest(base.FunctionalTest):
         [zone] = openstack.json("availability", "zone", "list", "--volume")
         self.assertEqual("nova", zone["Zone Name"])
         aliases = {item["Alias"] for item in openstack.json("extension", "list", "--volume")}
-        self.assertEqual({"consistencygroups", "cgsnapshots"}, aliases)
+        self.assertEqual({"consistencygroups", "cgsnapshots", "os-cg-receipt"}, aliases)

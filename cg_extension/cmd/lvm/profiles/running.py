@@ -111,7 +111,7 @@ class _Run:
             with self._signals.interrupting():
                 running.begin()
             # A session that fails makes it worth less than its receipt says: it is undone.
-            held = together.snapshot_group(parts, check=running.end_sessions)
+            held = together.snapshot_group(parts, check=running.end_sessions).held
         except BaseException:
             state.result = states.FAILED
             with contextlib.suppress(hooks.HookError):
