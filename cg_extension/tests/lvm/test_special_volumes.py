@@ -8,7 +8,7 @@ in the unit tests of that.
 import contextlib
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from cg_extension.drivers.lvm import engine, errors
 from cg_extension.tests.lvm import base, writer
@@ -40,9 +40,13 @@ class SpecialVolumesTestCase(base.LVMTestCase):
 
         :param others: what else there is in the volume group.
         """
+
+        def snapshot(copies: Sequence[engine.Copy]) -> float:
+            return self.eng.snapshot_group(copies).held
+
         names = ["plain", *(specials or ["special"])]
         with writer.Writer(self.readable(self.eng, names)):
-            for prefix, make in (("s-", self.eng.snapshot_group), ("c-", self.eng.clone_group)):
+            for prefix, make in (("s-", snapshot), ("c-", self.eng.clone_group)):
                 copies = self.copies(names, prefix)
                 targets = [copy.target for copy in copies]
                 time.sleep(0.05)
