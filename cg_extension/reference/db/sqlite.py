@@ -5,6 +5,7 @@ import contextlib
 import datetime
 import os
 import sqlite3
+import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,8 +30,7 @@ def create_engine(options: Any, url: sa.URL) -> sa.Engine:
         # BEGIN is ours to send: the module's own comes only before the first change.
         dbapi_connection.isolation_level = None
         dbapi_connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}")
-        # Readers and one writer at the same time.
-        dbapi_connection.execute("PRAGMA journal_mode = WAL")
+        _log_ahead(dbapi_connection)
         dbapi_connection.execute("PRAGMA foreign_keys = ON")
         # What was committed is on the disk; said, since a build of SQLite may have less by default.
         level = "FULL" if options.sqlite_synchronous else "OFF"
@@ -49,6 +49,23 @@ def create_engine(options: Any, url: sa.URL) -> sa.Engine:
     sa.event.listen(engine, "connect", prepare)
     sa.event.listen(engine, "checkout", check_process)
     return engine
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Let readers and one writer work at the same time.
+
+    A new file is changed to that by the first who opens it, and SQLite does not wait when others
+    do so at this moment, whatever ``busy_timeout`` says.
+    """
+    limit = time.monotonic() + _BUSY_TIMEOUT / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > limit:
+                raise
+            time.sleep(0.02)
 
 
 def _probe(url: sa.URL) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of db.engine on every database."""
 
+import concurrent.futures
 import contextlib
 import datetime
 import importlib
@@ -462,3 +463,23 @@ class AddressTest(base.BaseTestCase):
         self.assertIn('"nope"', told)
         self.assertNotIn("secret", told)
         self.assertNotIn("Traceback", log.output)
+
+
+class NewFileTest(base.BaseTestCase):
+    """A file of SQLite's that is not there yet."""
+
+    def test_many_may_open_it_at_once(self) -> None:
+        options = mock.Mock(max_pool_size=1, sqlite_synchronous=False)
+        for _ in range(40):
+            path = f"{self.useFixture(fixtures.TempDir()).path}/new"
+            barrier = threading.Barrier(6)
+
+            def open_it(path: str = path, barrier: threading.Barrier = barrier) -> None:
+                opened = sqlite.create_engine(options, sa.make_url(f"sqlite:///{path}"))
+                barrier.wait()
+                with contextlib.closing(opened.connect()) as conn:
+                    sqlite.begin_immediate(conn)
+
+            with concurrent.futures.ThreadPoolExecutor(6) as pool:
+                for opening in [pool.submit(open_it) for _ in range(6)]:
+                    opening.result()
