@@ -46,11 +46,7 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
 
 def delete(options: argparse.Namespace) -> dict[str, Any]:
     """``delete``: all of a group snapshot, in all its volume groups."""
-    names = [options.volume_group] if options.volume_group else []
-    groups = machinery.Groups(names, options, recovered=False)
-    if not options.volume_group:
-        groups.add_all()
-    family = groups.add_rest_of(naming.find(groups.volumes, options.name, [naming.SNAPSHOT]))
+    groups, family = machinery.find_snapshot(options, options.name, options.volume_group)
     groups.recover(family.groups)  # which removes it, if it is half-made
     transaction.delete(
         [

@@ -153,6 +153,21 @@ class Groups:
         self.volumes |= {name: self._volumes(name) for name in new}
 
 
+def find_snapshot(
+    options: argparse.Namespace, name: str, of_group: str | None
+) -> tuple[Groups, naming.Family]:
+    """The group snapshot called ``name``, and its volume groups, none of them recovered yet.
+
+    :param of_group: a volume group of it; None: the name tells which is meant.
+    :raises UsageError: there is none, or the name may mean several.
+    """
+    groups = Groups([of_group] if of_group else [], options, recovered=False)
+    if not of_group:
+        groups.add_all()
+    found = naming.find(groups.volumes, name, [naming.SNAPSHOT])
+    return groups, groups.add_rest_of(found)
+
+
 def _tags_of(volumes: dict[str, LogicalVolume]) -> frozenset[str]:
     return next(iter(volumes.values())).group_tags if volumes else frozenset()
 

@@ -57,9 +57,7 @@ def parts_of_live(
 
 
 def _parts_of_snapshot(options: argparse.Namespace) -> list[making.Part]:
-    groups = machinery.Groups([options.members[0]], options, recovered=False)
-    family = naming.find(groups.volumes, options.snapshot, [naming.SNAPSHOT])
-    family = groups.add_rest_of(family)
+    groups, family = machinery.find_snapshot(options, options.snapshot, options.members[0])
     if not family.is_complete and groups.was_cut(family):
         groups.recover(family.groups)
         family = naming.find(groups.volumes, options.snapshot, [naming.SNAPSHOT])

@@ -48,13 +48,7 @@ class Place(NamedTuple):
 def mount(options: argparse.Namespace) -> dict[str, Any]:
     """``mount``."""
     directory, tag = check_target(options.directory)
-    groups = machinery.Groups(
-        [options.volume_group] if options.volume_group else [], options, recovered=False
-    )
-    if not options.volume_group:
-        groups.add_all()
-    family = naming.find(groups.volumes, options.name, [naming.SNAPSHOT])
-    family = groups.add_rest_of(family)
+    groups, family = machinery.find_snapshot(options, options.name, options.volume_group)
     groups.recover(family.groups)
     if not family.is_complete:
         raise naming.UsageError(

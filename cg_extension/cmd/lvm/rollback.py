@@ -76,10 +76,7 @@ def _roll_back(
 
     :param of_group: a volume group of it; None: the name tells which is meant.
     """
-    groups = machinery.Groups([of_group] if of_group else [], options, recovered=False)
-    if not of_group:
-        groups.add_all()
-    family = groups.add_rest_of(naming.find(groups.volumes, name, [naming.SNAPSHOT]))
+    groups, family = machinery.find_snapshot(options, name, of_group)
     groups.recover(family.groups)
     family = groups.add_rest_of(naming.find(groups.volumes, name, [naming.SNAPSHOT]))
     if not family.is_complete:

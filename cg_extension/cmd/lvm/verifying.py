@@ -58,13 +58,7 @@ class Pool:
 
 def verify(options: argparse.Namespace) -> dict[str, Any]:
     """``verify``."""
-    groups = machinery.Groups(
-        [options.volume_group] if options.volume_group else [], options, recovered=False
-    )
-    if not options.volume_group:
-        groups.add_all()
-    family = naming.find(groups.volumes, options.name, [naming.SNAPSHOT])
-    family = groups.add_rest_of(family)
+    groups, family = machinery.find_snapshot(options, options.name, options.volume_group)
     found = _look_at(family, groups)
     whole = _of_the_whole(family)
     contents: dict[tuple[str, str], dict[str, str]] = {}
