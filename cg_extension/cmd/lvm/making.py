@@ -44,7 +44,7 @@ def parts_of_live(
     """
     groups = machinery.Groups(dict.fromkeys(group for group, _name in found.volumes), options)
     tags = [f"{naming.CONSISTENCY}{consistency}", *more]
-    points = mount_points.now() if prefix == naming.SNAPSHOT else {}
+    points = mount_points.of(found.seen) if prefix == naming.SNAPSHOT else {}
     return _parts(
         groups,
         prefix,

@@ -48,9 +48,8 @@ def tags(points: Points, group: str, volume: str) -> list[str]:
     return [f"{AT}{quoted}"] if quoted else []
 
 
-def now() -> dict[tuple[str, str], str]:
-    """Where volumes are mounted now, as themselves or what is in their LUKS: the first place."""
-    found = machine.read()
+def of(found: machine.Machine) -> dict[tuple[str, str], str]:
+    """Where volumes are mounted, as themselves or what is in their LUKS: the first place."""
     points: dict[tuple[str, str], str] = {}
     for mount in found.mounts:
         if mount.root == "/" and mount.kind != "overlay":

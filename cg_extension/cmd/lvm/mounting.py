@@ -124,7 +124,7 @@ def find_places(
     :param warnings: gets what is left out, and why.
     :raises UsageError: a file system can't be mounted, or its place is not known.
     """
-    points = mount_points.now()
+    points = mount_points.of(machine.read())
     found: dict[str, Place] = {}
     for each in made:
         name = f"{each.group}/{each.snapshot.name}"

@@ -29,10 +29,14 @@ _IN_MEMORY = frozenset(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Found:
-    """The volumes that were meant, each once, and what the user should know of them."""
+    """The volumes that were meant, each once, and what the user should know of them.
+
+    ``seen`` is the machine by which they were found.
+    """
 
     volumes: Sequence[Volume]
     warnings: Sequence[str]
+    seen: machine.Machine
 
 
 def find(words: Iterable[str], with_submounts: bool = False) -> Found:
@@ -58,7 +62,7 @@ class _Search:
                 for mount in self._below(os.path.realpath(word)):
                     self._look_at_submount(word, mount, volumes)
         self._look_for_other_parts(volumes)
-        return Found(list(volumes), list(dict.fromkeys(self._warnings)))
+        return Found(list(volumes), list(dict.fromkeys(self._warnings)), self._machine)
 
     def _meant_by(self, word: str) -> list[Volume]:
         if not _is_path(word):

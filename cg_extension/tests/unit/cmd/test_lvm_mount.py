@@ -66,12 +66,12 @@ class PointTest(base.BaseTestCase):
         seen = machine.Machine({"252:9": ["252:2"]}, mounts, [])
         volumes = {"252:1": ("vg", "data"), "252:2": ("vg", "luks")}
         for name, stand_in in (
-            ("read", lambda: seen),
             ("volume_of", volumes.get),
             ("name_of", lambda number, _of: "opened" if number == "252:9" else None),
         ):
             self.useFixture(fixtures.MockPatchObject(machine, name, stand_in))
-        self.assertEqual({("vg", "data"): "/srv", ("vg", "luks"): "/secret"}, mount_points.now())
+        points = mount_points.of(seen)
+        self.assertEqual({("vg", "data"): "/srv", ("vg", "luks"): "/secret"}, points)
 
 
 class PlacesTest(base.BaseTestCase):
@@ -87,7 +87,7 @@ class PlacesTest(base.BaseTestCase):
         look = fixtures.MockPatchObject(
             file_systems, "look", lambda device: file_systems.Content(kinds[device])
         )
-        now = fixtures.MockPatchObject(mount_points, "now", dict)
+        now = fixtures.MockPatchObject(mount_points, "of", lambda _machine: {})
         warnings: list[str] = []
         with look, now:
             return mounting.find_places(made, None, warnings), warnings
