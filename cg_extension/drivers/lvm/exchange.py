@@ -194,13 +194,11 @@ def _retag_old(
     old: Mapping[str, LogicalVolume],
 ) -> None:
     """Give the old volumes the tags that are meant for them; none comes up by itself any more."""
-    scripts = []
     for name in old:
         gets = _values(waiting[name].tags, _OLD_GETS)
         loses = [tag for tag in _values(waiting[name].tags, _OLD_LOSES) if tag not in gets]
-        scripts.append([*_change(gets, loses), "--setactivationskip", "y", f"{group.name}/{name}"])
-    _run(group, scripts)
-    if scripts:
+        _change(group, name, add=gets, remove=loses, is_skipped=True)
+    if old:
         found = group.volumes()
         for name in old:
             if not found[name].tags.issuperset(_values(waiting[name].tags, _OLD_GETS)):
@@ -218,15 +216,13 @@ def _complete(group: commands.VolumeGroup, mark: str, set_name: str) -> None:
     except errors.LVMError as error:
         LOG.warning("Rolled back, but not activated: %s", error)
     steps.checkpoint("lvm.activated")
-    scripts = []
     for volume in new:
         for_now = [tag for tag in volume.tags if tag == _UP or tag.startswith(_FOR_NOW)]
-        change = _change(_values(volume.tags, _GETS), sorted(for_now))
-        scripts.append([*change, "--setactivationskip", "n", f"{group.name}/{volume.name}"])
-    complaint = _run(group, scripts)
+        gets = _values(volume.tags, _GETS)
+        _change(group, volume.name, add=gets, remove=sorted(for_now), is_skipped=False)
     volumes = group.volumes()
     if any(taken_name(v.tags) for v in _of_set(volumes, set_name)):
-        raise errors.LVMError(f"volumes in {group.name} keep tags of the rollback: {complaint}")
+        raise errors.LVMError(f"volumes in {group.name} keep tags of the rollback")
     steps.checkpoint("lvm.told")
     # Each volume has the tags of its group. With none of the set the rollback was undone.
     tags = [tag for volume in _of_set(volumes, set_name) for tag in volume.group_tags]
@@ -241,16 +237,21 @@ def _of_set(volumes: Mapping[str, LogicalVolume], set_name: str) -> list[Logical
     return sorted(found, key=lambda volume: volume.name)
 
 
-def _change(add: Iterable[str], remove: Iterable[str]) -> list[str]:
+def _change(
+    group: commands.VolumeGroup,
+    name: str,
+    add: Iterable[str],
+    remove: Iterable[str],
+    is_skipped: bool,
+) -> None:
+    """Change a volume's tags, and whether it comes up by itself.
+
+    In a process of its own: LVM's shell takes no more than 64 words, and tags are many.
+    """
     changes = [("--addtag", tag) for tag in add] + [("--deltag", tag) for tag in remove]
-    return ["lvchange", *(word for change in changes for word in change)]
-
-
-def _run(group: commands.VolumeGroup, scripts: Sequence[Sequence[str]]) -> str:
-    """Run each command as a process: LVM's shell takes no more than 64 words, and tags are many."""
-    for command, *arguments in scripts:
-        group.run(command, *arguments)
-    return ""
+    words = [word for change in changes for word in change]
+    skip = ("--setactivationskip", "y" if is_skipped else "n")
+    group.run("lvchange", *words, *skip, f"{group.name}/{name}")
 
 
 def _value(tags: Iterable[str], prefix: str) -> str | None:
