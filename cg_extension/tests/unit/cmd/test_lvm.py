@@ -11,6 +11,7 @@ from oslotest import base
 from cg_extension.cmd import lvm
 from cg_extension.cmd.lvm import naming, text
 from cg_extension.drivers.lvm import reports
+from cg_extension.tests.unit.drivers.lvm import reported
 
 
 class IdentifiersTest(base.BaseTestCase):
@@ -69,19 +70,8 @@ class TableTest(base.BaseTestCase):
 
 
 def _volume(name: str, *tags: str, group_tags: tuple[str, ...] = ()) -> reports.LogicalVolume:
-    return reports.LogicalVolume(
-        name=name,
-        size=1,
-        allocated=1,
-        tags=frozenset(["cg-lvm.snapshot=monday", *tags]),
-        is_pool=False,
-        origin=None,
-        pool=None,
-        thin_id=None,
-        device_name=name,
-        number=None,
-        group_tags=frozenset(group_tags),
-    )
+    tagged = frozenset(["cg-lvm.snapshot=monday", *tags])
+    return reported.volume(name, tags=tagged, group_tags=frozenset(group_tags))
 
 
 class FamiliesTest(base.BaseTestCase):

@@ -8,23 +8,14 @@ from oslotest import base
 
 from cg_extension.cmd.lvm import file_systems, mount_points, mounting, naming, programs, stand_ins
 from cg_extension.drivers.lvm import errors, machine, reports
+from cg_extension.tests.unit.drivers.lvm import reported
 
 _EXT = file_systems.Content("ext4", "u-1", "data")
 
 
 def _snapshot(name: str, *tags: str) -> reports.LogicalVolume:
-    return reports.LogicalVolume(
-        name=f"{name}.one",
-        size=1,
-        allocated=1,
-        tags=frozenset([f"cg-lvm.source={name}", *tags]),
-        is_pool=False,
-        origin=name,
-        pool="pool",
-        thin_id=1,
-        device_name=f"vg-{name}.one",
-        number=None,
-    )
+    tagged = frozenset([f"cg-lvm.source={name}", *tags])
+    return reported.volume(f"{name}.one", tags=tagged, origin=name, pool="pool", thin_id=1)
 
 
 class QuoteTest(base.BaseTestCase):

@@ -5,7 +5,6 @@ import contextlib
 import io
 import json
 import pathlib
-from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -255,25 +254,13 @@ class BootTest(RollbackCommandBase):
             self.assertIn(reason, complaint)
             self.assertEqual(set(), self._waiting())
 
-    def _is_cut(self, call: Callable[[], object], steps: int) -> bool:
-        self.lvm.cut_after(steps, kill=False)
-        try:
-            call()
-        except fake_lvm.Cut:
-            return True
-        finally:
-            self.lvm.restart()
-        return False
-
     def test_a_power_cut_at_any_step_is_noted_for_the_boot_which_puts_it_right(self) -> None:
         outcomes = set()
         for steps in range(0, 200, _EVERY):
             keep = f"k{steps}"
             self._write("second")
-            cut = self._is_cut(
-                lambda: self._call("rollback", "one", "--keep-as", keep),  # noqa: B023
-                steps,
-            )
+            call = ("rollback", "one", "--keep-as", keep)
+            cut = self.lvm.is_cut(steps, False, lambda: self._call(*call))  # noqa: B023
             if self._waiting():
                 self.assertEqual({"a", "b"}, set(self._noted()), steps)
             self._call("finish", "--at-boot")
@@ -289,7 +276,7 @@ class BootTest(RollbackCommandBase):
         for steps in range(0, 200, _EVERY):
             self._write("second")
             self._call("rollback", "one", "--at-boot", "--keep-as", f"k{steps}")
-            cut = self._is_cut(lambda: self._call("finish", "--at-boot"), steps)
+            cut = self.lvm.is_cut(steps, False, lambda: self._call("finish", "--at-boot"))
             self._call("finish", "--at-boot")
             self.assertEqual({"first"}, self._content(), steps)
             self.assertEqual((set(), []), (self._waiting(), self._noted()), steps)
@@ -310,7 +297,7 @@ class BootTest(RollbackCommandBase):
         steps = 0
         while not any(tag.startswith("cg_ext.made") for tag in self.lvm.groups["a"].tags):
             self._call("finish")
-            self._is_cut(lambda: self._call("rollback", "one"), steps)
+            self.lvm.is_cut(steps, False, lambda: self._call("rollback", "one"))
             steps += 1
         self.lvm.missing = {"a"}
         complaint = self._call("finish", status=1)

@@ -12,21 +12,11 @@ from oslotest import base
 
 from cg_extension.cmd.lvm import naming, parser, selftest, text, writer
 from cg_extension.drivers.lvm import reports
+from cg_extension.tests.unit.drivers.lvm import reported
 
 
 def _pool(name: str) -> reports.LogicalVolume:
-    return reports.LogicalVolume(
-        name=name,
-        size=1,
-        allocated=1,
-        tags=frozenset(),
-        is_pool=True,
-        origin=None,
-        pool=None,
-        thin_id=None,
-        device_name=name,
-        number=None,
-    )
+    return reported.volume(name, is_pool=True)
 
 
 class PoolTest(base.BaseTestCase):

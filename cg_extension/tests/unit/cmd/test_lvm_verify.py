@@ -8,24 +8,20 @@ from oslotest import base
 
 from cg_extension.cmd.lvm import file_systems, programs, text, verifying
 from cg_extension.drivers.lvm import reports
+from cg_extension.tests.unit.drivers.lvm import reported
 
 _POOLS = {"pool": verifying.Pool(None, created={1: 0, 7: 4, 8: 5})}
 
 
 def _volume(**facts: object) -> reports.LogicalVolume:
     known: dict[str, object] = {
-        "name": "data.one",
-        "size": 1,
-        "allocated": 1,
         "tags": frozenset(["cg_ext.of=uuid", "cg-lvm.source=data"]),
-        "is_pool": False,
         "origin": "data",
         "pool": "pool",
         "thin_id": 7,
-        "device_name": "vg-data.one",
         "number": "252:1",
     }
-    return reports.LogicalVolume(**{**known, **facts})
+    return reported.volume("data.one", **{**known, **facts})
 
 
 class CompareTest(base.BaseTestCase):

@@ -13,7 +13,7 @@ import datetime
 import itertools
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from unittest import mock
 
@@ -148,6 +148,23 @@ class FakeLVM(fixtures.Fixture):
         """Cut after so many steps; with ``kill``, the ``lvm`` that is under way ends first."""
         self.left = steps
         self.kill = kill
+
+    def is_cut(
+        self, steps: int, kill: bool, call: Callable[[], object], loses: Iterable[str] = ()
+    ) -> bool:
+        """Whether a call is cut after so many steps; then, or at its end, another process works.
+
+        :param loses: the groups whose disks lose what was not flushed.
+        """
+        self.cut_after(steps, kill)
+        try:
+            call()
+        except Cut:
+            return True
+        finally:
+            self.lose_cache(loses)
+            self.restart()
+        return False
 
     def lose_cache(self, names: Iterable[str] = ("vg",)) -> None:
         """As these groups' disks do at a power cut."""

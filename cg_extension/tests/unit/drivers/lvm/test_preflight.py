@@ -6,7 +6,8 @@ import os
 import fixtures
 from oslotest import base
 
-from cg_extension.drivers.lvm import commands, errors, machine, preflight
+from cg_extension.drivers.lvm import errors, machine, preflight
+from cg_extension.tests.unit.drivers.lvm import reported
 
 MEMBERS = {"254:1": "vg-a", "254:2": "vg-b", "254:3": "vg-c"}
 
@@ -22,20 +23,8 @@ def _machine(
 
 
 def _volume(name: str, pool: str | None = "pool", *traits: str) -> tuple:
-    volume = commands.LogicalVolume(
-        name=name,
-        size=1,
-        allocated=1,
-        tags=frozenset(),
-        is_pool=False,
-        origin=None,
-        pool=pool,
-        thin_id=1 if pool else None,
-        device_name=f"vg-{name}",
-        number="254:1",
-        traits=frozenset(["public", *traits]),
-    )
-    return name, volume
+    facts = {"pool": pool, "thin_id": 1 if pool else None, "number": "254:1"}
+    return name, reported.volume(name, **facts, traits=frozenset(["public", *traits]))
 
 
 class MembersTest(base.BaseTestCase):

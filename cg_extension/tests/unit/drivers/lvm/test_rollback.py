@@ -132,12 +132,7 @@ class MissingTest(RollbackBase):
         for missing, cut_at in itertools.product(GROUPS, range(MANY)):
             self._start()
             cut = self._is_cut(cut_at, True, self._roll_back)
-            self.lvm.missing = {missing}
-            for _ in range(2):
-                self._recover([name for name in GROUPS if name != missing])
-            self.lvm.missing = set()
-            for _ in range(2):
-                self._recover()
+            self._recover_late(missing)
             self._became(f"{missing} missing after {cut_at}")
             if not cut and missing == GROUPS[-1]:
                 break

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from oslotest import base
 
 from cg_extension.drivers.lvm import engine, errors, reports, sets
-from cg_extension.tests.unit.drivers.lvm import fake_lvm
+from cg_extension.tests.unit.drivers.lvm import fake_lvm, reported
 
 NAMES = ["v0", "v1"]
 SNAPSHOTS = [f"{name}.s" for name in NAMES]
@@ -49,16 +49,7 @@ class CutBase(base.BaseTestCase):
         eng.wipe(eng.recover())
 
     def _is_cut(self, steps: int, kill: bool, call: Callable[[], object]) -> bool:
-        self.lvm.cut_after(steps, kill)
-        try:
-            call()
-        except fake_lvm.Cut:
-            return True
-        finally:
-            if self.loses_cache:
-                self.lvm.lose_cache()
-            self.lvm.restart()
-        return False
+        return self.lvm.is_cut(steps, kill, call, ["vg"] if self.loses_cache else [])
 
 
 class CutTest(CutBase):
@@ -356,18 +347,7 @@ class ProcessTest(base.BaseTestCase):
 
     def test_the_set_of_volumes_is_the_one_that_has_no_others(self) -> None:
         def volume(name: str, *names: str) -> reports.LogicalVolume:
-            return reports.LogicalVolume(
-                name=name,
-                size=1,
-                allocated=1,
-                tags=frozenset(map(sets.member_tag, names)),
-                is_pool=False,
-                origin=None,
-                pool=None,
-                thin_id=None,
-                device_name=name,
-                number=None,
-            )
+            return reported.volume(name, tags=frozenset(map(sets.member_tag, names)))
 
         a, b, c = volume("a", "one", "two"), volume("b", "one"), volume("c", "two", "three")
         for wanted, found in (([a, b], {"one"}), ([a, c], {"two"}), ([c], {"three"}), ([a], set())):

@@ -75,16 +75,17 @@ class JointBase(base.BaseTestCase):
         ]
 
     def _is_cut(self, steps: int, kill: bool, call: Callable[[], object]) -> bool:
-        self.lvm.cut_after(steps, kill)
-        try:
-            call()
-        except fake_lvm.Cut:
-            return True
-        finally:
-            if self.loses_cache:
-                self.lvm.lose_cache(GROUPS[: steps % 4])
-            self.lvm.restart()
-        return False
+        loses = GROUPS[: steps % 4] if self.loses_cache else ()
+        return self.lvm.is_cut(steps, kill, call, loses)
+
+    def _recover_late(self, missing: str) -> None:
+        """Put right twice what is there without a volume group, and twice what is with it."""
+        self.lvm.missing = {missing}
+        for _ in range(2):
+            self._recover([name for name in GROUPS if name != missing])
+        self.lvm.missing = set()
+        for _ in range(2):
+            self._recover()
 
     def _assert_settled(self, where: str) -> None:
         """Nothing is under way, and nothing is there of what was."""
@@ -159,12 +160,7 @@ class MissingTest(JointBase):
                     self._start()
                     prepare()
                     cut = self._is_cut(steps, kill, call)
-                    self.lvm.missing = {missing}
-                    for _ in range(2):
-                        self._recover([name for name in GROUPS if name != missing])
-                    self.lvm.missing = set()
-                    for _ in range(2):
-                        self._recover()
+                    self._recover_late(missing)
                     self._assert_settled(f"{missing} missing after {steps}")
                     if not cut:
                         break

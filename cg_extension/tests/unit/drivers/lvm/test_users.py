@@ -8,21 +8,11 @@ from unittest import mock
 import fixtures
 from oslotest import base
 
-from cg_extension.drivers.lvm import machine, privileged, removal, reports, users
+from cg_extension.drivers.lvm import machine, privileged, removal, users
+from cg_extension.tests.unit.drivers.lvm import reported
 
 _NUMBER = "254:1"
-_VOLUME = reports.LogicalVolume(
-    name="v",
-    size=1,
-    allocated=1,
-    tags=frozenset(),
-    is_pool=False,
-    origin=None,
-    pool=None,
-    thin_id=None,
-    device_name="vg-v",
-    number=_NUMBER,
-)
+_VOLUME = reported.volume("v", number=_NUMBER)
 
 
 class UsersTest(base.BaseTestCase):
