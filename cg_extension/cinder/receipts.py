@@ -50,6 +50,8 @@ def of_group_snapshots(
     context: interface.Context, ids: Sequence[str]
 ) -> dict[str, records.Receipt]:
     """The receipts that there are of these group snapshots, by id, in one query."""
+    if not ids:
+        return {}
     snapshot = models.Snapshot
     statement = (
         sa.select(snapshot.group_snapshot_id, snapshot.provider_id)
@@ -57,8 +59,6 @@ def of_group_snapshots(
         .where(~snapshot.deleted)
         .distinct()
     )
-    if not ids:
-        return {}
     with db.main_context_manager.reader.using(of_cinder(context)) as session:
         notes = [(id, read(text)) for id, text in session.execute(statement)]
     return {id: receipt for id, receipt in notes if receipt is not None}

@@ -9,7 +9,6 @@ Its users: our driver, the ``cg-lvm`` command, and a subclass of Cinder's LVM dr
 ``volumes(status=False)``     all volumes by name, one process
 ``create_volume(...)``        an empty volume that reads as zeros
 ``snapshot_group(copies)``    snapshots of live volumes, all of one instant
-``receipt(name)``             of what instant a snapshot is, and for how long I/O was held
 ``clone_group(copies)``       new volumes from live volumes, all of one instant
 ``restore_group(copies)``     new volumes from snapshots, which don't change
 ``delete(names)``             remove volumes and snapshots; what is not there counts as removed
