@@ -59,6 +59,60 @@ STEPS = {
         cg-lvm snapshot vg/data vg/wal --name one
         cg-lvm list vg --json | grep -o '"complete": true' | wc -l | grep -x 2
         lvs vg/data.one vg/wal.one""",
+    "a profile's unit takes a group snapshot, says so in the journal and to the node exporter": """
+        mkdir /root/metrics
+        cat >/etc/cg-lvm/nightly.toml <<END
+members = ["vg/data", "/dev/vg/wal"]
+metrics-directory = "/root/metrics"
+[keep]
+last = 2
+END
+        systemctl start cg-lvm@nightly
+        journalctl --sync
+        journalctl --unit cg-lvm@nightly --output json CG_LVM_PROFILE=nightly CG_LVM_STATUS=0 \\
+            MESSAGE_ID=3c1f0a6be6d84d0f9f0d4ce1b7c2a951 | grep -F '"CG_LVM_SNAPSHOT":"nightly-'
+        grep -Fx 'cg_lvm_profile_snapshots{profile="nightly",state="complete"} 1' \\
+            /root/metrics/cg_lvm_nightly.prom""",
+    "its timer starts it again and again, and what no rule keeps is deleted": """
+        mkdir /etc/systemd/system/cg-lvm@nightly.timer.d
+        printf '[Timer]\\nOnCalendar=\\nOnCalendar=*:*:0/5\\nAccuracySec=1s\\n' \\
+            >/etc/systemd/system/cg-lvm@nightly.timer.d/often.conf
+        taken() {
+            journalctl --sync
+            journalctl --unit cg-lvm@nightly --output cat --quiet \\
+                MESSAGE_ID=3c1f0a6be6d84d0f9f0d4ce1b7c2a951 | wc -l
+        }
+        systemctl daemon-reload
+        systemctl enable --now cg-lvm@nightly.timer
+        while [ $(taken) -lt 4 ]; do sleep 1; fails systemctl is-failed cg-lvm@nightly; done
+        rm -r /etc/systemd/system/cg-lvm@nightly.timer.d
+        systemctl daemon-reload
+        systemctl restart cg-lvm@nightly.timer
+        while systemctl is-active cg-lvm@nightly; do sleep 1; done
+        cg-lvm list vg --json | grep -o '"snapshot": "nightly-[^"]*"' | sort -u | wc -l | grep -x 2
+        systemctl show --property NextElapseUSecRealtime cg-lvm@nightly.timer | grep 00:00:00""",
+    "after-hooks of a run that was killed are run by its unit": """
+        cat >/etc/cg-lvm/hooked.toml <<END
+members = ["vg/data"]
+[[hooks]]
+name = "slow"
+user = "root"
+before = ["/usr/bin/sleep", "1234"]
+after = ["/usr/bin/touch", "/root/after-hook"]
+time-limit = 1500
+END
+        systemctl start --no-block cg-lvm@hooked
+        until pgrep --full --exact '/usr/bin/sleep 1234'; do sleep 1; done
+        systemctl kill --signal=KILL --kill-whom=main cg-lvm@hooked
+        while systemctl is-active cg-lvm@hooked | grep activating; do sleep 1; done
+        systemctl is-failed cg-lvm@hooked
+        test -e /root/after-hook
+        fails pgrep --full --exact '/usr/bin/sleep 1234'""",
+    "members roll back to a group snapshot, and that is verified": """
+        echo two >/dev/vg/data
+        cg-lvm rollback vg one
+        fails grep --quiet --text two /dev/vg/data
+        cg-lvm verify vg one""",
     "bash completes subcommands and options": """
         complete() { bash -c '. /usr/share/bash-completion/completions/$0
             COMP_WORDS=("$0" "$@") COMP_CWORD=$# COMP_LINE="$0 $*"
@@ -108,15 +162,20 @@ STEPS = {
         apt-get remove --yes --quiet cg-extension
         fails systemctl is-active cg-standalone
         test -e /etc/cg_extension/cg_extension.conf -a -e /var/lib/cg_extension""",
+    "a removal of cg-lvm stops its timers": """
+        apt-get remove --yes --quiet cg-lvm
+        fails systemctl is-active cg-lvm@nightly.timer
+        test -e /etc/cg-lvm/nightly.toml -a -e /root/metrics/cg_lvm_nightly.prom""",
     "a purge leaves nothing but the user": f"""
-        cg-lvm delete vg one
+        lvremove --yes vg
+        rm -r /root/metrics /etc/cg-lvm/*.toml
         apt-get purge --yes --quiet cg-extension cg-lvm python3-cg-extension
         {_FILES} | sort >/root/after
         comm -13 /root/before /root/after | tee /dev/stderr \\
             | grep -Ev '^/(etc/(passwd|group|shadow|gshadow)-|dev/.*|run/.*|sys/.*|etc/lvm/.*)$' \\
             | wc -l | grep -x 0
-        find /etc /usr /var/lib /run -xdev -iname '*cg[-_]*ext*' -not -path '/var/lib/dpkg/*' \\
-            | fails grep .
+        find /etc /usr /var/lib /run -xdev -path /var/lib/dpkg -prune -o -path /run/systemd -prune \\
+            -o -iname '*cg[-_]*ext*' -print -o -name '*cg-lvm*' -print | fails grep .
         id cg_extension""",
     "a purge keeps a state directory that has volumes": f"""
         {_INSTALL} ./cg-extension_*.deb ./python3-cg-extension_*.deb
