@@ -8,7 +8,9 @@ class SyncingTest(test_special_volumes.SpecialVolumesTestCase):
     """Raid whose legs are not the same yet; it is held back, so that it stays so."""
 
     def _assert_works_meanwhile(self, *arguments: str) -> None:
-        self.make_thick(*arguments, "--maxrecoveryrate", "8K", size="16M")
+        # Without a minimum of its own it is synced with 1 MB/s at least (md's speed_limit_min).
+        slowly = ("--minrecoveryrate", "1K", "--maxrecoveryrate", "8K")
+        self.make_thick(*arguments, *slowly, size="16M")
         self._assert_syncing()
         self.assert_works()
         self._assert_syncing()
