@@ -232,6 +232,28 @@ class TrustTest(FilesTestCase):
         error = self.assertRaises(exits.ProfileError, reading.read, "nightly")
         self.assertIn(f"{elsewhere} can be changed", str(error))
 
+    def test_a_link_that_others_may_replace_is_refused_wherever_it_leads(self) -> None:
+        program, link = pathlib.Path("/bin/true"), self.directory / "open" / "link"
+        link.parent.mkdir()
+        link.symlink_to(program)
+        link.parent.chmod(0o777)
+        (self.directory / "to-link").symlink_to("nowhere/../open/link")
+        (self.directory / "nowhere").mkdir()
+        for path in (link, self.directory / "to-link"):
+            complaint = self.complaint(f'members = ["vg/a"]\n{HOOK}before = ["{path}"]')
+            self.assertIn(f"{link.parent} can be changed by others than root", complaint)
+        self.write('members = ["vg/a"]', name="real")
+        (link.parent / "x.toml").symlink_to("../real.toml")
+        error = self.assertRaises(exits.ProfileError, reading.read, f"{link.parent}/x.toml")
+        self.assertIn(f"{link.parent} can be changed", str(error))
+        link.parent.chmod(0o755)
+        reading.read(f"{link.parent}/x.toml")
+
+    def test_a_link_that_leads_to_itself_is_told(self) -> None:
+        (self.directory / "nightly.toml").symlink_to("nightly.toml")
+        error = self.assertRaises(exits.ProfileError, reading.read, "nightly")
+        self.assertIn("Too many levels of symbolic links", str(error))
+
     def test_a_hooks_program_that_others_may_write_is_refused(self) -> None:
         program = self.directory / "program"
         program.write_text("#!/bin/sh\n")
