@@ -188,6 +188,15 @@ class SessionTest(HooksTestCase):
         running = hooks.Hooks([self.hook("a", session="sleep 77", time_limit=0.3)], self.state)
         self.assertFails("^hook a took longer than its time limit of 0.3 s$", running)
 
+    def test_one_that_prints_without_end_has_its_time_limit_all_the_same(self) -> None:
+        for script, step in (("yes", "begin"), ("echo ready; cat; yes", "end_sessions")):
+            running = hooks.Hooks([self.hook("a", session=script, time_limit=0.3)], self.state)
+            with contextlib.redirect_stderr(io.StringIO()):
+                if step != "begin":
+                    running.begin()
+                error = self.assertRaises(hooks.HookError, getattr(running, step))
+            self.assertEqual("hook a took longer than its time limit of 0.3 s", str(error))
+
     def test_one_that_ends_while_it_is_needed_has_failed(self) -> None:
         running = hooks.Hooks([self.hook("a", session="echo ready; exit 0")], self.state)
         running.begin()
