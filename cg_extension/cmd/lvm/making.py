@@ -57,7 +57,12 @@ def parts_of_live(
 
 
 def _parts_of_snapshot(options: argparse.Namespace) -> list[making.Part]:
-    groups, family = machinery.find_snapshot(options, options.snapshot, options.members[0])
+    group, *more = options.members
+    if more or not places.is_name(group):
+        raise naming.UsageError(
+            f"with --from there is one volume group, and no members: {' '.join(options.members)}"
+        )
+    groups, family = machinery.find_snapshot(options, options.snapshot, group)
     if not family.is_complete and groups.was_cut(family):
         groups.recover(family.groups)
         family = naming.find(groups.volumes, options.snapshot, [naming.SNAPSHOT])
@@ -97,7 +102,7 @@ def _parts(
     naming.check_name(prefix, name, groups.volumes)
     copies = []
     for group, origin, source, more in wanted:
-        target = f"{origin}.{name}"
+        target = naming.of_volume(origin, name)
         # The engine would take it for an earlier run's, and keep it or make it anew.
         if target in groups.volumes[group]:
             raise naming.UsageError(f"there already: {group}/{target}")

@@ -29,6 +29,8 @@ CRASH_CONSISTENT = consistency.CRASH_CONSISTENT
 PROFILE = "cg-lvm.profile="
 KINDS = {SNAPSHOT: "snapshot", CLONE: "clone"}
 
+# What LVM takes as the name of a volume (lvm(8)).
+_LONGEST = 127
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*")
 # What lvm(8) allows in a tag.
 _UNFIT = re.compile(r"[^A-Za-z0-9_+.\-/=!:&#]")
@@ -91,6 +93,17 @@ def check_name(prefix: str, name: str, volumes: Volumes) -> None:
         if (family.prefix, family.name) == (prefix, name):
             there = ", ".join(f"{group}/{volume.name}" for group, volume in family.members)
             raise UsageError(f"there already: {there}")
+
+
+def of_volume(volume: str, name: str) -> str:
+    """What a volume is called in the group snapshot or clone ``name``.
+
+    :raises UsageError: that is longer than LVM allows.
+    """
+    found = f"{volume}.{name}"
+    if (over := len(found) - _LONGEST) > 0:
+        raise UsageError(f"too long a name for a volume: {found}; shorten {name} by {over}")
+    return found
 
 
 def tags(prefix: str, name: str, source: str, count: int) -> list[str]:

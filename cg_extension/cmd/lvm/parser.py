@@ -15,6 +15,7 @@ from cg_extension.cmd.lvm import (
     verifying,
 )
 from cg_extension.conf import bounds
+from cg_extension.drivers.lvm import places
 
 # For those who make clones, which are copies to the last block.
 IDENTIFIERS = (
@@ -66,7 +67,7 @@ def _common() -> _Common:
     json = argparse.ArgumentParser(add_help=False)
     json.add_argument("--json", action="store_true", help="print one JSON object")
     new = argparse.ArgumentParser(add_help=False)
-    new.add_argument("--name", required=True, help="what to call it")
+    new.add_argument("--name", required=True, type=_word, help="what to call it")
     new.add_argument(
         *("--deadline", "-d"),
         type=_deadline,
@@ -89,7 +90,7 @@ def _add_snapshot(actions: Any, common: _Common) -> None:
         parents=[common.json, common.new, common.members],
         help="take snapshots of volumes, of one instant",
     )
-    snapshot.add_argument("members", nargs="+", metavar="MEMBER", help=_MEMBER)
+    snapshot.add_argument("members", nargs="+", type=_word, metavar="MEMBER", help=_MEMBER)
     snapshot.add_argument(
         "--cow-percent",
         type=_cow_percent,
@@ -108,9 +109,15 @@ def _add_clone(actions: Any, common: _Common) -> None:
         epilog=IDENTIFIERS,
     )
     clone.add_argument(
-        "members", nargs="+", metavar="MEMBER", help=f"{_MEMBER}; with --from just a VG of it"
+        "members",
+        nargs="+",
+        type=_word,
+        metavar="MEMBER",
+        help=f"{_MEMBER}; with --from just a VG of it",
     )
-    clone.add_argument("--from", dest="snapshot", help="the group snapshot to make them from")
+    clone.add_argument(
+        "--from", dest="snapshot", type=_word, help="the group snapshot to make them from"
+    )
     clone.set_defaults(function=making.clone)
 
 
@@ -129,14 +136,14 @@ def _add_show(actions: Any, common: _Common) -> None:
         "show", parents=[common.json], help="show a group snapshot or clone with its receipt"
     )
     _add_group(show)
-    show.add_argument("name", metavar="NAME")
+    show.add_argument("name", type=_word, metavar="NAME")
     show.set_defaults(function=keeping.show)
 
 
 def _add_delete(actions: Any, common: _Common) -> None:
     delete = actions.add_parser("delete", parents=[common.json], help="delete a group snapshot")
     _add_group(delete)
-    delete.add_argument("name", metavar="NAME")
+    delete.add_argument("name", type=_word, metavar="NAME")
     delete.set_defaults(function=keeping.delete)
 
 
@@ -150,7 +157,7 @@ def _add_verify(actions: Any, common: _Common) -> None:
         "were not repaired since. The exit status is 0 only if all is right. It changes nothing.",
     )
     _add_group(verify)
-    verify.add_argument("name", metavar="NAME")
+    verify.add_argument("name", type=_word, metavar="NAME")
     verify.add_argument(
         "--deep",
         action="store_true",
@@ -171,10 +178,14 @@ def _add_selftest(actions: Any, common: _Common) -> None:
         "scratch volumes are removed at the end; after a kill, the next command does it. The exit "
         "status is 0 only if no group snapshot was torn.",
     )
-    testing.add_argument("volume_group", metavar="VG", help="make the scratch volumes in it")
+    testing.add_argument(
+        "volume_group", type=_group_name, metavar="VG", help="make the scratch volumes in it"
+    )
     kind = testing.add_mutually_exclusive_group()
     kind.add_argument(
-        "--pool", help="test thin volumes in this pool (default: in the only one, if there is one)"
+        "--pool",
+        type=_word,
+        help="test thin volumes in this pool (default: in the only one, if there is one)",
     )
     kind.add_argument("--thick", action="store_true", help="test thick volumes")
     testing.add_argument(
@@ -204,10 +215,11 @@ def _add_mount(actions: Any, common: _Common) -> None:
         "with the snapshot, which stays as it is; umount throws them away.",
     )
     _add_group(mount)
-    mount.add_argument("name", metavar="NAME")
-    mount.add_argument("directory", metavar="DIR", help="an empty directory")
+    mount.add_argument("name", type=_word, metavar="NAME")
+    mount.add_argument("directory", type=_word, metavar="DIR", help="an empty directory")
     mount.add_argument(
         "--key-file",
+        type=_word,
         metavar="FILE",
         help="what opens LUKS (default: cryptsetup asks for a passphrase)",
     )
@@ -218,7 +230,7 @@ def _add_umount(actions: Any, common: _Common) -> None:
     umount = actions.add_parser(
         "umount", parents=[common.json], help="undo what mount did at a directory"
     )
-    umount.add_argument("directory", metavar="DIR")
+    umount.add_argument("directory", type=_word, metavar="DIR")
     umount.set_defaults(function=mounting.umount)
 
 
@@ -232,9 +244,12 @@ def _add_rollback(actions: Any, common: _Common) -> None:
         "group needs as much free space as they are large. See docs/cg-lvm-rollback.md.",
     )
     _add_group(back)
-    back.add_argument("name", metavar="NAME", help="the group snapshot; it stays as it is")
+    back.add_argument(
+        "name", type=_word, metavar="NAME", help="the group snapshot; it stays as it is"
+    )
     back.add_argument(
         "--keep-as",
+        type=_word,
         metavar="NAME",
         help="what to call the state before (default: before-rollback-TIME)",
     )
@@ -284,6 +299,7 @@ def _add_run(actions: Any, common: _Common) -> None:
     )
     run.add_argument(
         "profile",
+        type=_word,
         metavar="PROFILE",
         help="NAME of /etc/cg-lvm/NAME.toml, or the path of such a file, with a / in it",
     )
@@ -292,8 +308,26 @@ def _add_run(actions: Any, common: _Common) -> None:
 
 def _add_group(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "volume_group", metavar="VG", nargs="?", help="look in this volume group (default: in all)"
+        "volume_group",
+        metavar="VG",
+        nargs="?",
+        type=_group_name,
+        help="look in this volume group (default: in all)",
     )
+
+
+def _word(text: str) -> str:
+    """What must not be left empty, as it is by a script whose variable is not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
+
+
+def _group_name(text: str) -> str:
+    """A name: LVM would take others for options of its own, tags, or a single volume."""
+    if not places.is_name(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a volume group")
+    return text
 
 
 def _number(least: int, most: int) -> Callable[[str], int]:

@@ -15,8 +15,6 @@ from cg_extension.drivers.lvm import commands, engine, exchange, receipts, sets
 from cg_extension.drivers.lvm.making import Part
 from cg_extension.drivers.lvm.reports import LogicalVolume
 
-# What LVM takes as the name of a volume (lvm(8)).
-_LONGEST = 127
 _NEW = "cgback-"
 # Tags that tell what a volume was made of and what it belongs to. The state before gets its own.
 _FAMILY = (
@@ -52,9 +50,7 @@ def parts(
     for group, name, volume, old in places:
         tags = exchange.tags(name, None, up=True, gets=[])
         if old is not None:
-            aside = f"{name}.{keep}"
-            if len(aside) > _LONGEST:
-                raise naming.UsageError(f"too long a name for a volume: {aside} (--keep-as)")
+            aside = naming.of_volume(name, keep)
             own = uuids[group][name]
             become = [
                 *(sets.OWNED, kept_set, receipts.source_tag(own)),

@@ -9,6 +9,7 @@ uppermost. What lies on none, or in part on something else, is refused by name.
 
 import dataclasses
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -16,6 +17,9 @@ from cg_extension.drivers.lvm import errors, machine
 
 # A volume group and a logical volume in it.
 Volume = tuple[str, str]
+
+# What LVM takes as the name of a volume group or a volume.
+_NAME = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.-]*")
 
 # File systems that hold nothing which a snapshot could.
 _IN_MEMORY = frozenset(
@@ -72,7 +76,7 @@ class _Search:
         except OSError as error:
             group, slash, volume = word.removeprefix("/dev/").partition("/")
             # The device of a volume that is not active is not there.
-            if word.startswith("/dev/") and slash and _is_named(volume) and group != "mapper":
+            if word.startswith("/dev/") and slash and is_name(volume) and group != "mapper":
                 return [(group, volume)]
             hint = "" if "/" in word else "; a volume is said as VG/LV"
             raise errors.Refusal(f"{word}: {error.strerror}{hint}") from error
@@ -164,13 +168,14 @@ def _is_path(word: str) -> bool:
     return word.startswith(("/", "./", "../")) or "/" not in word
 
 
-def _is_named(word: str) -> bool:
-    return bool(word) and "/" not in word and word not in (".", "..")
+def is_name(word: str) -> bool:
+    """Whether LVM takes it as the name of a volume group or a volume."""
+    return bool(_NAME.fullmatch(word)) and word not in (".", "..")
 
 
 def _named(word: str) -> Volume:
     group, _slash, volume = word.partition("/")
-    if _is_named(group) and _is_named(volume):
+    if is_name(group) and is_name(volume):
         return group, volume
     raise errors.Refusal(f"not VG/LV: {word}; a path begins with / or ./")
 

@@ -11,7 +11,7 @@ from oslotest import base
 from cg_extension.cmd import lvm
 from cg_extension.cmd.lvm import naming, text
 from cg_extension.drivers.lvm import reports
-from cg_extension.tests.unit.drivers.lvm import reported
+from cg_extension.tests.unit.drivers.lvm import fake_lvm, reported
 
 
 class IdentifiersTest(base.BaseTestCase):
@@ -28,6 +28,71 @@ class IdentifiersTest(base.BaseTestCase):
         cloned = text.text({"clone": "x", "volumes": volumes})
         self.assertIn("path=/dev/mapper/vg-v.x\nA clone has the UUIDs", cloned)
         self.assertNotIn("UUID", text.text({"snapshot": "x", "volumes": volumes}))
+
+
+class WordsTest(base.BaseTestCase):
+    """Words that mean nothing are refused at once, and reach no command of LVM's."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.useFixture(fixtures.MockPatch("os.geteuid", return_value=0))
+        self.lvm = self.useFixture(fake_lvm.FakeLVM(thin=True, groups=["vg", "vh"]))
+        self.lvm.volumes["a"] = fake_lvm.Volume(set(), pool="pool")
+
+    def _complaint(self, *arguments: str) -> tuple[int, str]:
+        complaint, status = io.StringIO(), 0
+        with contextlib.redirect_stderr(complaint):
+            try:
+                status = lvm.main(arguments)
+            except SystemExit as ended:
+                status = int(ended.code or 0)
+        return status, complaint.getvalue()
+
+    def test_what_is_no_name_is_taken_for_no_volume_group(self) -> None:
+        for word in ("-v", "@tag", "vg/a", "/dev/vg", "", ".."):
+            for action in (["list"], ["delete"], ["selftest"]):
+                name = ["one"] if action == ["delete"] else []
+                status, complaint = self._complaint(*action, "--", word, *name)
+                self.assertEqual(2, status, complaint)
+                self.assertIn(f"VG: {word!r} is no name of a volume group", complaint)
+        self.assertEqual(0, self.lvm.processes)
+
+    def test_what_is_no_name_is_taken_for_no_member(self) -> None:
+        for word in ("-v/a", "@tag/a", "vg/@tag", "vg/a b"):
+            status, complaint = self._complaint("snapshot", "--name", "x", "--", word)
+            self.assertEqual((1, 0), (status, self.lvm.processes), complaint)
+            self.assertIn(f"not VG/LV: {word}", complaint)
+
+    def test_what_a_script_has_left_empty_stands_for_nothing(self) -> None:
+        for arguments, named in (
+            (("snapshot", "", "--name", "x"), "MEMBER"),
+            (("snapshot", "vg/a", "--name", ""), "--name"),
+            (("clone", "vg/a", "--from", "", "--name", "x"), "--from"),
+            (("rollback", "one", "--keep-as", ""), "--keep-as"),
+            (("delete", ""), "NAME"),
+            (("mount", "one", ""), "DIR"),
+            (("mount", "one", "/mnt", "--key-file", ""), "--key-file"),
+            (("umount", ""), "DIR"),
+            (("run", ""), "PROFILE"),
+        ):
+            status, complaint = self._complaint(*arguments)
+            self.assertEqual(2, status, complaint)
+            self.assertIn(f"argument {named}: it is empty", complaint)
+
+    def test_with_from_there_is_one_volume_group_and_no_more(self) -> None:
+        for words in (["vg", "vh"], ["vg/a"], ["-v"]):
+            given = ["clone", "--from", "one", "--name", "x", "--", *words]
+            status, complaint = self._complaint(*given)
+            self.assertEqual((1, 0), (status, self.lvm.processes), complaint)
+            self.assertIn(
+                f"there is one volume group, and no members: {' '.join(words)}", complaint
+            )
+
+    def test_a_name_that_gets_too_long_is_told_before_anything_is_made(self) -> None:
+        status, complaint = self._complaint("snapshot", "vg/a", "--name", "x" * 126)
+        self.assertEqual(1, status)
+        self.assertIn(f"too long a name for a volume: a.{'x' * 126}; shorten ", complaint)
+        self.assertEqual(0, self._complaint("snapshot", "vg/a", "--name", "x" * 125)[0])
 
 
 def _listed(name: str, **facts: object) -> dict[str, object]:
