@@ -85,10 +85,10 @@ def roll_back(parts: Sequence[Part], progress: contents.Progress | None = None) 
         raise
     try:
         exchange.finish(groups, sets.mark(sets.BACK, set_name), set_name)
-    except errors.LVMError as error:
+    except (errors.LVMError, KeyboardInterrupt) as error:
         raise Unfinished(
             "the rollback is decided, and not finished: use none of its volumes before cg-lvm "
-            f"finish has gone on with it ({error})"
+            f"finish has gone on with it ({str(error) or 'interrupted'})"
         ) from error
 
 

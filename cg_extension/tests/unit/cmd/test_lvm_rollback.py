@@ -13,7 +13,7 @@ from oslotest import base
 
 from cg_extension.cmd import lvm
 from cg_extension.cmd.lvm import pending
-from cg_extension.drivers.lvm import exchange, machine
+from cg_extension.drivers.lvm import exchange, machine, rollback
 from cg_extension.tests import long
 from cg_extension.tests.unit.drivers.lvm import fake_lvm
 
@@ -124,6 +124,22 @@ class RollbackTest(RollbackCommandBase):
         self.assertEqual(
             [False, True, True], [self._volume(name).active for name in ("data", "wal", "conf")]
         )
+
+
+class InterruptTest(RollbackCommandBase):
+    def test_what_was_decided_is_not_said_to_be_undone(self) -> None:
+        with mock.patch.object(exchange, "_retag_old", side_effect=KeyboardInterrupt):
+            complaint = self._call("rollback", "one", status=1)
+        self.assertIn("is decided, and not finished: use none of its volumes", complaint)
+        self.assertIn("(interrupted)", complaint)
+        self.lvm.restart()
+        self._call("finish")
+        self.assertEqual({"first"}, self._content())
+
+    def test_before_that_all_is_as_it_was(self) -> None:
+        with mock.patch.object(rollback, "_deactivate_all", side_effect=KeyboardInterrupt):
+            self.assertIn("interrupted", self._call("rollback", "one", status=1))
+        self.assertEqual(({"second"}, set(), []), (self._content(), self._waiting(), self._noted()))
 
 
 class RefusalTest(RollbackCommandBase):
