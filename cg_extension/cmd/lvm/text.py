@@ -2,6 +2,7 @@
 """What ``cg-lvm`` prints for people."""
 
 import shutil
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,8 +78,10 @@ def _table(listed: Sequence[dict[str, Any]]) -> str:
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    # Where the terminal is narrow, a long name gives way, then the list of volume groups.
-    over = sum(widths) + 2 * (len(widths) - 1) - shutil.get_terminal_size().columns
+    # Where the terminal is narrow, a long name gives way, then the list of volume groups. What is
+    # no terminal has room for all of them: whoever reads it may need them.
+    columns = shutil.get_terminal_size((sys.maxsize, 0)).columns
+    over = sum(widths) + 2 * (len(widths) - 1) - columns
     for column in (0, len(widths) - 1):
         cut = max(0, min(over, widths[column] - 8))
         widths[column] -= cut

@@ -3,13 +3,17 @@
 
 import contextlib
 import io
+import os
+import subprocess
+import sys
+from unittest import mock
 
 import fixtures
 import testtools
 from oslotest import base
 
 from cg_extension.cmd import lvm
-from cg_extension.cmd.lvm import naming, text
+from cg_extension.cmd.lvm import machinery, mounting, naming, text
 from cg_extension.drivers.lvm import reports
 from cg_extension.tests.unit.drivers.lvm import fake_lvm, reported
 
@@ -127,6 +131,13 @@ class TableTest(base.BaseTestCase):
         table = text.text({"listed": [_listed("n" * 100, volume_groups=groups)]})
         self.assertLessEqual(max(map(len, table.splitlines())), 80)
 
+    def test_it_has_all_of_each_name_where_there_is_no_terminal(self) -> None:
+        self.useFixture(fixtures.EnvironmentVariable("COLUMNS"))
+        with mock.patch("os.get_terminal_size", side_effect=OSError):
+            table = text.text({"listed": [_listed("n" * 100, volume_groups=["g" * 100])]})
+        self.assertIn("n" * 100, table)
+        self.assertIn("g" * 100, table)
+
     def test_sizes_and_ages_are_told_in_few_figures(self) -> None:
         for number, told in ((0, "0 B"), (1500, "1.5 KiB"), (300 << 30, "300 GiB"), (None, "-")):
             self.assertEqual(told, text.size(number))
@@ -137,6 +148,66 @@ class TableTest(base.BaseTestCase):
 def _volume(name: str, *tags: str, group_tags: tuple[str, ...] = ()) -> reports.LogicalVolume:
     tagged = frozenset(["cg-lvm.snapshot=monday", *tags])
     return reported.volume(name, tags=tagged, group_tags=frozenset(group_tags))
+
+
+class OutputTest(base.BaseTestCase):
+    """An answer that can't be written as it is."""
+
+    def _run(self, output: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Answer with a name that is no UTF-8, and one that ASCII has no characters for."""
+        code = (
+            "import os, sys; from unittest import mock; from cg_extension.cmd import lvm; "
+            "from cg_extension.cmd.lvm import mounting; os.geteuid = lambda: 0; "
+            "mounting.umount = lambda _: {'unmounted': '/ü\\udcff', 'volumes': []}; "
+            "sys.exit(lvm.main(['umount', '/x']))"
+        )
+        command = ["/bin/sh", "-c", f'"$0" -c "$1" {output}', sys.executable, code]
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONUTF8": "0", **environment},
+        )
+
+    def test_what_the_terminal_has_no_characters_for_is_shown_by_number(self) -> None:
+        done = self._run("", PYTHONIOENCODING="ascii")
+        self.assertEqual((0, "unmounted: /\\xfc\\udcff\n"), (done.returncode, done.stdout))
+
+    def test_a_reader_may_have_seen_enough(self) -> None:
+        done = self._run("| { sleep 0; }; kill -0 $$", PYTHONIOENCODING="ascii")
+        self.assertEqual("", done.stderr)
+
+    def test_what_was_done_and_can_not_be_told_is_an_error_of_its_own(self) -> None:
+        done = self._run(">/dev/full")
+        self.assertEqual(
+            (1, "cg-lvm: done, but not printed: No space left on device\n"),
+            (done.returncode, done.stderr),
+        )
+
+    def test_an_interrupted_command_says_what_becomes_of_it(self) -> None:
+        self.useFixture(fixtures.MockPatch("os.geteuid", return_value=0))
+        complaint = io.StringIO()
+        with (
+            mock.patch.object(machinery, "wipe") as wipe,
+            mock.patch.object(mounting, "umount", side_effect=KeyboardInterrupt),
+            contextlib.redirect_stderr(complaint),
+        ):
+            self.assertEqual(1, lvm.main(["umount", "/x"]))
+        self.assertIn("or the next command does it", complaint.getvalue())
+        wipe.assert_not_called()  # which may take hours
+
+    def test_who_interrupts_the_wiping_leaves_it_to_the_next_command(self) -> None:
+        self.useFixture(fixtures.MockPatch("os.geteuid", return_value=0))
+        output = io.StringIO()
+        with (
+            mock.patch.object(machinery, "wipe", side_effect=KeyboardInterrupt),
+            mock.patch.object(mounting, "umount", return_value={"unmounted": "x", "volumes": []}),
+            contextlib.redirect_stderr(output),
+            contextlib.redirect_stdout(output),
+        ):
+            self.assertEqual(0, lvm.main(["umount", "/x"]))
+        self.assertIn("interrupted", output.getvalue())
 
 
 class FamiliesTest(base.BaseTestCase):
