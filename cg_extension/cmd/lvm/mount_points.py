@@ -81,7 +81,7 @@ def _volume_of(found: machine.Machine, number: str) -> tuple[str, str] | None:
 
 def _in_fstab(group: str, source: str, content: file_systems.Content) -> str | None:
     try:
-        with open(_FSTAB) as file:
+        with open(_FSTAB, errors="surrogateescape") as file:
             return in_fstab(file, group, source, content)
     except FileNotFoundError:
         return None

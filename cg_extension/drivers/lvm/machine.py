@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The machine's block devices and mounts, from /proc and /sys: what lies on what.
 
-Nothing is judged or changed here.
+Nothing is judged or changed here. Paths are bytes that any user may have chosen, by a mount of FUSE
+or in a user namespace: only the kernel's own separators count, which it writes as octal escapes
+within them.
 """
 
 import contextlib
@@ -15,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 _BLOCK_DEVICES = "/sys/class/block"
 _FILE_SYSTEMS = "/sys/fs"
 _MOUNTINFO = "/proc/self/mountinfo"
+_SWAPS = "/proc/swaps"
 
 _DEVICES_BY_NUMBER = "/sys/dev/block"
 # Device-mapper's UUID of a logical volume: those of its group and of itself, without dashes, and
@@ -89,9 +92,9 @@ def read() -> Machine:
     mounts: list[Mount] = []
     with open(_MOUNTINFO, "rb") as mountinfo:
         for line in mountinfo:
-            mounts.append(_mount(os.fsdecode(line), mounts))
-    with open("/proc/swaps") as swaps:
-        paths = [line.split()[0] for line in swaps.readlines()[1:]]
+            mounts.append(_mount(line, mounts))
+    with open(_SWAPS, "rb") as swaps:
+        paths = [fields(line)[0] for line in swaps.readlines()[1:]]
     return Machine(below, mounts, [device_behind(path) for path in paths if os.path.exists(path)])
 
 
@@ -105,8 +108,8 @@ def _below(block_device: str) -> list[str]:
         for slave in os.listdir(f"{directory}/slaves"):
             with _unless_gone():
                 below.append(_number(slave))
-    with _unless_gone(), open(f"{directory}/loop/backing_file") as backing_file:
-        below.append(device_behind(backing_file.read().strip()))
+    with _unless_gone(), open(f"{directory}/loop/backing_file", "rb") as backing_file:
+        below.append(device_behind(os.fsdecode(backing_file.read().removesuffix(b"\n"))))
     return below
 
 
@@ -137,15 +140,20 @@ def _number(block_device: str) -> str:
         return file.read().strip()
 
 
-def _mount(line: str, others: Sequence[Mount]) -> Mount:
+def fields(line: bytes) -> list[str]:
+    """The fields of a line of /proc that has paths among them."""
+    words = os.fsdecode(line.removesuffix(b"\n")).split(" ")
+    return [re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), word) for word in words]
+
+
+def _mount(line: bytes, others: Sequence[Mount]) -> Mount:
     """One line of mountinfo (proc_pid_mountinfo(5)); ``others`` are those before it.
 
     A file system on several devices, or on other file systems, has a device number of its own.
     """
-    # Blanks and the like are written as octal escapes.
-    fields = [re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), field) for field in line.split()]
-    point, number, root = fields[4], fields[2], fields[3]
-    kind, source, options = fields[fields.index("-") + 1 :][:3]
+    words = fields(line)
+    point, number, root = words[4], words[2], words[3]
+    kind, source, options = words[words.index("-", 6) + 1 :][:3]
     if kind == "overlay":
         layers = [_mount_of(others, layer) for layer in _layers(options)]
         devices = [number for layer in layers if layer for number in layer.devices]

@@ -269,7 +269,7 @@ def process(pid: int) -> str:
     """
     with open("/proc/sys/kernel/random/boot_id") as boot_id:
         boot = boot_id.read()[:8]
-    with open(f"/proc/{pid}/stat") as stat:
+    with open(f"/proc/{pid}/stat", errors="replace") as stat:
         # Field 22 of proc_pid_stat(5); the name, field 2, may hold blanks and parentheses.
         start = stat.read().rpartition(")")[2].split()[19]
     return f"{boot}-{pid}-{start}"

@@ -60,7 +60,7 @@ def _process_ids() -> list[str]:
 
 
 def _who(process: str) -> str:
-    with open(f"{_PROCESSES}/{process}/comm") as name:
+    with open(f"{_PROCESSES}/{process}/comm", errors="replace") as name:
         return f"process {process} ({name.read().strip()})"
 
 
@@ -73,9 +73,9 @@ def _mounted_elsewhere(number: str) -> Iterator[tuple[str, str]]:
             if namespace in seen:
                 continue
             seen.add(namespace)
-            with open(f"{_PROCESSES}/{process}/mountinfo") as mounts:
+            with open(f"{_PROCESSES}/{process}/mountinfo", "rb") as mounts:
                 for line in mounts:
-                    fields = line.split()
+                    fields = machine.fields(line)
                     if fields[2] == number:
                         yield fields[4], _who(process)
 

@@ -56,6 +56,38 @@ class MachineTest(base.BaseTestCase):
         (mount,) = machine.read().mounts
         self.assertEqual(("/bound", "/sub"), (mount.point, mount.root))
 
+    def test_what_users_call_a_mount_point_is_not_taken_for_other_fields(self) -> None:
+        self._add_devices({"dm-1": "254:1"})
+        names = [
+            b"/\xc2\xa0-\xc2\xa0ext4",
+            b"/\x0b-\x0bext4\x0b/dev/null",
+            b"/\x1c",
+            b"/\xff\r-",
+            b"/-",
+        ]
+        lines = [b"22 1 0:%d /sub%s %s rw - fuse.x u rw\n" % (n, p, p) for n, p in enumerate(names)]
+        self._mount()
+        (self.root / "mountinfo").write_bytes(b"".join(lines))
+        found = machine.read().mounts
+        self.assertEqual(names, [os.fsencode(mount.point) for mount in found])
+        self.assertEqual({("fuse.x", "u")}, {(mount.kind, mount.source) for mount in found})
+
+    def test_swap_is_in_a_file_of_any_name(self) -> None:
+        name = self.root / "a b\x0b\udcff"
+        name.touch()
+        path = os.fsencode(name).replace(b" ", b"\\040")
+        (self.root / "swaps").write_bytes(b"Filename\tType\n" + path + b"   file\t1\t0\t-2\n")
+        self.useFixture(fixtures.MockPatchObject(machine, "_SWAPS", str(self.root / "swaps")))
+        self.assertEqual([machine.device_behind(str(name))], machine.read().swaps)
+
+    def test_a_loop_device_lies_on_a_file_of_any_name(self) -> None:
+        self._add_devices({"loop0": "7:0"})
+        name = self.root / "disk \udcff "
+        name.touch()
+        (self.root / "loop0/loop").mkdir()
+        (self.root / "loop0/loop/backing_file").write_bytes(os.fsencode(name) + b"\n")
+        self.assertEqual([machine.device_behind(str(name))], machine.read().below["7:0"])
+
     def test_a_device_has_its_name_by_what_its_uuid_begins_with(self) -> None:
         self.useFixture(fixtures.MockPatchObject(machine, "_DEVICES_BY_NUMBER", str(self.root)))
         (self.root / "254:3/dm").mkdir(parents=True)

@@ -58,6 +58,13 @@ class UsersTest(base.BaseTestCase):
         self._add_process("13", "other", f"36 35 {_NUMBER} / /data rw - ext4 /dev/x rw\n")
         self.assertEqual(["vg/v is mounted at /data for process 12 (postgres)"], self._told())
 
+    def test_users_can_not_hide_others_behind_names(self) -> None:
+        self._add_process("12", "theirs")
+        self._add_process("13", "other", f"36 35 {_NUMBER} / /data rw - ext4 /dev/x rw\n")
+        (self.processes / "12/mountinfo").write_bytes(b"36 35 0:9 / /\xff\r rw - tmpfs x rw\n")
+        (self.processes / "13/comm").write_bytes(b"\xff\n")
+        self.assertEqual(["vg/v is mounted at /data for process 13 (\ufffd)"], self._told())
+
     def test_devices_on_it_are_told(self) -> None:
         (told,) = self._told(below={"259:99": [_NUMBER]})
         self.assertEqual("vg/v is in use by 259:99, which lies on it", told)
