@@ -20,7 +20,7 @@ def roll_back(options: argparse.Namespace) -> dict[str, Any]:
         raise naming.UsageError("--cancel takes no other option of rollback")
     with at_work.alone(_LOCK):
         if options.cancel:
-            return _cancel(options.name)
+            return _cancel(options)
         keep = options.keep_as or _new_name()
         return _roll_back(options, options.name, keep, options.volume_group, options.at_boot)
 
@@ -109,15 +109,31 @@ def _roll_back(
     return _answer("rolled_back", family, keep, parts)
 
 
-def _cancel(name: str) -> dict[str, Any]:
+def _cancel(options: argparse.Namespace) -> dict[str, Any]:
     """Call off what waits for the next boot."""
-    found = [each for each in _waiting() if each[0] == name]
+    name, of_group = options.name, options.volume_group
+    waiting = [each for each in _waiting() if each[0] == name]
+    found = [each for each in waiting if of_group is None or of_group in _groups(options, *each)]
     if not found:
-        raise naming.UsageError(f"no rollback to {name} waits for the next boot")
-    for each in found:
-        _call_off(*each)
+        where = f" in volume group {of_group}" if of_group else ""
+        raise naming.UsageError(f"no rollback to {name} waits for the next boot{where}")
+    if len(found) > 1:
+        where = ", ".join(group for _name, _keep, group in found)
+        raise naming.UsageError(
+            f"several rollbacks to {name} wait for the next boot (in {where}): say of which volume "
+            "group"
+        )
+    _call_off(*found[0])
     pending.clear()
     return {"called_off": name, "volumes": []}
+
+
+def _groups(options: argparse.Namespace, name: str, _keep: str, noted_in: str) -> list[str]:
+    """The volume groups of a rollback that waits; with its group snapshot gone, where it is noted."""
+    try:
+        return machinery.find_snapshot(options, name, noted_in)[1].groups
+    except naming.UsageError:
+        return [noted_in]
 
 
 def _cut() -> list[str]:

@@ -225,6 +225,28 @@ class BootTest(RollbackCommandBase):
             "no rollback to one waits", self._call("rollback", "--cancel", "one", status=1)
         )
 
+    def test_of_those_of_one_name_the_one_that_is_meant_is_cancelled(self) -> None:
+        self._call("snapshot", "a/wal", "--name", "same")
+        self.lvm.groups["b"].volumes["more"] = fake_lvm.Volume(set())
+        self._call("snapshot", "b/more", "--name", "same")
+        for group in ("a", "b"):
+            self._call("rollback", group, "same", "--at-boot")
+        complaint = self._call("rollback", "same", "--cancel", status=1)
+        self.assertIn("several rollbacks to same wait for the next boot (in a, b)", complaint)
+        self._call("rollback", "b", "same", "--cancel")
+        self.assertEqual(["a"], self._noted())
+        complaint = self._call("rollback", "b", "same", "--cancel", status=1)
+        self.assertIn("no rollback to same waits for the next boot in volume group b", complaint)
+
+    def test_it_is_cancelled_by_any_of_its_volume_groups_or_when_it_is_gone(self) -> None:
+        self._call("rollback", "one", "--at-boot")
+        self._call("rollback", "b", "one", "--cancel")
+        self.assertEqual((set(), []), (self._waiting(), self._noted()))
+        self._call("rollback", "one", "--at-boot")
+        self._call("delete", "one")
+        self._call("rollback", "a", "one", "--cancel")
+        self.assertEqual((set(), []), (self._waiting(), self._noted()))
+
     def test_another_waits_and_is_named(self) -> None:
         self._call("snapshot", "a/data", "--name", "two")
         self._call("rollback", "one", "--at-boot")
