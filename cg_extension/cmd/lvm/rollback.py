@@ -129,7 +129,7 @@ def _cancel(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _groups(options: argparse.Namespace, name: str, _keep: str, noted_in: str) -> list[str]:
-    """The volume groups of a rollback that waits; with its group snapshot gone, where it is noted."""
+    """The volume groups of a rollback that waits; where it is noted, if its snapshot is gone."""
     try:
         return machinery.find_snapshot(options, name, noted_in)[1].groups
     except naming.UsageError:

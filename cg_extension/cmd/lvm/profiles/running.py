@@ -25,7 +25,7 @@ from cg_extension.cmd.lvm.profiles import state as states
 from cg_extension.cmd.lvm.profiles.signals import Signals
 from cg_extension.conf import errors
 from cg_extension.drivers import exceptions
-from cg_extension.drivers.lvm import commands, places, together
+from cg_extension.drivers.lvm import commands, kinds, places, together
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -186,6 +186,7 @@ def _parts(
 def _check_pools(profile: reading.Profile, found: places.Found) -> list[dict[str, Any]]:
     """The thin pools of members, with what of them is in use.
 
+    :raises UsageError: a member can't be one.
     :raises PoolAboveLimit: more than the profile allows.
     """
     pools: list[dict[str, Any]] = []
@@ -193,7 +194,12 @@ def _check_pools(profile: reading.Profile, found: places.Found) -> list[dict[str
         volume_group = commands.VolumeGroup(group)
         volumes = volume_group.volumes(hidden=True)
         members = [name for of, name in found.volumes if of == group]
-        names = {volumes[name].pool for name in members if name in volumes}
+        for name in members:
+            if name not in volumes:
+                raise naming.UsageError(f"there is no volume {name} in volume group {group}")
+            if reason := kinds.obstacle(volumes[name].traits):
+                raise naming.UsageError(f"{group}/{name} {reason}")
+        names = {volumes[name].pool for name in members}
         for pool in sorted(filter(None, names)):
             usage = volume_group.pool_usage(pool)
             pools.append(
@@ -225,6 +231,8 @@ def _foretell(options: argparse.Namespace, profile: reading.Profile) -> dict[str
     name = profile.snapshot_name(now)
     found = places.find(profile.members, profile.with_submounts)
     pools = _check_pools(profile, found)
+    for _group, volume in found.volumes:
+        naming.of_volume(volume, name)  # refused if it gets too long
     group = min(group for group, _name in found.volumes)
     new = pruning.Taken(name, group, now, pruning.COMPLETE)
     plan = pruning.plan([*pruning.look(profile.name), new], profile.keep, name)

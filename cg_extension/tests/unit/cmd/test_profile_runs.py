@@ -211,6 +211,23 @@ class KeepingTest(RunTestCase):
         self.assertEqual({"old1", "old2", done["snapshot"]}, self.there())
         self.assertIn("old2 not deleted: in use: a.old2", done["warnings"])
 
+    def test_what_can_not_be_a_member_is_refused_before_any_hook_and_by_a_dry_run(self) -> None:
+        self.fake.volumes["error"] = fake_lvm.Volume(set(), layout="error")
+        for member, reason in (
+            ("vg/nope", "there is no volume nope in volume group vg"),
+            ("vg/error", "vg/error holds no data"),
+        ):
+            self.write(self.hook("h", before='echo begun >>"$LOG"'), members=f'["{member}"]')
+            for arguments in (("x",), ("x", "--dry-run")):
+                self.assertIn(reason, self.run_it(*arguments, status=1))
+        self.assertEqual([], self.logged())
+
+    def test_a_name_that_gets_too_long_is_refused_by_a_dry_run(self) -> None:
+        self.fake.volumes["v" * 120] = fake_lvm.Volume(set(), content="v")
+        self.write(members=f'["vg/{"v" * 120}"]')
+        for arguments in (("x",), ("x", "--dry-run")):
+            self.assertIn("too long a name", self.run_it(*arguments, status=1))
+
     def test_a_dry_run_tells_and_changes_nothing(self) -> None:
         for age in (1, 2):
             self.add_taken(f"old{age}", NOW - age * DAY)
