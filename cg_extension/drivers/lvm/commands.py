@@ -57,15 +57,18 @@ def lvm(arguments: list[str], script: str, system_dir: str | None) -> tuple[int,
     environment["PATH"] = f"{environment.get('PATH', '')}:/usr/sbin:/sbin"
     environment["LVM_SYSTEM_DIR"] = low_stall.system_dir(system_dir)
     with at_work.work(script) as fd:
-        done = subprocess.run(
-            ["lvm", *arguments],
-            stdin=fd,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env=environment,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                ["lvm", *arguments],
+                stdin=fd,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                env=environment,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise errors.LVMError("lvm is not installed (lvm2)") from None
     return done.returncode, done.stdout, done.stderr
 
 

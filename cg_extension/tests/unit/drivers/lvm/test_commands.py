@@ -8,7 +8,7 @@ import threading
 import fixtures
 from oslotest import base
 
-from cg_extension.drivers.lvm import commands, errors, privileged, vg_lock
+from cg_extension.drivers.lvm import at_work, commands, errors, low_stall, privileged, vg_lock
 
 
 class WordsTest(base.BaseTestCase):
@@ -17,6 +17,17 @@ class WordsTest(base.BaseTestCase):
 
     def test_warnings_are_no_complaint(self) -> None:
         self.assertEqual("No such", commands._gist("  WARNING: not backed up.\n  No such\n"))
+
+
+class MissingTest(base.BaseTestCase):
+    def test_a_machine_without_lvm_is_told(self) -> None:
+        privileged.run_in_process()
+        ours = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.useFixture(fixtures.MockPatchObject(low_stall, "OURS", ours))
+        self.useFixture(fixtures.MockPatchObject(at_work, "_DIRECTORY", ours / "at-work"))
+        self.useFixture(fixtures.MockPatch("subprocess.run", side_effect=FileNotFoundError))
+        error = self.assertRaises(errors.LVMError, commands.lvm, ["vgs"], "", None)
+        self.assertEqual("lvm is not installed (lvm2)", str(error))
 
 
 class AnswerTest(base.BaseTestCase):
