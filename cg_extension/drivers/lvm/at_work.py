@@ -9,6 +9,7 @@ it, and what it leaves behind (``dmeventd``, a polling daemon) puts /dev/null in
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import tempfile
@@ -21,17 +22,30 @@ _DIRECTORY = low_stall.OURS / "at-work"
 
 @contextlib.contextmanager
 def work(text: str = "") -> Iterator[int]:
-    """Be at work; gives a descriptor for a child, from which it reads ``text``."""
+    """Be at work; gives a descriptor for a child, from which it reads ``text``.
+
+    :raises OSError: there is no room for the text.
+    """
     low_stall.OURS.mkdir(0o700, exist_ok=True)
     _DIRECTORY.mkdir(0o700, exist_ok=True)
     fd, path = _new_file()
     try:
-        os.pwrite(fd, text.encode(), 0)
+        _write(fd, path, text.encode())
         yield fd
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         os.close(fd)
+
+
+def _write(fd: int, path: str, content: bytes) -> None:
+    """Write all of it: LVM would take the first half of a command for a command."""
+    try:
+        written = os.pwrite(fd, content, 0)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
+    if written < len(content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
 
 def wait_for_all() -> None:

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whoever is at work is waited for, also when the one that started it was killed."""
 
+import errno
+import os
 import pathlib
 import signal
 import subprocess
 import sys
 import threading
 import time
+from unittest import mock
 
 import fixtures
 from oslotest import base
@@ -39,6 +42,18 @@ class AtWorkTest(base.BaseTestCase):
             done = subprocess.run(["cat"], stdin=fd, capture_output=True, check=True)
         self.assertEqual(b"a\nb\n", done.stdout)
         self._assert_nothing_left()
+
+    def test_half_a_text_is_given_to_nobody_and_the_file_is_named(self) -> None:
+        pwrite = os.pwrite
+        for write in (
+            lambda fd, content, offset: pwrite(fd, content[:2], offset),
+            mock.Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")),
+        ):
+            with mock.patch("os.pwrite", write):
+                error = self.assertRaises(OSError, at_work.work("a\nb\n").__enter__)
+            self.assertEqual(str(self.directory), os.path.dirname(error.filename))
+            self.assertEqual(errno.ENOSPC, error.errno)
+            self._assert_nothing_left()
 
     def test_a_child_whose_parent_was_killed_is_waited_for(self) -> None:
         caller = subprocess.Popen(
