@@ -6,6 +6,7 @@ power cut. So it is for stand-ins, never for a snapshot itself.
 """
 
 import dataclasses
+import re
 import struct
 import tempfile
 
@@ -76,7 +77,9 @@ def look(device: str) -> Content:
         return Content("several kinds of content at once")
     if status:
         raise errors.LVMError(f"blkid: {device} can't be read: {output.strip()[:300]}")
-    found = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+    # As a shell takes it: a backslash stands before blanks and the like.
+    lines = [re.sub(r"\\(.)", r"\1", line) for line in output.splitlines()]
+    found = dict(line.split("=", 1) for line in lines if "=" in line)
     table = f"partition table ({found['PTTYPE']})" if "PTTYPE" in found else ""
     kind = found.get("TYPE") or table
     has_other_parts = "EXT_JOURNAL" in found or (kind == "xfs" and _is_part_of_xfs(device))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import fixtures
 from oslotest import base
 
-from cg_extension.cmd.lvm import file_systems, programs, text, verifying
+from cg_extension.cmd.lvm import file_systems, mount_points, programs, text, verifying
 from cg_extension.drivers.lvm import reports
 from cg_extension.tests.unit.drivers.lvm import reported
 
@@ -185,6 +185,14 @@ class CheckTest(base.BaseTestCase):
         verdict = self._check("ext4\nEXT_JOURNAL=v")
         self.assertIn("a part of it is on another device", verdict.text)
         self.assertEqual(1, len(self.tools.calls))
+
+    def test_a_label_is_what_the_file_system_is_called(self) -> None:
+        label, printed = "my d$ta\\q", "LABEL=my\\ d\\$ta\\\\q\nTYPE=ext4\n"  # of blkid 2.38
+        self.useFixture(FakeTools(blkid=(0, printed)))
+        content = file_systems.look("/dev/null")
+        self.assertEqual((label, "ext4"), (content.label, content.kind))
+        lines = ["LABEL=my\\040d$ta\\134q /srv ext4 defaults 0 2\n"]
+        self.assertEqual("/srv", mount_points.in_fstab(lines, "vg", "data", content))
 
     def test_nothing_known_is_said(self) -> None:
         self.useFixture(FakeTools(blkid=(2, "")))
