@@ -15,7 +15,7 @@ from cg_extension.drivers.lvm.reports import LogicalVolume
 
 AT = "cg-lvm.at="
 # How device-mapper's UUID of an opened LUKS begins.
-LUKS_DEVICE = "CRYPT-LUKS"
+_LUKS_DEVICE = "CRYPT-LUKS"
 
 _FSTAB = "/etc/fstab"
 # Of what lvm(8) allows in a tag; & begins an escape.
@@ -73,7 +73,7 @@ def of_snapshot(
 def _volume_of(found: machine.Machine, number: str) -> tuple[str, str] | None:
     """The volume that a device is, or whose LUKS it is."""
     volume = machine.volume_of(number)
-    if volume is None and machine.name_of(number, LUKS_DEVICE):
+    if volume is None and machine.name_of(number, _LUKS_DEVICE):
         below = found.below.get(number, ())
         return _volume_of(found, below[0]) if len(below) == 1 else None
     return volume

@@ -10,7 +10,7 @@ process has gone, after that when the machine goes down.
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from cg_extension.cmd.lvm import (
@@ -156,7 +156,7 @@ def find_places(
 
 def _open_luks(each: stand_ins.StandIn, key_file: str | None) -> str:
     """Open the LUKS in a stand-in; its device, which can be written to, for a journal's replay."""
-    name = f"{os.path.basename(each.path)}-luks"
+    name = temporaries.luks_name(os.path.basename(each.path))
     key = ["--key-file", key_file] if key_file else []
     if not key_file:
         print(f"cg-lvm: LUKS in {each.group}/{each.snapshot.name}", file=sys.stderr, flush=True)
@@ -213,7 +213,7 @@ def _undo(directory: str, groups: machinery.Groups, made: Sequence[stand_ins.Sta
 
 
 def _unmount(directory: str, volumes: Sequence[LogicalVolume]) -> None:
-    """Unmount all that is ours below a directory, and close its LUKS.
+    """Unmount all that is ours below a directory.
 
     :raises UsageError: something else is mounted below it, or ours elsewhere, too.
     :raises LVMError: something is in use.
@@ -232,19 +232,6 @@ def _unmount(directory: str, volumes: Sequence[LogicalVolume]) -> None:
         raise naming.UsageError(f"unmount first what was mounted by others: {', '.join(foreign)}")
     for point in reversed(ours):
         programs.run("umount", point)
-    for number, name in _opened(found, numbers).items():
-        if number not in numbers:
-            programs.run("cryptsetup", "close", name)
-
-
-def _opened(found: machine.Machine, numbers: set[str]) -> Mapping[str, str]:
-    """The names of opened LUKS on any of these devices, by their number."""
-    names = {}
-    for number in found.below:
-        name = machine.name_of(number, mount_points.LUKS_DEVICE)
-        if name and found.under(number) & numbers:
-            names[number] = name
-    return names
 
 
 def _has_ours(found: machine.Machine, directory: str) -> bool:

@@ -3,7 +3,8 @@
 
 They carry the tag ``cg-lvm.temporary=BOOT-PID-START`` (``sets.process``): once that process is
 gone, any ``cg-lvm`` command that changes something in the volume group removes them. On a volume
-may be an overlay, a device of device-mapper's with a name made of the volume's.
+may be an overlay, a device of device-mapper's, and on either an opened LUKS; their names are made
+of the volume's.
 """
 
 import os
@@ -37,13 +38,21 @@ def overlay_name(group: str, volume: str) -> str:
     return f"{commands.device_name(group, volume)}-overlay"
 
 
+def luks_name(device: str) -> str:
+    """Device-mapper's name of the opened LUKS on a device."""
+    return f"{device}-luks"
+
+
 def remove(removing: removal.Removal, names: Sequence[str]) -> None:
-    """Remove temporary volumes and the overlays on them.
+    """Remove temporary volumes and what is on them.
 
     :raises LVMError: one is in use; then all of them stay.
     """
     for name in names:
         overlay = overlay_name(removing.group.name, name)
+        for device in (commands.device_name(removing.group.name, name), overlay):
+            if os.path.exists(f"/dev/mapper/{luks_name(device)}"):
+                programs.run("cryptsetup", "close", luks_name(device))
         if os.path.exists(f"/dev/mapper/{overlay}"):
             programs.run("dmsetup", "remove", "--retry", overlay)
     removing.delete(names)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from unittest import mock
 
 from cg_extension.cmd import lvm
-from cg_extension.cmd.lvm import file_systems, temporaries, writer
+from cg_extension.cmd.lvm import file_systems, mounting, temporaries, writer
 from cg_extension.drivers import steps
 from cg_extension.drivers.lvm import commands, engine, privileged, together, transaction
 from cg_extension.tests.deployment import warm
@@ -101,6 +101,17 @@ def mount_and_wait() -> None:
         time.sleep(_PATIENCE)
 
     with mock.patch.object(temporaries, "keep_until_reboot", keep):
+        lvm.main(["mount", *_arguments()])
+
+
+def open_and_wait() -> None:
+    """``cg-lvm mount`` that never begins to mount what it has opened: ``VG NAME DIR OPTION…``."""
+
+    def keep(*_arguments: object) -> None:
+        print("opened", flush=True)
+        time.sleep(_PATIENCE)
+
+    with mock.patch.object(mounting, "mount_all", keep):
         lvm.main(["mount", *_arguments()])
 
 

@@ -18,6 +18,15 @@ class ThinTest(test_mount.MountCase):
         self.umount()
         self.assertEqual(self.before, self._state())
 
+    def test_what_is_killed_before_it_mounts_is_undone_by_the_next_command(self) -> None:
+        arguments = [self.vg.name, "one", str(self.target), "--key-file", str(self.key)]
+        with callers.Caller(callers.open_and_wait, arguments) as caller:
+            self.assertEqual("opened\n", caller.line(), caller.complaint())
+            caller.kill()
+        self.call("snapshot", f"{self.vg.name}/wal", "--name", "two")
+        self.call("delete", self.vg.name, "two")
+        self.assertEqual(self.before, self._state())
+
     def test_the_wrong_key_leaves_nothing(self) -> None:
         self.key.write_text("wrong")
         complaint = self.mount(status=1)

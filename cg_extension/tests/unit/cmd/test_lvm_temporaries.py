@@ -56,6 +56,19 @@ class TemporariesTest(base.BaseTestCase):
             self._groups()
             self.assertEqual({*before, "kept", "living"}, set(self.lvm.volumes))
 
+    def test_a_luks_that_a_killed_mount_has_opened_is_closed_first(self) -> None:
+        ran: list[tuple[str, ...]] = []
+        for is_thin, opened in ((True, "vg-gone-luks"), (False, "vg-gone-overlay-luks")):
+            eng = self._start(is_thin)
+            self.useFixture(fixtures.MockPatchObject(programs, "run", lambda *c: ran.append(c)))
+            eng.create_volume("gone", fake_lvm.MIB, [temporaries.tag()])
+            self.lvm.restart()
+            with mock.patch("os.path.exists", lambda path: path == f"/dev/mapper/{opened}"):  # noqa: B023
+                self._groups()
+            self.assertEqual([("cryptsetup", "close", opened)], ran)
+            self.assertNotIn("gone", self.lvm.volumes)
+            ran.clear()
+
     def test_wherever_a_look_is_cut_the_next_command_removes_its_stand_ins(self) -> None:
         for kill in (True, False):
             self._start(is_thin=True)
