@@ -6,6 +6,7 @@ import datetime
 from typing import Any
 
 from cg_extension.cmd.lvm import machinery, making, naming, pending, succession
+from cg_extension.conf.errors import describe
 from cg_extension.drivers import exceptions
 from cg_extension.drivers.lvm import at_work, commands, errors, exchange, rollback, sets
 from cg_extension.drivers.lvm.making import Part
@@ -42,8 +43,8 @@ def finish(options: argparse.Namespace) -> dict[str, Any]:
                     complaints.append(_not_finished(group.name))
                 elif group.name in cut:
                     finished.append(group.name)
-            except exceptions.DriverError as error:
-                complaints.append(f"volume group {group.name}: {error}")
+            except (exceptions.DriverError, OSError) as error:
+                complaints.append(f"volume group {group.name}: {describe(error)}")
         waiting = _waiting()
         if options.at_boot:
             for name, keep, noted_in in waiting:
@@ -52,8 +53,10 @@ def finish(options: argparse.Namespace) -> dict[str, Any]:
                     finished.append(name)
                 except rollback.Unfinished as error:
                     complaints.append(f"{name}: {error}")
-                except exceptions.DriverError as error:
-                    complaints.append(f"not rolled back to {name}, and no longer to be: {error}")
+                except (exceptions.DriverError, OSError) as error:
+                    complaints.append(
+                        f"not rolled back to {name}, and no longer to be: {describe(error)}"
+                    )
                     _call_off(name, keep, noted_in)
             options.left.clear()  # wiped after the next command: the boot does not wait for it
         complaints += pending.clear()

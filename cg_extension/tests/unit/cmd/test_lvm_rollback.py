@@ -2,6 +2,7 @@
 """``cg-lvm rollback`` and ``finish`` as their user meets them, on an LVM in memory."""
 
 import contextlib
+import errno
 import io
 import json
 import pathlib
@@ -261,6 +262,15 @@ class BootTest(RollbackCommandBase):
         self.lvm.restart()
         complaint = self._call("finish", "--at-boot", status=1)
         self.assertIn("not rolled back to one, and no longer to be: b/conf is in use", complaint)
+        self.assertEqual(({"second"}, set(), []), (self._content(), self._waiting(), self._noted()))
+
+    def test_what_the_system_refuses_at_boot_is_called_off_as_well(self) -> None:
+        self._call("rollback", "one", "--at-boot")
+        self.lvm.restart()
+        refusal = OSError(errno.ENOSPC, "No space left on device", "/run/x")
+        with mock.patch.object(rollback, "roll_back", side_effect=refusal):
+            complaint = self._call("finish", "--at-boot", status=1)
+        self.assertIn("and no longer to be: /run/x: No space left on device", complaint)
         self.assertEqual(({"second"}, set(), []), (self._content(), self._waiting(), self._noted()))
 
     def test_what_is_decided_at_boot_and_fails_then_is_not_called_off(self) -> None:
