@@ -147,14 +147,19 @@ class VolumeGroup:
         killed = f"; lvm was killed by signal {-status}" if status < 0 else ""
         return (_gist(complaint) + killed).removeprefix("; ")
 
-    def make(self, commands: Sequence[Sequence[str]], names: Sequence[str]) -> None:
+    def make(
+        self, commands: Sequence[Sequence[str]], names: Sequence[str], tag: str | None = None
+    ) -> None:
         """Run commands in one process, and see to it that they made the volumes ``names``.
 
+        :param tag: what the commands give them, by which they are told from those of another who
+            was faster.
         :raises LVMError: one is missing; others may be there.
         """
         complaint = self.run_all(commands)
         if complaint:
-            missing = set(names) - set(self.volumes())
+            there = self.volumes().values()
+            missing = set(names) - {v.name for v in there if tag is None or tag in v.tags}
             if missing:
                 raise errors.LVMError(f"{', '.join(sorted(missing))} not made: {complaint}")
             LOG.warning("LVM says: %s", complaint)

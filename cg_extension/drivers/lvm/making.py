@@ -98,6 +98,7 @@ class Maker:
                 for copy in copies
             ],
             [copy.target for copy in copies],
+            mark,
         )
 
     def _snapshot_command(
@@ -159,6 +160,7 @@ class Maker:
                 for copy in copies
             ],
             list(sizes),
+            mark,
         )
         return [
             (

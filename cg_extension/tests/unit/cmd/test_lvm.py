@@ -14,7 +14,7 @@ from oslotest import base
 
 from cg_extension.cmd import lvm
 from cg_extension.cmd.lvm import machinery, mounting, naming, text
-from cg_extension.drivers.lvm import reports
+from cg_extension.drivers.lvm import reports, together
 from cg_extension.tests.unit.drivers.lvm import fake_lvm, reported
 
 
@@ -97,6 +97,47 @@ class WordsTest(base.BaseTestCase):
         self.assertEqual(1, status)
         self.assertIn(f"too long a name for a volume: a.{'x' * 126}; shorten ", complaint)
         self.assertEqual(0, self._complaint("snapshot", "vg/a", "--name", "x" * 125)[0])
+
+
+class TogetherTest(base.BaseTestCase):
+    """Two commands at once that make something of one name."""
+
+    def _call(self, *arguments: str) -> tuple[int, str]:
+        output = io.StringIO()
+        with contextlib.redirect_stderr(output), contextlib.redirect_stdout(output):
+            return lvm.main(arguments), output.getvalue()
+
+    def test_the_slower_has_made_nothing_and_touches_nothing_of_the_faster(self) -> None:
+        self.useFixture(fixtures.MockPatch("os.geteuid", return_value=0))
+        for is_thin in (True, False):
+            fake = self.useFixture(fake_lvm.FakeLVM(is_thin))
+            fake.volumes["a"] = fake_lvm.Volume(set(), pool="pool" if is_thin else None)
+            for name in ("one", "two"):
+                fake.volumes["a"].content = name
+                self.assertEqual(0, self._call("snapshot", "vg/a", "--name", name)[0])
+            for action, faster in (
+                ("restore_group", ("clone", "vg", "--from", "two", "--name", "x")),
+                ("clone_group", ("clone", "vg/a", "--name", "y")),
+                ("snapshot_group", ("snapshot", "vg/a", "--name", "z")),
+            ):
+                real = getattr(together, action)
+                slower = [word if word != "two" else "one" for word in faster]
+                answers = []
+
+                def make(*arguments: object) -> object:
+                    with mock.patch.object(together, action, real):  # noqa: B023
+                        answers.append(self._call(*faster))  # noqa: B023
+                    fake.volumes["a"].content = "later"  # noqa: B023
+                    return real(*arguments)  # noqa: B023
+
+                with mock.patch.object(together, action, make):
+                    status, complaint = self._call(*slower)
+                self.assertEqual((0, 1), (answers[0][0], status), f"{action} {complaint}")
+                made = f"a.{faster[-1]}"
+                self.assertIn(f"{made} not made: {made} exists", complaint)
+                self.assertIn("two", fake.volumes[made].content)
+                self.assertEqual(set(), fake.tags)
+                fake.volumes["a"].content = "two"
 
 
 def _listed(name: str, **facts: object) -> dict[str, object]:
