@@ -180,13 +180,13 @@ def mount_all(directory: str, places: Sequence[Place]) -> None:
     """
     has_root = places[0].point == "/"
     if not has_root:
+        _check_leads_nowhere(directory)
         programs.run(
             *("mount", "-t", "tmpfs", "-o", f"size=1m,mode=755,{_OPTIONS}", _OURS, directory)
         )
     for place in places:
         target = _below(directory, place.point)
-        if os.path.realpath(target) != target:
-            raise errors.LVMError(f"{target} leads elsewhere, so that nothing can be mounted there")
+        _check_leads_nowhere(target)
         if not os.path.isdir(target):
             if any(_is_below(target, _below(directory, p.point)) for p in places):
                 raise errors.LVMError(
@@ -198,6 +198,12 @@ def mount_all(directory: str, places: Sequence[Place]) -> None:
         place.stand_in.check_whole()
     if not has_root:
         programs.run("mount", "-o", "remount,ro", directory)
+
+
+def _check_leads_nowhere(target: str) -> None:
+    """:raises LVMError: somebody has put a symbolic link there, or above it."""
+    if os.path.realpath(target) != target:
+        raise errors.LVMError(f"{target} leads elsewhere, so that nothing can be mounted there")
 
 
 def _undo(directory: str, groups: machinery.Groups, made: Sequence[stand_ins.StandIn]) -> None:

@@ -125,6 +125,22 @@ class PlacesTest(base.BaseTestCase):
         self.assertIn("leads elsewhere", str(error))
         self.assertEqual([], list(pathlib.Path(elsewhere).iterdir()))
 
+    def test_nor_does_one_that_somebody_has_put_in_place_of_the_directory_meanwhile(self) -> None:
+        parent, elsewhere = (self.useFixture(fixtures.TempDir()).path for _ in range(2))
+        directory = pathlib.Path(parent, "mnt")
+        directory.mkdir()
+        target, _tag = mounting.check_target(str(directory))
+        directory.rmdir()
+        directory.symlink_to(elsewhere)
+        ran: list[tuple[str, ...]] = []
+        self.useFixture(fixtures.MockPatchObject(programs, "run", lambda *c: ran.append(c)))
+        place = mounting.Place(
+            "/srv", "/dev/a", "ext4", stand_ins.StandIn("vg", _snapshot("a"), "n", "/dev/a")
+        )
+        error = self.assertRaises(errors.LVMError, mounting.mount_all, target, [place])
+        self.assertIn("leads elsewhere", str(error))
+        self.assertEqual([], ran)
+
 
 class TargetTest(base.BaseTestCase):
     def test_only_an_empty_directory_is_mounted_at(self) -> None:
