@@ -113,7 +113,8 @@ def read(word: str) -> Profile:
         raise exits.ProfileError(f"there is no profile {path}; {_those_there()}") from error
     except OSError as error:
         raise exits.ProfileError(errors.describe(error)) from error
-    except ValueError as error:  # of TOML's grammar, or of its characters
+    # Of TOML's grammar, of its characters, or nested deeper than anybody means.
+    except (ValueError, RecursionError) as error:
         raise exits.ProfileError(f"{path}: not TOML: {error}") from error
     found = schema.faults(document) or _further_faults(name, document)
     if found:

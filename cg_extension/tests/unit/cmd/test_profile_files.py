@@ -189,6 +189,7 @@ class FaultsTest(FilesTestCase):
             ),
             (f'{members}[[hooks]]\nname = "x"', "hooks[1].user is missing; it must be the name of"),
             (f"{members}[keep", "not TOML: "),
+            (f"members = {'[' * 9999}", "not TOML: maximum recursion depth exceeded"),
         ):
             self.assertIn(complaint, self.complaint(text), text)
 
