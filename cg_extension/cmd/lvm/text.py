@@ -53,9 +53,11 @@ def size(number: int | None) -> str:
 
 
 def age(seconds: int | None) -> str:
-    """An age in its largest unit."""
+    """An age in its largest unit; below 0 for what is yet to come, by a clock that went back."""
     if seconds is None:
         return _UNKNOWN
+    if seconds < 0:
+        return f"-{age(-seconds)}"
     length, unit = next((each for each in _UNITS if seconds >= 2 * each[0]), _UNITS[-1])
     return f"{seconds // length} {unit}"
 

@@ -182,7 +182,13 @@ class TableTest(base.BaseTestCase):
     def test_sizes_and_ages_are_told_in_few_figures(self) -> None:
         for number, told in ((0, "0 B"), (1500, "1.5 KiB"), (300 << 30, "300 GiB"), (None, "-")):
             self.assertEqual(told, text.size(number))
-        for seconds, told in ((0, "0 s"), (119, "119 s"), (120, "2 min"), (200000, "2 d")):
+        for seconds, told in (
+            (0, "0 s"),
+            (119, "119 s"),
+            (120, "2 min"),
+            (200000, "2 d"),
+            (-200000, "-2 d"),
+        ):
             self.assertEqual(told, text.age(seconds))
 
 
