@@ -102,7 +102,7 @@ def _parts(
     naming.check_name(prefix, name, groups.volumes)
     copies = []
     for group, origin, source, more in wanted:
-        target = naming.of_volume(origin, name)
+        target = naming.of_volume(group, origin, name)
         # The engine would take it for an earlier run's, and keep it or make it anew.
         if target in groups.volumes[group]:
             raise naming.UsageError(f"there already: {group}/{target}")

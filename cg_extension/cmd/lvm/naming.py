@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cg_extension.contract import consistency
 from cg_extension.drivers import exceptions
-from cg_extension.drivers.lvm import receipts, removal, sets
+from cg_extension.drivers.lvm import commands, receipts, removal, sets
 from cg_extension.drivers.lvm.reports import LogicalVolume
 
 # Tags: what a volume belongs to, what it was made of, and how many belong together.
@@ -29,8 +29,9 @@ CRASH_CONSISTENT = consistency.CRASH_CONSISTENT
 PROFILE = "cg-lvm.profile="
 KINDS = {SNAPSHOT: "snapshot", CLONE: "clone"}
 
-# What LVM takes as the name of a volume (lvm(8)).
-_LONGEST = 127
+# Characters of device-mapper's name of a device, and the longest suffix of a device below a volume.
+# What LVM itself refuses as too long, as an internal error of its own, is longer.
+_LONGEST, _LAYER = 127, "real"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*")
 # What lvm(8) allows in a tag.
 _UNFIT = re.compile(r"[^A-Za-z0-9_+.\-/=!:&#]")
@@ -95,14 +96,17 @@ def check_name(prefix: str, name: str, volumes: Volumes) -> None:
             raise UsageError(f"there already: {there}")
 
 
-def of_volume(volume: str, name: str) -> str:
+def of_volume(group: str, volume: str, name: str) -> str:
     """What a volume is called in the group snapshot or clone ``name``.
 
-    :raises UsageError: that is longer than LVM allows.
+    :raises UsageError: that is too long, together with the name of its volume group.
     """
     found = f"{volume}.{name}"
-    if (over := len(found) - _LONGEST) > 0:
-        raise UsageError(f"too long a name for a volume: {found}; shorten {name} by {over}")
+    if (over := len(commands.device_name(group, found, _LAYER)) - _LONGEST) > 0:
+        raise UsageError(
+            f"too long a name for a volume: {group}/{found}; it has to be shorter by {over} "
+            "characters (and a - counts twice)"
+        )
     return found
 
 

@@ -50,7 +50,7 @@ def parts(
     for group, name, volume, old in places:
         tags = exchange.tags(name, None, up=True, gets=[])
         if old is not None:
-            aside = naming.of_volume(name, keep)
+            aside = naming.of_volume(group, name, keep)
             own = uuids[group][name]
             become = [
                 *(sets.OWNED, kept_set, receipts.source_tag(own)),

@@ -231,8 +231,8 @@ def _foretell(options: argparse.Namespace, profile: reading.Profile) -> dict[str
     name = profile.snapshot_name(now)
     found = places.find(profile.members, profile.with_submounts)
     pools = _check_pools(profile, found)
-    for _group, volume in found.volumes:
-        naming.of_volume(volume, name)  # refused if it gets too long
+    for group, volume in found.volumes:
+        naming.of_volume(group, volume, name)  # refused if it gets too long
     group = min(group for group, _name in found.volumes)
     new = pruning.Taken(name, group, now, pruning.COMPLETE)
     plan = pruning.plan([*pruning.look(profile.name), new], profile.keep, name)
