@@ -16,8 +16,8 @@ Seen = TypeVar("Seen")
 
 
 def all_names() -> list[str]:
-    """The names of all volume groups."""
-    return sorted(each.name for each in commands.all_groups())
+    """The names of all volume groups; one that several have, which LVM refuses, once."""
+    return sorted({each.name for each in commands.all_groups()})
 
 
 def readable(names: Iterable[str], look_at: Callable[[str], Seen]) -> dict[str, Seen]:
