@@ -40,12 +40,9 @@ def work(text: str = "") -> Iterator[int]:
 
 def _write(fd: int, path: str, content: bytes) -> None:
     """Write all of it: LVM would take the first half of a command for a command."""
-    try:
-        written = os.pwrite(fd, content, 0)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from error
-    if written < len(content):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+    with low_stall.naming(path):
+        if os.pwrite(fd, content, 0) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def wait_for_all() -> None:

@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import os
 import pathlib
+from collections.abc import Iterator
 
 # This package's own directory, for root only.
 OURS = pathlib.Path("/run/cg_extension-lvm")
@@ -61,6 +62,15 @@ def system_dir(path: str | None) -> str:
     return str(ours)
 
 
+@contextlib.contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Name the file that can't be written, say for want of room in /run, in what is raised."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+
+
 def _write(path: pathlib.Path, text: str) -> None:
     """Replace a file in one step, as others may be reading it; leave it if nothing changes."""
     content = text.encode(errors="surrogateescape")
@@ -68,5 +78,6 @@ def _write(path: pathlib.Path, text: str) -> None:
         if path.read_bytes() == content:
             return
     new = path.with_suffix(f".{os.getpid()}-{id(content):x}")
-    new.write_bytes(content)
+    with naming(new):
+        new.write_bytes(content)
     new.replace(path)

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 
 from cg_extension.cmd.lvm.profiles import exits
 from cg_extension.drivers import exceptions
+from cg_extension.drivers.lvm import low_stall
 
 DIRECTORY = pathlib.Path("/run/cg-lvm")
 
@@ -56,7 +57,8 @@ class State:
         """Write it out; a kill meanwhile leaves what was written before."""
         path = _path(self.profile)
         new = path.with_suffix(".new")
-        new.write_text(json.dumps(dataclasses.asdict(self)))
+        with low_stall.naming(new):
+            new.write_text(json.dumps(dataclasses.asdict(self)))
         os.replace(new, path)
 
     def remove(self) -> None:
@@ -90,7 +92,8 @@ def alone(profile: str) -> Iterator[None]:
     :raises UnderWay: there is another.
     """
     DIRECTORY.mkdir(0o700, exist_ok=True)
-    with open(DIRECTORY / f"{profile}.lock", "a+") as file:
+    path = DIRECTORY / f"{profile}.lock"
+    with open(path, "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -98,9 +101,10 @@ def alone(profile: str) -> Iterator[None]:
             raise exits.UnderWay(
                 f"another run of profile {profile} is under way (process {file.read().strip()})"
             ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        with low_stall.naming(path):
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
         yield
 
 

@@ -3,6 +3,7 @@
 
 import contextlib
 import datetime
+import errno
 import getpass
 import io
 import json
@@ -221,6 +222,12 @@ class KeepingTest(RunTestCase):
             for arguments in (("x",), ("x", "--dry-run")):
                 self.assertIn(reason, self.run_it(*arguments, status=1))
         self.assertEqual([], self.logged())
+
+    def test_a_full_run_is_told_with_the_file_that_has_no_room(self) -> None:
+        full = OSError(errno.ENOSPC, "No space left on device")
+        with mock.patch("pathlib.Path.write_text", side_effect=full):
+            complaint = self.run_it(status=1)
+        self.assertIn(f"cg-lvm: {self.directory}/run/x.new: No space left on device", complaint)
 
     def test_a_name_that_gets_too_long_is_refused_by_a_dry_run(self) -> None:
         self.fake.volumes["v" * 120] = fake_lvm.Volume(set(), content="v")

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine's commands have the machine's configuration of LVM, and settings of their own."""
 
+import errno
 import os
 import pathlib
+from unittest import mock
 
 import fixtures
 from oslotest import base
@@ -52,6 +54,12 @@ class SystemDirTest(base.BaseTestCase):
         names = {path.name for path in ours.iterdir()}
         self.assertEqual({"devices", "lvm.conf", "lvmlocal.conf"}, names)
         self.assertIn("local { }", (ours / "lvmlocal.conf").read_text())
+
+    def test_what_can_not_be_written_is_named(self) -> None:
+        full = OSError(errno.ENOSPC, "No space left on device")
+        with mock.patch("pathlib.Path.write_bytes", side_effect=full):
+            error = self.assertRaises(OSError, self.ours)
+        self.assertIn("/ours/", error.filename)
 
     def test_only_root_reads_it_whatever_the_umask(self) -> None:
         self.addCleanup(os.umask, os.umask(0))
