@@ -54,8 +54,10 @@ def check_pool(
     :raises LVMError: the kernel's words for its state are not known.
     """
     status = reports.pool_status(control.status(pool_device))
+    parts = re.split(r"(?<!-)-(?!-)", pool_device)[:2]
+    pool = "/".join(part.replace("--", "-") for part in parts)
     if status.unfit:
-        raise errors.Refusal(f"the thin pool {status.unfit}")
+        raise errors.Refusal(f"thin pool {pool} {status.unfit}")
     for what, used, total, limit in (
         ("metadata", status.metadata_used, status.metadata_total, metadata_limit),
         ("data", status.data_used, status.data_total, data_limit),
@@ -63,5 +65,6 @@ def check_pool(
         percent = 100 * used / total
         if percent > limit:
             raise errors.Refusal(
-                f"{percent:.1f} % of the thin pool's {what} is in use; the limit is {limit:g} %"
+                f"{percent:.1f} % of the {what} of thin pool {pool} is in use; the limit is "
+                f"{limit:g} %"
             )

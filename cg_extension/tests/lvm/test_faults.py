@@ -55,7 +55,7 @@ class MetadataTest(base.LVMTestCase):
         eng.snapshot_group(self.copies(names, "s-"))
         self.assertRaises(OSError, self._use_up, devices[0], eng.volumes()["v0"].thin_id)
         refusal = self.assertRaises(errors.Refusal, eng.snapshot_group, self.copies(names, "t-"))
-        self.assertIn("thin pool is read-only", str(refusal))
+        self.assertIn("pool is read-only", str(refusal))
         base.run("vgchange", "--activate", "n", self.vg.name)
         base.run("lvextend", "--poolmetadatasize", "+8M", f"{self.vg.name}/pool")
         eng.activate(names)

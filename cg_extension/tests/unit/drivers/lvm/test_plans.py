@@ -63,8 +63,11 @@ class ThinTest(base.BaseTestCase):
             ("2 91/100 50/100 - rw discard_passdown queue_if_no_space - 64", "metadata"),
             ("2 10/100 96/100 - rw discard_passdown queue_if_no_space - 64", "data"),
         ):
-            refusal = self.assertRaises(errors.Refusal, thin.check_pool, _status(text), "p", 95, 90)
+            refusal = self.assertRaises(
+                errors.Refusal, thin.check_pool, _status(text), "v--g-p--1-tpool", 95, 90
+            )
             self.assertIn(reason, str(refusal))
+            self.assertIn("thin pool v-g/p-1 ", str(refusal))
 
 
 class ThickTest(base.BaseTestCase):
