@@ -69,7 +69,7 @@ last = 2
 END
         systemctl start cg-lvm@nightly
         journalctl --sync
-        journalctl --unit cg-lvm@nightly --output json CG_LVM_PROFILE=nightly CG_LVM_STATUS=0 \\
+        journalctl --unit cg-lvm@nightly --output json CG_LVM_PROFILE=nightly \\
             MESSAGE_ID=3c1f0a6be6d84d0f9f0d4ce1b7c2a951 | grep -F '"CG_LVM_SNAPSHOT":"nightly-'
         grep -Fx 'cg_lvm_profile_snapshots{profile="nightly",state="complete"} 1' \\
             /root/metrics/cg_lvm_nightly.prom""",
