@@ -11,6 +11,9 @@ round takes all methods in turn, so that what else the machine does meets all of
 in a new process; ``snapm`` (if its package is in the directory given) is ``snapm snapset create``
 of the two mount points. ``lvs`` and ``python`` are yardsticks: one LVM process that only reads,
 and a Python that does nothing. What was taken is removed again, untimed, after each.
+
+Beside the time by the clock stands the processor time of the command and all that it waited for,
+which other work on the machine changes less.
 """
 
 import argparse
@@ -19,6 +22,7 @@ import os
 import pathlib
 import platform
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -26,7 +30,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import machine
 
@@ -174,34 +178,53 @@ def _lvm_uuid() -> str:
     return "-".join(digits[start : start + size] for start, size in pairs)
 
 
-def measure(case: Case, rounds: int, noise: machine.Noise) -> dict[str, list[float]]:
-    """Milliseconds by method; one round beforehand does not count."""
-    took: dict[str, list[float]] = {name: [] for name in case.methods}
+class Took(NamedTuple):
+    """Milliseconds of one command: by the clock, and of the processor."""
+
+    clock: float
+    processor: float
+
+
+def measure(case: Case, rounds: int, noise: machine.Noise) -> dict[str, list[Took]]:
+    """What each method took; one round beforehand does not count."""
+    took: dict[str, list[Took]] = {name: [] for name in case.methods}
     for number in range(rounds + 1):
         noise.look()
         for name, method in case.methods.items():
-            started = time.perf_counter()
+            started, used = time.perf_counter(), _processor_time()
             method()
-            ended = time.perf_counter()
+            passed, used = time.perf_counter() - started, _processor_time() - used
             case.clean()
             if number:
-                took[name].append(1000 * (ended - started))
+                took[name].append(Took(1000 * passed, 1000 * used))
     return took
 
 
-def table(measured: dict[str, dict[str, list[float]]]) -> list[str]:
+def _processor_time() -> float:
+    """Seconds of all commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def table(measured: dict[str, dict[str, list[Took]]]) -> list[str]:
     """A row for each number of other volumes and each method."""
     lines = [
-        "| other volumes | method | ms: median (from, to) | times two `lvcreate -s` |",
-        "|---|---|---|---|",
+        "| other volumes | method | ms: median (from, to) | times two `lvcreate -s` "
+        "| processor, ms | times |",
+        "|---|---|---|---|---|---|",
     ]
     for others, took in measured.items():
-        whole = statistics.median(took["lvcreate"])
-        for name, values in took.items():
+        clocks = {name: [each.clock for each in values] for name, values in took.items()}
+        used = {
+            name: statistics.median(each.processor for each in values)
+            for name, values in took.items()
+        }
+        whole = statistics.median(clocks["lvcreate"])
+        for name, values in clocks.items():
             median = statistics.median(values)
             lines.append(
                 f"| {others} | `{name}` | {median:.0f} ({min(values):.0f}, {max(values):.0f}) "
-                f"| {median / whole:.2f} |"
+                f"| {median / whole:.2f} | {used[name]:.0f} | {used[name] / used['lvcreate']:.2f} |"
             )
     return lines
 
