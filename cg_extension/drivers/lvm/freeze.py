@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The freeze: a program of two small processes that hold the I/O of some devices and let it go.
 
-``python -I -S freeze.py`` reads an encoded ``freeze_plan.Plan`` from its standard input and
-answers with ``held SECONDS SINCE`` (by the monotonic clock), ``late`` (I/O was held for longer than
-the deadline) or ``error TEXT``. What the plan's steps are good for, the lock of the volume group
-and whether it is safe to freeze at all are the business of ``retake``, which starts it with all
-signals blocked: when the service is stopped, both processes are signalled, too, but finish first.
+``retake`` starts it with this module's code, compiled, and with an encoded ``freeze_plan.Plan``. It
+answers on standard output with ``held SECONDS SINCE`` (by the monotonic clock), ``late`` (I/O was
+held for longer than the deadline) or ``error TEXT``. What the plan's steps are good for, the lock
+of the volume group and whether it is safe to freeze at all are the business of ``retake``, which
+has all signals blocked: when the service is stopped, both processes are signalled, too, but finish
+first.
 
 It imports as little as possible, because both processes lock all of it in memory, and only from the
 standard library, because root must not import from anywhere else.
@@ -65,10 +66,9 @@ Request = tuple[str, int, bytes]
 Clearing = tuple[str, str, int]
 
 
-def main() -> None:
-    """Carry out the plan on standard input; answer on standard output."""
-    with open(0, "rb") as plan:
-        answer = _carry_out(**marshal.load(plan))  # noqa: S302  # of the same Python, our parent
+def main(plan: bytes) -> None:
+    """Carry out an encoded plan; answer on standard output."""
+    answer = _carry_out(**marshal.loads(plan))  # noqa: S302  # of the same Python, our parent
     try:
         os.write(1, answer.encode())
     except OSError:  # the caller may have been killed; the devices are free all the same
@@ -345,7 +345,3 @@ def _run_among_others() -> None:
         os.nice(_NICENESS)
     except OSError:
         pass
-
-
-if __name__ == "__main__":
-    main()

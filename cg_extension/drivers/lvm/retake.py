@@ -11,6 +11,8 @@ import ctypes
 import dataclasses
 import datetime
 import fcntl
+import importlib.machinery
+import marshal
 import os
 import signal
 import subprocess
@@ -36,8 +38,14 @@ from cg_extension.drivers.lvm import (
 
 # <linux/fs.h>: write out a block device, and the file system mounted on it.
 _BLKFLSBUF = 0x1261
-# Alone with the standard library: nothing from the working directory or from packages.
-PROGRAM = (sys.executable, "-I", "-S", freeze.__file__)
+# Alone with the standard library: nothing from the working directory or from packages. The code
+# comes compiled, with the plan: to compile it takes as long as to start ``lvm``. The path is there
+# for people, who see it in ``ps``.
+_START = (
+    "import marshal; code, plan = marshal.load(open(0, 'rb')); freeze = {'__name__': 'freeze'}; "
+    "exec(code, freeze); freeze['main'](plan)"
+)
+PROGRAM = (sys.executable, "-I", "-S", "-c", _START, freeze.__file__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,13 +369,19 @@ def _sync_file_system(path: str) -> None:
             os.close(fd)
 
 
+def program_input(plan: bytes) -> bytes:
+    """What ``PROGRAM`` reads to carry out an encoded plan."""
+    loader = importlib.machinery.SourceFileLoader(freeze.__name__, freeze.__file__)
+    return marshal.dumps((loader.get_code(freeze.__name__), plan))
+
+
 def _run(plan: freeze_plan.Plan, lock_fds: Sequence[int]) -> str:
     """Run the freeze's program; gives back its answer.
 
     Its output ends when freezer and watchdog have both ended, and only then may the locks be given
     back. So no signal may interrupt this, nor the program, which inherits the mask.
     """
-    encoded = plan.encoded()
+    given = program_input(plan.encoded())
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         program = subprocess.Popen(
@@ -380,7 +394,7 @@ def _run(plan: freeze_plan.Plan, lock_fds: Sequence[int]) -> str:
             # With another locale libc maps its locale archive, all of which would be locked.
             env={**os.environ, "LC_ALL": "C"},
         )
-        output, complaint = program.communicate(encoded)
+        output, complaint = program.communicate(given)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if output:

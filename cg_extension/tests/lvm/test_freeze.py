@@ -148,9 +148,8 @@ class SlowMemberTest(base.LVMTestCase):
         plan = freeze_plan.Plan([], devices, [], deadline=0.3)
         self.vg.make_odd("delay", "0", *self.vg.odd_place, "1000")
         (point / "file").write_bytes(bytes(1000))
-        done = subprocess.run(
-            retake.PROGRAM, input=plan.encoded(), capture_output=True, check=False
-        )
+        given = retake.program_input(plan.encoded())
+        done = subprocess.run(retake.PROGRAM, input=given, capture_output=True, check=False)
         self.vg.make_odd("linear")
         self.assertEqual(b"late", done.stdout)
         self.assertEqual([], [name for name in devices if self.control.is_suspended(name)])

@@ -225,12 +225,11 @@ class FreezeTest(base.BaseTestCase):
             [*retake.PROGRAM[:1], "-X", "importtime", *retake.PROGRAM[1:]],
             cwd=directory,
             env={"PYTHONPATH": str(directory)},
-            stdin=subprocess.DEVNULL,
+            input=retake.program_input(b""),
             stderr=subprocess.PIPE,
-            text=True,
             check=False,
         )
-        names = [line.rpartition("|")[2].strip() for line in done.stderr.splitlines()]
+        names = [line.rpartition("|")[2].strip() for line in done.stderr.decode().splitlines()]
         # Its last import. What comes then is there to tell that it got no plan.
         loaded = set(names[: names.index("select")])
         self.assertIn("ctypes", loaded)
