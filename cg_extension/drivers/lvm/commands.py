@@ -6,7 +6,6 @@ number of processes does not grow with the number of volumes.
 """
 
 import contextlib
-import functools
 import logging
 import os
 import subprocess
@@ -52,10 +51,7 @@ def device_name(volume_group: str, volume: str, layer: str = "") -> str:
 @privileged.entrypoint
 def lvm(arguments: list[str], script: str, system_dir: str | None) -> tuple[int, str, str]:
     """Run one ``lvm`` process as root; gives back its exit status and what it printed."""
-    environment = {**os.environ, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
-    environment["TERM"] = "dumb"  # else LVM's shell complains of "unknown", sudo's word
-    environment["PATH"] = f"{environment.get('PATH', '')}:/usr/sbin:/sbin"
-    environment["LVM_SYSTEM_DIR"] = low_stall.system_dir(system_dir)
+    environment = {**_environment(), "LVM_SYSTEM_DIR": low_stall.system_dir(system_dir)}
     with at_work.work(script) as fd:
         try:
             done = subprocess.run(
@@ -70,6 +66,16 @@ def lvm(arguments: list[str], script: str, system_dir: str | None) -> tuple[int,
         except FileNotFoundError:
             raise errors.LVMError("lvm is not installed (lvm2)") from None
     return done.returncode, done.stdout, done.stderr
+
+
+def _environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "LC_ALL": "C",
+        "LVM_SUPPRESS_FD_WARNINGS": "1",
+        "TERM": "dumb",  # else LVM's shell complains of "unknown", sudo's word
+        "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
+    }
 
 
 @privileged.entrypoint
@@ -111,6 +117,27 @@ def all_groups(system_dir: str | None = None) -> list[GroupIdentity]:
         return [reports.group_identity(row) for row in reports.rows(output, "vg")]
 
 
+def locking_dir(system_dir: str | None) -> str:
+    """The directory of LVM's lock files, as LVM tells it; ``vg_lock.directory`` remembers it."""
+    output = _run(system_dir, "lvmconfig", "--type", "full", "global/locking_dir")
+    with _understood(system_dir):
+        return reports.setting(output, "locking_dir")
+
+
+def program() -> str:
+    """The path of ``lvm``."""
+    directories = _environment()["PATH"].split(os.pathsep)
+    paths = (os.path.join(directory, "lvm") for directory in directories)
+    return next((path for path in paths if os.access(path, os.X_OK)), "lvm")
+
+
+def _run(system_dir: str | None, command: str, *arguments: str) -> str:
+    status, output, complaint = lvm([command, *arguments], "", system_dir)
+    if status:
+        raise errors.LVMError(f"{command}: {_gist(complaint) or f'status {status}'}")
+    return output
+
+
 class VolumeGroup:
     """LVM's commands on the volume group ``name``.
 
@@ -130,10 +157,7 @@ class VolumeGroup:
 
         :raises LVMError: it failed; the message is LVM's.
         """
-        status, output, complaint = lvm([command, *arguments], "", self.system_dir)
-        if status:
-            raise errors.LVMError(f"{command}: {_gist(complaint) or f'status {status}'}")
-        return output
+        return _run(self.system_dir, command, *arguments)
 
     def run_all(self, commands: Sequence[Sequence[str]]) -> str:
         """Run several commands in one process, each whether or not those before it failed.
@@ -264,13 +288,6 @@ class VolumeGroup:
     def all_groups(self) -> list[GroupIdentity]:
         """All volume groups that there are now; one that can't be read is left out."""
         return all_groups(self.system_dir)
-
-    @functools.cached_property
-    def locking_dir(self) -> str:
-        """The directory of LVM's lock files."""
-        output = self.run("lvmconfig", "--type", "full", "global/locking_dir")
-        with _understood(self.system_dir):
-            return reports.setting(output, "locking_dir")
 
     def _report(
         self,

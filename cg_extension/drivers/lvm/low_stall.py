@@ -58,7 +58,7 @@ def system_dir(path: str | None) -> str:
             continue
         with contextlib.suppress(FileExistsError):
             (ours / entry.name).symlink_to(entry)
-    _write(ours / _LOCAL, local + _SETTINGS.format(path=theirs / _LOCAL, activation=ACTIVATION))
+    write(ours / _LOCAL, local + _SETTINGS.format(path=theirs / _LOCAL, activation=ACTIVATION))
     return str(ours)
 
 
@@ -71,7 +71,7 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
-def _write(path: pathlib.Path, text: str) -> None:
+def write(path: pathlib.Path, text: str) -> None:
     """Replace a file in one step, as others may be reading it; leave it if nothing changes."""
     content = text.encode(errors="surrogateescape")
     with contextlib.suppress(FileNotFoundError):

@@ -20,6 +20,7 @@ from cg_extension.drivers.lvm import (
     privileged,
     retake,
     sets,
+    vg_lock,
 )
 
 LOG = logging.getLogger(__name__)
@@ -310,7 +311,7 @@ class Removal:
             return
         resumed = retake.let_go(
             self.group.name,
-            self.group.locking_dir,
+            vg_lock.directory(self.group.system_dir),
             [commands.device_name(self.group.name, origin) for origin, _device in pairs],
             [device for _origin, device in pairs],
         )

@@ -13,7 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from cg_extension.drivers import steps
-from cg_extension.drivers.lvm import contents, making, preflight, receipts, retake, transaction
+from cg_extension.drivers.lvm import (
+    contents,
+    making,
+    preflight,
+    receipts,
+    retake,
+    transaction,
+    vg_lock,
+)
 from cg_extension.drivers.lvm.making import Part
 from cg_extension.drivers.lvm.model import Copy
 from cg_extension.drivers.lvm.reports import LogicalVolume
@@ -130,7 +138,7 @@ def _finished(parts: Sequence[Part]) -> list[LogicalVolume] | None:
 def _request(parts: Sequence[tuple[Part, str]]) -> retake.Request:
     makers = [part.maker for part, _mark in parts]
     settings = makers[0].settings
-    locking_dir = makers[0].group.locking_dir
+    locking_dir = vg_lock.directory(settings.system_dir)
     own_paths = [path for maker in makers for path in maker.settings.own_paths]
     own_paths += [locking_dir, settings.system_dir or "/etc/lvm"]
     return retake.Request(

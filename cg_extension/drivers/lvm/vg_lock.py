@@ -8,7 +8,50 @@ none is in the middle of a suspend of its own.
 import contextlib
 import fcntl
 import os
+import pathlib
 from collections.abc import Iterator
+
+from cg_extension.drivers.lvm import commands, low_stall, privileged
+
+# In our own LVM_SYSTEM_DIR: the setting, on a line, and what it depends on.
+_KNOWN = "cg_extension.locking_dir"
+
+
+@privileged.entrypoint
+def directory(system_dir: str | None) -> str:
+    """LVM's setting ``global/locking_dir``, which LVM alone can tell.
+
+    That takes a process, so it is asked only when something has changed on which the answer
+    depends, or the machine has been booted.
+
+    :param system_dir: as of ``commands.VolumeGroup``.
+    """
+    ours = pathlib.Path(low_stall.system_dir(system_dir))
+    depends_on = _depends_on(ours)
+    with contextlib.suppress(FileNotFoundError):
+        known, _newline, then = (ours / _KNOWN).read_text().partition("\n")
+        if then == depends_on:
+            return known
+    found = commands.locking_dir(system_dir)
+    if _depends_on(ours) == depends_on:
+        low_stall.write(ours / _KNOWN, f"{found}\n{depends_on}")
+    return found
+
+
+def _depends_on(system_dir: pathlib.Path) -> str:
+    """LVM's program, its configuration files, and this machine's name: they may be of a host tag.
+
+    See lvm.conf(5), "HOST TAGS".
+    """
+    program = os.stat(commands.program())
+    files = sorted(system_dir.glob("lvm*.conf"))
+    return repr(
+        [
+            (program.st_dev, program.st_ino, program.st_size, program.st_mtime_ns),
+            os.uname().nodename,
+            [(file.name, file.read_bytes()) for file in files],
+        ]
+    )
 
 
 @contextlib.contextmanager

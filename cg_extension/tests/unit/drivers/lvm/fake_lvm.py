@@ -31,6 +31,7 @@ from cg_extension.drivers.lvm import (
     retake,
     rollback,
     sets,
+    vg_lock,
 )
 
 MIB = 1 << 20
@@ -106,6 +107,7 @@ class FakeLVM(fixtures.Fixture):
             (retake, "check", self._check),
             (retake, "retake", self._retake),
             (retake, "let_go", lambda *_: []),
+            (vg_lock, "directory", lambda _system_dir: "/nowhere"),
             (removal, "kept_open", self._kept_open),
             (rollback, "_check_pool", lambda *_: None),
             (machine, "volume_uuid", self._uuid_at),
@@ -244,9 +246,6 @@ class FakeLVM(fixtures.Fixture):
     def _run(self, words: list[str]) -> str | None:
         command, options, names = _parsed(words)
         return getattr(self, f"_{command}")(options, names)
-
-    def _lvmconfig(self, _options: list, _names: list) -> str:
-        return 'locking_dir="/nowhere"\n'
 
     def _lvs(self, _options: list, names: list) -> str:
         group, _slash, wanted = names[0].partition("/")

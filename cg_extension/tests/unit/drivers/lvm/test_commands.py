@@ -4,6 +4,7 @@
 import os
 import pathlib
 import threading
+from unittest import mock
 
 import fixtures
 from oslotest import base
@@ -78,6 +79,60 @@ class ScriptTest(base.BaseTestCase):
     def test_words_that_would_end_a_line_or_a_quote_are_refused(self) -> None:
         for word in ("a\nlvremove -f vg", "a'b", "a\0"):
             self.assertRaises(errors.Refusal, commands._script_line, ["lvcreate", word])
+
+
+class LockingDirectoryTest(base.BaseTestCase):
+    """LVM's directory of locks, by a stand-in for LVM."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        privileged.run_in_process()
+        root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.theirs, self.program = root / "lvm", root / "program"
+        self.theirs.mkdir()
+        self.config = self.theirs / "lvm.conf"
+        self.config.write_text("global { }")
+        self.program.touch()
+        self.asked = 0
+        for module, name, stand_in in (
+            (low_stall, "OURS", root / "ours"),
+            (commands, "program", lambda: str(self.program)),
+            (commands, "lvm", self._lvm),
+        ):
+            self.useFixture(fixtures.MockPatchObject(module, name, stand_in))
+
+    def _lvm(self, _arguments: list[str], _script: str, _dir: str | None) -> tuple[int, str, str]:
+        self.asked += 1
+        return 0, f'locking_dir="/run/{self.asked}"\n', ""
+
+    def _directory(self) -> str:
+        return vg_lock.directory(str(self.theirs))
+
+    def test_it_is_asked_for_once(self) -> None:
+        self.assertEqual(["/run/1", "/run/1"], [self._directory(), self._directory()])
+
+    def test_it_is_asked_for_again_after_any_change_on_which_it_depends(self) -> None:
+        changes = [
+            lambda: self.config.write_text('global { locking_dir="/a" }'),
+            lambda: self.config.write_text('global { locking_dir="/b" }'),
+            lambda: (self.theirs / "lvmlocal.conf").write_text("global { }"),
+            lambda: (self.theirs / "lvm_tag.conf").write_text("global { }"),
+            lambda: (self.theirs / "lvm_tag.conf").unlink(),
+            lambda: self.program.write_text("another release"),
+        ]
+        for number, change in enumerate(changes, 1):
+            self.assertEqual(f"/run/{number}", self._directory())
+            change()
+        self.assertEqual(f"/run/{len(changes) + 1}", self._directory())
+
+    def test_what_changes_while_lvm_is_asked_is_not_kept(self) -> None:
+        def lvm(*_: object) -> tuple[int, str, str]:
+            self.config.write_text("global { another }")
+            return 0, 'locking_dir="/run/old"\n', ""
+
+        with mock.patch.object(commands, "lvm", lvm):
+            self.assertEqual("/run/old", self._directory())
+        self.assertEqual("/run/1", self._directory())
 
 
 class LockTest(base.BaseTestCase):
