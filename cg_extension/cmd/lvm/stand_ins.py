@@ -168,8 +168,7 @@ def _make_stores(part: making.Part, mark: str) -> None:
             ]
             for copy in part.copies
         ],
-        part.targets,
-        mark,
+        dict.fromkeys(part.targets, mark),
     )
     for target in part.targets:  # else the kernel would take what is there for an older overlay's
         contents.clear(part.maker.device_path(target), 0, _MIB)

@@ -39,6 +39,11 @@ LOG = logging.getLogger(__name__)
 
 Record = TypeVar("Record")
 
+# LVM's shell gives no reports in JSON.
+_SEE_DISKS = (
+    *("vgs", "--noheadings", "--nameprefixes", "--separator", " "),
+    *("-o", ",".join(reports.DISKS_FIELDS)),
+)
 _REPORT = ("--reportformat", "json", "--units", "b", "--nosuffix", "--binary")
 
 
@@ -166,27 +171,41 @@ class VolumeGroup:
         commands complained of: nothing when all went well, but not always of a failure. The
         caller must look at what there is now.
         """
-        script = "".join(_script_line(command) for command in commands)
-        status, _output, complaint = lvm([], script, self.system_dir)
-        killed = f"; lvm was killed by signal {-status}" if status < 0 else ""
-        return (_gist(complaint) + killed).removeprefix("; ")
+        return self._run_script(commands)[1]
 
-    def make(
-        self, commands: Sequence[Sequence[str]], names: Sequence[str], tag: str | None = None
-    ) -> None:
+    def _run_script(self, commands: Sequence[Sequence[str]]) -> tuple[str, str]:
+        """What commands in one process print and complain of."""
+        script = "".join(_script_line(command) for command in commands)
+        status, output, complaint = lvm([], script, self.system_dir)
+        killed = f"; lvm was killed by signal {-status}" if status < 0 else ""
+        return output, (_gist(complaint) + killed).removeprefix("; ")
+
+    def make(self, commands: Sequence[Sequence[str]], names: Mapping[str, str | None]) -> str:
         """Run commands in one process, and see to it that they made the volumes ``names``.
 
-        :param tag: what the commands give them, by which they are told from those of another who
-            was faster.
+        Gives back what they printed.
+
+        :param names: each with a tag that its command gives it, by which it is told from one of
+            another who was faster.
         :raises LVMError: one is missing; others may be there.
         """
-        complaint = self.run_all(commands)
+        output, complaint = self._run_script(commands)
         if complaint:
-            there = self.volumes().values()
-            missing = set(names) - {v.name for v in there if tag is None or tag in v.tags}
-            if missing:
-                raise errors.LVMError(f"{', '.join(sorted(missing))} not made: {complaint}")
+            made = {
+                (volume.name, tag)
+                for volume in self.volumes().values()
+                for tag in (*volume.tags, None)
+            }
+            if missing := sorted(name for name, tag in names.items() if (name, tag) not in made):
+                raise errors.LVMError(f"{', '.join(missing)} not made: {complaint}")
             LOG.warning("LVM says: %s", complaint)
+        return output
+
+    def make_and_see_disks(
+        self, commands: Sequence[Sequence[str]], names: Mapping[str, str | None]
+    ) -> reports.Disks | None:
+        """As ``make``; the same process tells of the group's disks as they are then, if it can."""
+        return reports.disks(self.make([*commands, [*_SEE_DISKS, self.name]], names))
 
     def retag(self, names: Sequence[str], tag: str, remove: bool = False) -> None:
         """Give volumes a tag, or take it away; to repeat it makes no difference."""
@@ -231,7 +250,8 @@ class VolumeGroup:
         """
         if names:
             self.make(
-                [["lvrename", self.name, *pair] for pair in names.items()], list(names.values())
+                [["lvrename", self.name, *pair] for pair in names.items()],
+                dict.fromkeys(names.values()),
             )
 
     def volumes(
@@ -246,6 +266,7 @@ class VolumeGroup:
         fields = reports.STATUS_FIELDS if status else reports.VOLUME_FIELDS
         options = []
         if not locking:
+            fields = (*fields, *reports.CHANGE_FIELDS)
             options.append("--nolocking")
         if hidden:
             options.append("--all")

@@ -93,13 +93,22 @@ class Maker:
         :param arguments: by source, those of ``lvcreate`` that it needs.
         """
         self.group.make(
-            [
-                self._snapshot_command(copy, mark, volumes_to_be, arguments.get(copy.source, ()))
-                for copy in copies
-            ],
-            [copy.target for copy in copies],
-            mark,
+            self.snapshot_commands(copies, arguments, mark, volumes_to_be),
+            dict.fromkeys([copy.target for copy in copies], mark),
         )
+
+    def snapshot_commands(
+        self,
+        copies: Sequence[Copy],
+        arguments: Mapping[str, Sequence[str]],
+        mark: str,
+        volumes_to_be: bool,
+    ) -> list[list[str]]:
+        """LVM's commands for ``make_snapshots``."""
+        return [
+            self._snapshot_command(copy, mark, volumes_to_be, arguments.get(copy.source, ()))
+            for copy in copies
+        ]
 
     def _snapshot_command(
         self, copy: Copy, mark: str, volume_to_be: bool, arguments: Sequence[str] = ()
@@ -159,8 +168,7 @@ class Maker:
                 ]
                 for copy in copies
             ],
-            list(sizes),
-            mark,
+            dict.fromkeys(sizes, mark),
         )
         return [
             (

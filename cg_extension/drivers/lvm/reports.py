@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from cg_extension.drivers.lvm import device_mapper, errors
 
@@ -33,18 +33,22 @@ VOLUME_FIELDS = (
     *("lv_layout", "lv_role", "lv_modules"),
     *TRAITS.values(),
 )
+# What tells whether the volume group has changed in between.
+CHANGE_FIELDS = ("vg_seqno",)
 STATUS_FIELDS = (*VOLUME_FIELDS, "lv_snapshot_invalid")
 USAGE_FIELDS = ("lv_name", "lv_uuid", "data_percent")
 POOL_FIELDS = ("lv_size", "data_percent", "metadata_percent", "zero")
 GROUP_FIELDS = ("vg_size", "vg_free", "vg_tags")
 EXTENT_FIELDS = ("vg_extent_size",)
 DEVICE_FIELDS = ("pv_name",)
+DISKS_FIELDS = (*DEVICE_FIELDS, *CHANGE_FIELDS)
 IDENTITY_FIELDS = ("vg_name", "vg_uuid", "vg_tags")
 
 _KERNEL = f"device-mapper of Linux {os.uname().release}"
 _DM_DIRECTORY = "/dev/mapper/"
 _WHOLE_NUMBER = re.compile(r"[0-9]+")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+_DISK = re.compile(r"LVM2_PV_NAME='(?P<path>/[^']*)' +LVM2_VG_SEQNO='(?P<seqno>[0-9]+)'")
 _UUID = re.compile(r"[A-Za-z0-9]{6}(-[A-Za-z0-9]{4}){5}-[A-Za-z0-9]{6}")
 
 
@@ -63,7 +67,8 @@ class LogicalVolume:
     origin and pool is not meant. ``traits`` are the words for what it is, LVM's own for its
     layout and role and those of ``TRAITS``; ``kinds`` tells what they mean.
     ``invalid``: a thick snapshot whose copy-on-write store overflowed; its content is lost. Known
-    only when asked for with the status. ``group_tags`` are those of its volume group.
+    only when asked for with the status. ``group_tags`` are those of its volume group, whose
+    metadata has the number ``group_seqno``, if asked for: every change makes it larger.
     """
 
     name: str
@@ -77,6 +82,7 @@ class LogicalVolume:
     device_name: str
     number: str | None
     group_tags: frozenset[str] = frozenset()
+    group_seqno: int | None = None
     traits: frozenset[str] = frozenset()
     invalid: bool = False
 
@@ -131,6 +137,13 @@ class GroupIdentity:
     tags: frozenset[str]
 
 
+class Disks(NamedTuple):
+    """The paths of a volume group's disks, of which its metadata with this number tells."""
+
+    seqno: int
+    paths: list[str]
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PoolStatus:
     """What the kernel says of a thin pool; used and total are blocks.
@@ -174,6 +187,7 @@ def volume(row: Mapping[str, Any]) -> LogicalVolume:
         allocated=_whole(row, "lv_size"),
         tags=_words(row, "lv_tags"),
         group_tags=_words(row, "vg_tags"),
+        group_seqno=_whole(row, "vg_seqno") if "vg_seqno" in row else None,
         # A type's name is what stands in LVM's metadata on the disks, so it can't change.
         is_pool=_text(row, "segtype") == "thin-pool",
         origin=_text(row, "origin") if is_thick_snapshot or "thinsnapshot" in role else None,
@@ -234,6 +248,19 @@ def device(row: Mapping[str, Any]) -> str | None:
     if not name.startswith("/"):
         raise _unknown("LVM", "pv_name", name)
     return name
+
+
+def disks(output: str) -> Disks | None:
+    """The disks of a volume group, of DISKS_FIELDS in what LVM's shell prints (no JSON).
+
+    None: not all of them can be told from that; settings may give such a report other forms.
+    """
+    lines = [line.strip() for line in output.splitlines() if "LVM2_" in line]
+    found = [_DISK.fullmatch(line) for line in lines]
+    seqnos = {each["seqno"] for each in found if each}
+    if None in found or len(seqnos) != 1:
+        return None
+    return Disks(int(seqnos.pop()), [each["path"] for each in found if each])
 
 
 def setting(output: str, name: str) -> str:

@@ -101,10 +101,14 @@ class Sources:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Taken:
-    """When it was that I/O began to be held (UTC), and for how many seconds it was."""
+    """When it was that I/O began to be held (UTC), and for how many seconds it was.
+
+    :param seqnos: by volume group, the number of its metadata under LVM's lock.
+    """
 
     instant: datetime.datetime
     held: float
+    seqnos: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 # The volumes of each volume group by name.
@@ -132,8 +136,8 @@ def retake(request: Request) -> Taken:
     :raises DeadlineExceeded: I/O was held for too long.
     :raises LVMError: anything else; no I/O is held, and the snapshots are of no use.
     """
-    since, held = _retake(dataclasses.asdict(request))
-    return Taken(datetime.datetime.fromtimestamp(since, datetime.UTC), held)
+    since, held, seqnos = _retake(dataclasses.asdict(request))
+    return Taken(datetime.datetime.fromtimestamp(since, datetime.UTC), held, seqnos)
 
 
 def let_go(
@@ -178,7 +182,7 @@ def _check(
 
 
 @privileged.entrypoint
-def _retake(arguments: dict[str, Any]) -> tuple[float, float]:
+def _retake(arguments: dict[str, Any]) -> tuple[float, float, dict[str, int]]:
     request = _request(arguments)
     with contextlib.ExitStack() as locks:
         fds = [
@@ -216,7 +220,13 @@ def _retake(arguments: dict[str, Any]) -> tuple[float, float]:
     if outcome != "held":
         raise errors.FreezeError(f"the freeze failed: {detail}")
     seconds, since = map(float, detail.split())
-    return time.time() - (time.monotonic() - since), seconds
+    seqnos = {
+        name: number
+        for name, of_group in volumes.items()
+        for volume in of_group.values()
+        if (number := volume.group_seqno) is not None
+    }
+    return time.time() - (time.monotonic() - since), seconds, seqnos
 
 
 def _request(arguments: dict[str, Any]) -> Request:

@@ -18,6 +18,7 @@ from cg_extension.drivers.lvm import (
     making,
     preflight,
     receipts,
+    reports,
     retake,
     transaction,
     vg_lock,
@@ -54,8 +55,10 @@ def snapshot_group(parts: Sequence[Part], check: Callable[[], None] | None = Non
     if (there := _finished(parts)) is not None:
         return GroupSnapshot(0.0, receipts.read(there[0].tags if there else ()))
     arguments = _check_sources(parts)
-    with transaction.all_or_nothing([part.maker.removal for part in parts]) as mark:
-        taken = _snapshot([(part, mark, False) for part in parts], arguments)
+    disks: dict[str, Sequence[str]] = {}
+    with transaction.all_or_nothing([part.maker.removal for part in parts], disks) as mark:
+        taken, seen = _snapshot([(part, mark, False) for part in parts], arguments)
+        disks.update(seen)
         if check:
             check()
         _add_receipts(parts, taken)
@@ -78,7 +81,7 @@ def clone_group(parts: Sequence[Part], progress: contents.Progress | None = None
         transaction.removed_at_last([part.maker.removal for part in thick]) as temporary_mark,
         transaction.all_or_nothing([part.maker.removal for part in parts]) as mark,
     ):
-        taken = _snapshot(
+        taken, _disks = _snapshot(
             [
                 *((part, mark, True) for part in thin),
                 *((part, temporary_mark, False) for part in temporaries),
@@ -173,17 +176,44 @@ def _check_sources(parts: Sequence[Part]) -> Mapping[str, Mapping[str, Sequence[
 
 def _snapshot(
     snapshots: Sequence[_Snapshots], arguments: Mapping[str, Mapping[str, Sequence[str]]]
-) -> retake.Taken:
-    """Have LVM make the snapshots, each at its own moment, then set them to one."""
-    for part, mark, volumes_to_be in snapshots:
-        maker = part.maker
-        maker.make_snapshots(part.copies, arguments[maker.group.name], mark, volumes_to_be)
+) -> tuple[retake.Taken, dict[str, list[str]]]:
+    """Have LVM make the snapshots, each at its own moment, then set them to one.
+
+    Gives back as well the disks of the volume groups, as they were under LVM's lock: what was done
+    under it is on these. Those of a group that was changed just before are not known.
+    """
+    seen = _make(snapshots, arguments)
     steps.checkpoint("lvm.snapshots_made")
     taken = retake.retake(_request([(part, mark) for part, mark, _volumes in snapshots]))
     count = sum(len(part.copies) for part, _mark, _volumes in snapshots)
     LOG.info("Held the I/O of %d volumes for %.2f ms", count, 1000 * taken.held)
     steps.checkpoint("lvm.retaken")
-    return taken
+    return taken, {
+        group: disks.paths
+        for group, disks in seen.items()
+        if disks and disks.seqno == taken.seqnos.get(group)
+    }
+
+
+def _make(
+    snapshots: Sequence[_Snapshots], arguments: Mapping[str, Mapping[str, Sequence[str]]]
+) -> dict[str, reports.Disks | None]:
+    """Have LVM make the snapshots: one process for each volume group, which tells of its disks."""
+    groups = {part.maker.group.name: part.maker.group for part, _mark, _volumes in snapshots}
+    seen = {}
+    for name, group in groups.items():
+        of_group = [each for each in snapshots if each[0].maker.group.name == name]
+        seen[name] = group.make_and_see_disks(
+            [
+                command
+                for part, mark, volumes_to_be in of_group
+                for command in part.maker.snapshot_commands(
+                    part.copies, arguments[name], mark, volumes_to_be
+                )
+            ],
+            {target: mark for part, mark, _volumes in of_group for target in part.targets},
+        )
+    return seen
 
 
 def _add_receipts(parts: Sequence[Part], taken: retake.Taken) -> None:

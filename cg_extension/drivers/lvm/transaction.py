@@ -7,7 +7,7 @@ first by name decides.
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from cg_extension.drivers import steps
 from cg_extension.drivers.lvm import commands, errors, removal, sets
@@ -16,10 +16,14 @@ LOG = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def all_or_nothing(removals: Sequence[removal.Removal]) -> Iterator[str]:
+def all_or_nothing(
+    removals: Sequence[removal.Removal], disks: Mapping[str, Sequence[str]] | None = None
+) -> Iterator[str]:
     """All that the block makes with the tag given here is complete at once, or is removed.
 
     :param removals: one for each volume group in which something is made.
+    :param disks: by volume group, the paths of the disks that hold what the block has made, where
+        the block knows them; LVM is asked for others at its end.
     """
     name = sets.new()
     deciding, *others = in_order(removals)
@@ -38,12 +42,13 @@ def all_or_nothing(removals: Sequence[removal.Removal]) -> Iterator[str]:
         yield sets.member_tag(name)
         # A set is complete only once its content would survive a power cut. The second flush
         # makes the completion itself survive.
-        disks = {each: each.group.devices() for each in marks}
+        known = disks or {}
+        written = {each: known.get(each.group.name) or each.group.devices() for each in marks}
         for each in marks:
-            commands.flush(disks[each])
+            commands.flush(written[each])
         may_be_decided = bool(others)
         deciding.group.change_tags(add=records, remove=[marks[deciding]])
-        commands.flush(disks[deciding])
+        commands.flush(written[deciding])
     except (Exception, KeyboardInterrupt):
         # What a command that failed has changed all the same must be undone first.
         if may_be_decided and not _undecide(deciding, records, marks[deciding]):

@@ -65,8 +65,12 @@ class Volume:
 
 @dataclasses.dataclass
 class Group:
-    """A volume group; ``flushed`` is what its disks would have after a power cut."""
+    """A volume group; ``flushed`` is what its disks would have after a power cut.
 
+    ``seqno`` is what tells whether others have changed it.
+    """
+
+    seqno: int = 1
     volumes: dict[str, Volume] = dataclasses.field(default_factory=dict)
     tags: set[str] = dataclasses.field(default_factory=set)
     flushed: tuple[dict[str, Volume], set[str]] = dataclasses.field(
@@ -256,6 +260,9 @@ class FakeLVM(fixtures.Fixture):
 
     def _vgs(self, options: list[tuple[str, str]], names: list) -> str:
         fields = dict(options)["-o"]
+        if fields == "pv_name,vg_seqno":
+            seqno = self._group(names[0]).seqno
+            return f"  LVM2_PV_NAME='/dev/{names[0]}' LVM2_VG_SEQNO='{seqno}'\n"
         there = [name for name in names or self.groups if name not in self.missing]
         if fields == "pv_name":
             return _report("vg", [{"pv_name": f"/dev/{self._there(name)}"} for name in names])
@@ -434,7 +441,11 @@ class FakeLVM(fixtures.Fixture):
                     raise errors.LVMError(f"{target} is not ours")
                 group.volumes[target].content = self._taken_of(group, source, instant)
         self._end_of_process()
-        return retake.Taken(self.now, 0.001)
+        return retake.Taken(self.now, 0.001, self.seqnos())
+
+    def seqnos(self) -> dict[str, int]:
+        """What the re-take finds as the numbers of the groups' metadata."""
+        return {name: group.seqno for name, group in self.groups.items()}
 
     def _kept_open(self, devices: list[str]) -> list[str]:
         used = [_device(group, name) for group in self.groups for name in self.in_use]
@@ -461,7 +472,7 @@ def _report(kind: str, rows: list[dict[str, str]]) -> str:
 def _parsed(words: Sequence[str]) -> tuple[str, list[tuple[str, str]], list[str]]:
     """The command, its options with their values, and the names without the group's."""
     flags = {"--yes", "--snapshot", "--force", "--splitsnapshot", "--binary", "--nosuffix"}
-    flags |= {"--ignoreactivationskip", "--nolocking", "--all"}
+    flags |= {"--ignoreactivationskip", "--nolocking", "--all", "--noheadings", "--nameprefixes"}
     options, names = [], []
     rest: Iterator[str] = iter(words[1:])
     for word in rest:

@@ -26,6 +26,18 @@ ROW = {
 
 
 class ReportTest(base.BaseTestCase):
+    def test_disks_in_what_lvms_shell_prints_are_all_told_or_none(self) -> None:
+        made = '  Logical volume "a" created.\n'
+        first, second = (
+            f"  LVM2_PV_NAME='/dev/{name}' LVM2_VG_SEQNO='12'\n" for name in ("sda", "mapper/b c")
+        )
+        self.assertEqual((12, ["/dev/sda"]), reports.disks(made + first))
+        self.assertEqual((12, ["/dev/sda", "/dev/mapper/b c"]), reports.disks(first + second))
+        missing = first.replace("/dev/sda", "[unknown]")
+        for output in ("", made, missing, second + missing, first.replace("'", ""), "LVM2_"):
+            self.assertIsNone(reports.disks(output), output)
+        self.assertIsNone(reports.disks(first + second.replace("12", "13")))
+
     def test_a_thick_snapshot_has_the_size_of_its_origin(self) -> None:
         volume = reports.volume(ROW)
         self.assertEqual((33554432, 37748736), (volume.size, volume.allocated))
