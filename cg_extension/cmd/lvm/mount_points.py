@@ -8,10 +8,14 @@ the original is mounted now, or what fstab(5) says of it.
 import re
 import string
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from cg_extension.cmd.lvm import file_systems, naming
+from cg_extension.cmd.lvm import naming
 from cg_extension.drivers.lvm import machine
 from cg_extension.drivers.lvm.reports import LogicalVolume
+
+if TYPE_CHECKING:
+    from cg_extension.cmd.lvm import file_systems
 
 AT = "cg-lvm.at="
 # How device-mapper's UUID of an opened LUKS begins.
@@ -60,7 +64,7 @@ def of(found: machine.Machine) -> dict[tuple[str, str], str]:
 
 
 def of_snapshot(
-    group: str, snapshot: LogicalVolume, content: file_systems.Content, points: Points
+    group: str, snapshot: LogicalVolume, content: "file_systems.Content", points: Points
 ) -> str | None:
     """Where the file system in a snapshot belongs; None: that is not known."""
     recorded = naming.tag_value(snapshot, AT)
@@ -79,7 +83,7 @@ def _volume_of(found: machine.Machine, number: str) -> tuple[str, str] | None:
     return volume
 
 
-def _in_fstab(group: str, source: str, content: file_systems.Content) -> str | None:
+def _in_fstab(group: str, source: str, content: "file_systems.Content") -> str | None:
     try:
         with open(_FSTAB, errors="surrogateescape") as file:
             return in_fstab(file, group, source, content)
@@ -88,7 +92,7 @@ def _in_fstab(group: str, source: str, content: file_systems.Content) -> str | N
 
 
 def in_fstab(
-    lines: Iterable[str], group: str, source: str, content: file_systems.Content
+    lines: Iterable[str], group: str, source: str, content: "file_systems.Content"
 ) -> str | None:
     """Where lines of fstab(5) have a volume with this content mounted."""
     doubled = (word.replace("-", "--") for word in (group, source))

@@ -2,18 +2,11 @@
 """The command line of ``cg-lvm``; its manual page is made of this."""
 
 import argparse
+import functools
+import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from cg_extension.cmd.lvm import (
-    keeping,
-    making,
-    mounting,
-    profiles,
-    rollback,
-    selftest,
-    verifying,
-)
 from cg_extension.conf import bounds
 from cg_extension.drivers.lvm import places
 
@@ -29,6 +22,10 @@ _MEMBER = (
     "VG/LV, or a path: a mount point, a directory or file, a device; it stands for all logical "
     "volumes that it lies on"
 )
+
+# Of a selftest.
+_MOST_MEMBERS = 32
+_MOST_ROUNDS = 1000
 
 
 class _Common(NamedTuple):
@@ -61,6 +58,22 @@ def get_parser() -> argparse.ArgumentParser:
     ):
         add(actions, common)
     return parser
+
+
+def _action(name: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
+    """An action, as ``MODULE.FUNCTION`` of this package.
+
+    Its module is imported when it is called: imports are the larger part of what a command takes
+    beside LVM's own processes, and each needs but a few of the modules.
+    """
+    module, _dot, function = name.rpartition(".")
+    return functools.partial(_call, module, function)
+
+
+def _call(module: str, function: str, options: argparse.Namespace) -> dict[str, Any]:
+    found = importlib.import_module(f"cg_extension.cmd.lvm.{module}")
+    answer: dict[str, Any] = getattr(found, function)(options)
+    return answer
 
 
 def _common() -> _Common:
@@ -98,7 +111,7 @@ def _add_snapshot(actions: Any, common: _Common) -> None:
         metavar="PERCENT",
         help="size of a thick snapshot's copy-on-write store (default: %(default)s)",
     )
-    snapshot.set_defaults(function=making.take)
+    snapshot.set_defaults(function=_action("making.take"))
 
 
 def _add_clone(actions: Any, common: _Common) -> None:
@@ -118,7 +131,7 @@ def _add_clone(actions: Any, common: _Common) -> None:
     clone.add_argument(
         "--from", dest="snapshot", type=_word, help="the group snapshot to make them from"
     )
-    clone.set_defaults(function=making.clone)
+    clone.set_defaults(function=_action("making.clone"))
 
 
 def _add_list(actions: Any, common: _Common) -> None:
@@ -128,7 +141,7 @@ def _add_list(actions: Any, common: _Common) -> None:
         help="list group snapshots and clones with age and space used",
     )
     _add_group(listing)
-    listing.set_defaults(function=keeping.list_all)
+    listing.set_defaults(function=_action("keeping.list_all"))
 
 
 def _add_show(actions: Any, common: _Common) -> None:
@@ -137,14 +150,14 @@ def _add_show(actions: Any, common: _Common) -> None:
     )
     _add_group(show)
     show.add_argument("name", type=_word, metavar="NAME")
-    show.set_defaults(function=keeping.show)
+    show.set_defaults(function=_action("keeping.show"))
 
 
 def _add_delete(actions: Any, common: _Common) -> None:
     delete = actions.add_parser("delete", parents=[common.json], help="delete a group snapshot")
     _add_group(delete)
     delete.add_argument("name", type=_word, metavar="NAME")
-    delete.set_defaults(function=keeping.delete)
+    delete.set_defaults(function=_action("keeping.delete"))
 
 
 def _add_verify(actions: Any, common: _Common) -> None:
@@ -164,7 +177,7 @@ def _add_verify(actions: Any, common: _Common) -> None:
         help="check the file systems, too, on copies that are thrown away; ext2 to ext4 and XFS, "
         "and of LUKS its header",
     )
-    verify.set_defaults(function=verifying.verify)
+    verify.set_defaults(function=_action("verifying.verify"))
 
 
 def _add_selftest(actions: Any, common: _Common) -> None:
@@ -190,19 +203,19 @@ def _add_selftest(actions: Any, common: _Common) -> None:
     kind.add_argument("--thick", action="store_true", help="test thick volumes")
     testing.add_argument(
         "--members",
-        type=_number(2, selftest.MOST_MEMBERS),
+        type=_number(2, _MOST_MEMBERS),
         default=2,
         metavar="N",
         help="how many volumes (default: %(default)s)",
     )
     testing.add_argument(
         "--rounds",
-        type=_number(1, selftest.MOST_ROUNDS),
+        type=_number(1, _MOST_ROUNDS),
         default=10,
         metavar="N",
         help="how many snapshots of each kind (default: %(default)s)",
     )
-    testing.set_defaults(function=selftest.test)
+    testing.set_defaults(function=_action("selftest.test"))
 
 
 def _add_mount(actions: Any, common: _Common) -> None:
@@ -223,7 +236,7 @@ def _add_mount(actions: Any, common: _Common) -> None:
         metavar="FILE",
         help="what opens LUKS (default: cryptsetup asks for a passphrase)",
     )
-    mount.set_defaults(function=mounting.mount)
+    mount.set_defaults(function=_action("mounting.mount"))
 
 
 def _add_umount(actions: Any, common: _Common) -> None:
@@ -231,7 +244,7 @@ def _add_umount(actions: Any, common: _Common) -> None:
         "umount", parents=[common.json], help="undo what mount did at a directory"
     )
     umount.add_argument("directory", type=_word, metavar="DIR")
-    umount.set_defaults(function=mounting.umount)
+    umount.set_defaults(function=_action("mounting.umount"))
 
 
 def _add_rollback(actions: Any, common: _Common) -> None:
@@ -261,7 +274,7 @@ def _add_rollback(actions: Any, common: _Common) -> None:
     back.add_argument(
         "--cancel", action="store_true", help="call off what --at-boot has noted for NAME"
     )
-    back.set_defaults(function=rollback.roll_back)
+    back.set_defaults(function=_action("rollback.roll_back"))
 
     finish = actions.add_parser(
         "finish",
@@ -274,7 +287,7 @@ def _add_rollback(actions: Any, common: _Common) -> None:
         action="store_true",
         help="carry out those that wait for the boot as well (cg-lvm-rollback.service)",
     )
-    finish.set_defaults(function=rollback.finish)
+    finish.set_defaults(function=_action("rollback.finish"))
 
 
 def _add_run(actions: Any, common: _Common) -> None:
@@ -303,7 +316,7 @@ def _add_run(actions: Any, common: _Common) -> None:
         metavar="PROFILE",
         help="NAME of /etc/cg-lvm/NAME.toml, or the path of such a file, with a / in it",
     )
-    run.set_defaults(function=profiles.run)
+    run.set_defaults(function=_action("profiles.running.run"))
 
 
 def _add_group(parser: argparse.ArgumentParser) -> None:

@@ -29,8 +29,6 @@ _IN_POOL = 4 * _MIB
 _LIMIT, _LIMIT_OF_ROUND = 30, 10
 # Seconds for which the writer is let go round before each snapshot.
 _PAUSE = 0.1
-MOST_MEMBERS = 32
-MOST_ROUNDS = 1000
 
 # Upper bounds of the histogram's rows, in milliseconds.
 _BOUNDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, math.inf)

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ``cg-lvm`` prints for people."""
 
-import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from cg_extension.cmd.lvm import parser, selftest, verifying
-from cg_extension.cmd.lvm.profiles import text as profiles_text
+from cg_extension.cmd.lvm import parser
 
 _UNKNOWN = "-"
 _HEADINGS = ("NAME", "KIND", "VOLUMES", "AGE", "USED", "STATE", "IN")
@@ -16,14 +14,20 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def text(answer: dict[str, Any]) -> str:
-    """The answer of an action."""
+    """The answer of an action; some have it told by a module of their own (``parser``)."""
     if "profile" in answer:
+        from cg_extension.cmd.lvm.profiles import text as profiles_text
+
         return profiles_text.text(answer)
     if "listed" in answer:
         return _table(answer["listed"])
     if "verified" in answer:
+        from cg_extension.cmd.lvm import verifying
+
         return verifying.text(answer)
     if "tested" in answer:
+        from cg_extension.cmd.lvm import selftest
+
         return selftest.text(answer)
     if "shown" in answer:
         return _shown(answer["shown"], answer["volumes"])
@@ -80,6 +84,8 @@ def _table(listed: Sequence[dict[str, Any]]) -> str:
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    import shutil  # which no other answer needs
+
     # Where the terminal is narrow, a long name gives way, then the list of volume groups. What is
     # no terminal has room for all of them: whoever reads it may need them.
     columns = shutil.get_terminal_size((sys.maxsize, 0)).columns

@@ -12,7 +12,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 
 from cg_extension.drivers.lvm import low_stall
@@ -64,7 +63,9 @@ def alone(what: str) -> Iterator[None]:
 
 def _new_file() -> tuple[int, str]:
     while True:
-        fd, path = tempfile.mkstemp(dir=_DIRECTORY)
+        # As tempfile.mkstemp does it, whose module takes long to import.
+        path = str(_DIRECTORY / os.urandom(8).hex())
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         fcntl.flock(fd, fcntl.LOCK_EX)
         # ``wait_for_all`` may have locked it before us, and removed it as a leftover.
         with contextlib.suppress(FileNotFoundError):

@@ -5,7 +5,6 @@ Root's part is done a piece at a time, so that a caller can show progress and st
 privileged call runs for hours.
 """
 
-import concurrent.futures
 import contextlib
 import errno
 import fcntl
@@ -44,6 +43,8 @@ def copy_all(
         for source, target, size in devices
         for offset in range(0, size, _PIECE)
     ]
+    import concurrent.futures  # which group snapshots need not wait for
+
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         running = [pool.submit(_copy, *piece) for piece in pieces]
         try:

@@ -13,7 +13,6 @@ LVM's shell they have little effect, and make it read its whole configuration ag
 """
 
 import contextlib
-import hashlib
 import os
 import pathlib
 from collections.abc import Iterator
@@ -44,7 +43,7 @@ def system_dir(path: str | None) -> str:
     environment variable, or the default.
     """
     theirs = pathlib.Path(path or os.environ.get("LVM_SYSTEM_DIR") or _DEFAULT).absolute()
-    ours = OURS / hashlib.sha256(os.fsencode(theirs)).hexdigest()[:16]
+    ours = OURS / str(theirs).replace("%", "%25").replace("/", "%2F")
     # One by one: mkdir's ``parents`` would make the first with the mode that the umask leaves.
     OURS.mkdir(0o700, exist_ok=True)
     ours.mkdir(0o700, exist_ok=True)

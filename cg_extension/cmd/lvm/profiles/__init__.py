@@ -10,14 +10,3 @@
 ``report``     the journal and the node exporter; ``exits`` has the exit statuses
 =============  ================================================================================
 """
-
-import argparse
-from typing import Any
-
-
-def run(options: argparse.Namespace) -> dict[str, Any]:
-    """``run``."""
-    # Not above: jsonschema takes as long to import as all else, and other actions don't need it.
-    from cg_extension.cmd.lvm.profiles import running
-
-    return running.run(options)

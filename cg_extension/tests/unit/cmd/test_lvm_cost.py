@@ -2,6 +2,7 @@
 """What ``cg-lvm`` spends before and after the freeze, and what it does not spare for that."""
 
 import argparse
+import importlib
 import subprocess
 import sys
 from unittest import mock
@@ -13,6 +14,9 @@ from cg_extension.tests.unit.drivers.lvm import fake_lvm
 
 # What takes longer to import than two ``lvcreate -s`` take.
 SLOW = {"debtcollector", "eventlet", "oslo_config", "oslo_log", "oslo_privsep", "stevedore"}
+# What together takes a quarter of all other imports, and what only other actions need.
+NEEDLESS = {"concurrent.futures", "hashlib", "shutil", "statistics", "tempfile", "tomllib"}
+NEEDLESS |= {f"cg_extension.cmd.lvm.{name}" for name in ("profiles", "selftest", "verifying")}
 
 
 def _options(name: str) -> argparse.Namespace:
@@ -31,6 +35,25 @@ class ImportsTest(base.BaseTestCase):
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
         self.assertEqual(set(), SLOW & set(done.stdout.split()))
+
+    def test_a_group_snapshot_imports_nothing_that_only_other_actions_need(self) -> None:
+        code = "import sys, cg_extension.cmd.lvm.making; print(*sys.modules)"
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True
+        )
+        self.assertEqual(set(), NEEDLESS & set(done.stdout.split()))
+
+    def test_every_action_is_there(self) -> None:
+        (actions,) = (
+            action
+            for action in parser.get_parser()._actions
+            if isinstance(action, argparse._SubParsersAction)
+        )
+        self.assertLess(10, len(actions.choices))
+        for action in actions.choices.values():
+            module, function = action.get_default("function").args
+            found = importlib.import_module(f"cg_extension.cmd.lvm.{module}")
+            self.assertTrue(callable(getattr(found, function)))
 
 
 class ProcessesTest(base.BaseTestCase):
