@@ -97,16 +97,15 @@ class Engine:
 
     def capacity(self) -> Capacity:
         """What the volume group or the pool holds, and how much is promised to volumes."""
-        volumes = self.volumes().values()
         if self.settings.pool is None:
             group = self.group.usage()
             promised = group.size - group.free
             return Capacity(total=group.size, free=group.free, provisioned=promised, thin=False)
-        usage = self.group.pool_usage(self.settings.pool)
+        volumes, usage = self.volumes(), self.group.pool_usage(self.settings.pool)
         return Capacity(
             total=usage.size,
             free=int(usage.size * (1 - usage.data_percent / 100)),
-            provisioned=sum(v.size for v in volumes if v.pool == self.settings.pool),
+            provisioned=sum(v.size for v in volumes.values() if v.pool == self.settings.pool),
             thin=True,
             data_percent=usage.data_percent,
             metadata_percent=usage.metadata_percent,

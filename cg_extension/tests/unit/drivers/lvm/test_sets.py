@@ -324,6 +324,16 @@ class SetsTest(CutBase):
         # Beside two reports of the re-take, which is not run here. One goes at once in any case.
         self.assertEqual([(5, 3), (5, 5)], counts)
 
+    def test_the_capacity_of_a_pool_needs_a_listing_that_of_a_volume_group_does_not(self) -> None:
+        for thin, processes in ((False, 1), (True, 2)):
+            eng = self._start(thin, lambda _eng: None)
+            self.lvm.processes = 0
+            capacity = eng.capacity()
+            self.assertEqual(processes, self.lvm.processes)
+            self.assertEqual(thin, capacity.thin)
+            if thin:
+                self.assertEqual(len(NAMES) * fake_lvm.MIB, capacity.provisioned)
+
 
 class ProcessTest(base.BaseTestCase):
     """Who is at work is told from who is gone."""
