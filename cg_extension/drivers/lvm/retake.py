@@ -170,7 +170,7 @@ def _check(
     sources = {
         name: [volumes[name][source] for source in _sources_in(request, name)] for name in groups
     }
-    _flush([volume.path for each in sources.values() for volume in each if volume.active])
+    _flush(found, [volume.path for each in sources.values() for volume in each if volume.active])
     return {
         name: (
             [source.name for source in each if not source.active],
@@ -194,11 +194,14 @@ def _retake(arguments: dict[str, Any]) -> tuple[float, float, dict[str, int]]:
                 name: commands.VolumeGroup(name, request.system_dir).volumes(locking=False)
                 for name in request.groups
             }
-            plan = _plan(request, volumes, control)
+            plan, found = _plan(request, volumes, control)
             _flush(
-                volumes[part.volume_group][source].path
-                for part in request.parts
-                for source, _snapshot in part.pairs
+                found,
+                [
+                    volumes[part.volume_group][source].path
+                    for part in request.parts
+                    for source, _snapshot in part.pairs
+                ],
             )
             outcome, _, detail = _run(plan, fds).partition(" ")
             if outcome != "held":
@@ -304,8 +307,10 @@ def _checked_members(
     return members, found
 
 
-def _plan(request: Request, volumes: _Volumes, control: device_mapper.Control) -> freeze_plan.Plan:
-    """One freeze over the parts, each prepared and taken in the way of its kind."""
+def _plan(
+    request: Request, volumes: _Volumes, control: device_mapper.Control
+) -> tuple[freeze_plan.Plan, machine.Machine]:
+    """One freeze over the parts, each prepared and taken in the way of its kind; the machine."""
     for part in request.parts:
         for source, snapshot in part.pairs:
             made = volumes[part.volume_group].get(snapshot)
@@ -315,13 +320,14 @@ def _plan(request: Request, volumes: _Volumes, control: device_mapper.Control) -
     if len(members) != sum(len(part.pairs) for part in request.parts):
         raise errors.LVMError("a member was deactivated meanwhile")
     steps = [_steps(part, volumes[part.volume_group], control) for part in request.parts]
-    return freeze_plan.Plan(
+    plan = freeze_plan.Plan(
         prepare=[step for each in steps for step in each.prepare],
         suspend=preflight.suspend_order(found, members),
         take=[step for each in steps for step in each.take],
         deadline=request.deadline,
         shared=preflight.parts_of_file_systems(found, members),
     )
+    return plan, found
 
 
 def _steps(
@@ -338,16 +344,16 @@ def _steps(
     return thick.steps(volumes, part.pairs, tables, stand_in)
 
 
-def _flush(paths: Iterable[str]) -> None:
+def _flush(found: machine.Machine, paths: Iterable[str]) -> None:
     """Write out what is cached for the sources, so that suspends, ours and LVM's, have less to do.
 
     A file system mounted on one, or on what lies on it (LUKS, a partition), is synced as such:
     ``fsync`` of its device writes out only what was written to the device itself. One that is
     mounted in another mount namespace, a container's, is reached through its device.
 
+    :param found: the machine as it was just now.
     :raises LVMError: a device does not take it.
     """
-    found = machine.read()
     # An overlay's layers are file systems of their own. What lies above another, on a loop device
     # say, is written out before that.
     above = [(m.point, found.under_mount(m)) for m in found.mounts if m.kind != "overlay"]

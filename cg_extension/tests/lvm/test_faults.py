@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from cg_extension.drivers.lvm import commands, device_mapper, engine, errors, retake
+from cg_extension.drivers.lvm import commands, device_mapper, engine, errors, machine, retake
 from cg_extension.tests import long
 from cg_extension.tests.lvm import base, writer
 
@@ -210,7 +210,7 @@ class MemberTest(base.LVMTestCase):
         )
         self.addCleanup(container.communicate)
         self.assertEqual(b"ready\n", container.stdout.readline())
-        retake._flush(devices)
+        retake._flush(machine.read(), devices)
         with open(devices[0], "rb") as device:
             self.assertTrue(b"still in memory" in device.read())  # too long to be shown
 
