@@ -167,9 +167,9 @@ class VolumeGroup:
     def run_all(self, commands: Sequence[Sequence[str]]) -> str:
         """Run several commands in one process, each whether or not those before it failed.
 
-        LVM's shell tells the exit status of its last command only. So this gives back what the
-        commands complained of: nothing when all went well, but not always of a failure. The
-        caller must look at what there is now.
+        The exit status of LVM's shell tells nothing: that of 2.03.31 is 0 although its last command
+        failed. So this gives back what the commands complained of: nothing when all went well, but
+        not always of a failure. The caller must look at what there is now.
         """
         return self._run_script(commands)[1]
 
