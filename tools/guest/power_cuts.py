@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Cuts a guest's power while it makes, copies and removes group snapshots, again and again.
+"""Cuts a guest's power while it makes, copies, removes and goes back to group snapshots.
 
 ``power_cuts.py [--kind uml|qemu] [--release R] [--thick] [--rounds N] [--seed S]``: prints a line
 for each round. After the first one that does not leave all as it must be
-(``cg_extension/tests/power_cuts``), it ends with status 1 and the guest's output. With
-``--service`` it is ``cg-standalone`` that makes the group snapshots, for a client
+(``cg_extension/tests/power_cuts``), it ends with status 1 and the guest's output. With ``--during
+ACTION``, the time before a cut begins with the first such action of ``cg-lvm``, as the journal
+names it. With ``--service`` it is ``cg-standalone`` that makes the group snapshots, for a client
 (``power_cuts/service``). In QEMU what has reached the virtual disk survives a cut; in User-Mode
 Linux, whose disk is a loop device on a file, what was not flushed may be lost as well (except with
 the service's thick volumes, whose disk is the file itself).
@@ -48,6 +49,7 @@ def main() -> int:
     parser.add_argument("--service", action="store_true")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--longest", type=float, metavar="SECONDS", help="at work before a cut")
+    parser.add_argument("--during", metavar="ACTION", help="such as rollback")
     parser.add_argument("--seed", default=str(int(time.time())))
     options = parser.parse_args()
     package, size, longest_of = _SERVICE if options.service else _COMMAND
@@ -57,7 +59,8 @@ def main() -> int:
     directory = pathlib.Path(tempfile.mkdtemp(prefix="power_cuts-", dir="/var/tmp"))
     start = _in_uml if options.kind == "uml" else _in_qemu
     started = functools.partial(start, options.release, directory, package)
-    found = _cut(started, directory, options.rounds, volumes, options.seed, longest, size)
+    sign = f"{_AT_WORK}: {options.during}" if options.during else _AT_WORK
+    found = _cut(started, directory, options.rounds, volumes, options.seed, longest, size, sign)
     if found:
         print(f"{found}\nThe disk as the cut left it: {directory / 'disk.before'}")
         return 1
@@ -68,17 +71,18 @@ def main() -> int:
 class _Boot:
     """One boot: the timer of its power cut, and what the guest printed."""
 
-    def __init__(self, seconds: float) -> None:
-        """``seconds`` of work, and then the power goes."""
+    def __init__(self, seconds: float, sign: str = _AT_WORK) -> None:
+        """``seconds`` of work, after the guest has given the sign, and then the power goes."""
         self.output = ""
         self.was_cut = False
         self._seconds = seconds
+        self._sign = sign
         self._timer: threading.Timer | None = None
 
     def heard(self, text: str, cut: Callable[[], object]) -> None:
         """Take more of the output, and a function that cuts the power."""
         self.output += text
-        if _AT_WORK in self.output and self._timer is None:
+        if self._sign in self.output and self._timer is None:
             self._timer = threading.Timer(self._seconds, self._switch_off, [cut])
             self._timer.daemon = True
             self._timer.start()
@@ -96,6 +100,7 @@ def _cut(
     seed: str,
     longest: float,
     size: int = _SIZE,
+    sign: str = _AT_WORK,
 ) -> str:
     """Cut the power ``rounds`` times; gives what was wrong after one of them, or nothing."""
     chance = random.Random(seed)
@@ -107,15 +112,16 @@ def _cut(
     cut = ""
     for number in range(rounds + 1):
         task = "work" if number < rounds else "audit"
-        seconds = chance.uniform(0.5, longest)
+        seconds = chance.uniform(0.5 if sign == _AT_WORK else 0, longest)
         subprocess.run(["cp", "--sparse=always", disk, f"{disk}.before"], check=True)
-        started, boot = time.monotonic(), _Boot(seconds)
+        started, boot = time.monotonic(), _Boot(seconds, sign)
         start([f"s{seed}.{number}", volumes, task], boot)
         if number == 0:
             print(*re.findall("^platform: .*$", boot.output, re.MULTILINE), sep="\n", flush=True)
         else:
             (left,) = re.findall("^left: (.*)$", boot.output, re.MULTILINE) or ["not known"]
-            print(f"{cut}; left: {left}", flush=True)
+            by = re.findall("^put right by: .*$", boot.output, re.MULTILINE)
+            print("; ".join([cut, f"left: {left}", *by]), flush=True)
             found.update(item.partition(" with ")[0] for item in left.split(", "))
         if "audited" not in boot.output or boot.was_cut != (task == "work"):
             return f"after cut {number}:\n{boot.output[-8000:]}"

@@ -41,7 +41,7 @@ def _write(devices: Sequence[str], pause: float) -> None:
     block = mmap.mmap(-1, BLOCK)
     stalls = []
     print("ready", flush=True)
-    number = max(max(_numbers(device)) for device in devices)  # 0 on volumes that are new
+    number = max(newest(device) for device in devices)  # 0 on volumes that are new
     while number % 16 or not select.select([0], [], [], 0)[0]:
         number += 1
         struct.pack_into("<Q", block, 0, number)
@@ -103,17 +103,22 @@ class Writer:
 def gap(devices: Sequence[str]) -> int:
     """By how many writes the devices' contents are apart: 0 is one instant, 1 or more is torn."""
     found = [_numbers(device) for device in devices]
-    newest = max(max(numbers) for numbers in found)
-    oldest_kept = max(newest - len(devices) * SLOTS, 0)
+    last = max(max(numbers) for numbers in found)
+    oldest_kept = max(last - len(devices) * SLOTS, 0)
     missing = [
         number
-        for number in range(oldest_kept + 1, newest + 1)
+        for number in range(oldest_kept + 1, last + 1)
         for device, slot in [_place(number, len(devices))]
         if found[device][slot] != number
     ]
     if not missing:
         return 0
-    return newest - min(missing[0], *(max(numbers) for numbers in found))
+    return last - min(missing[0], *(max(numbers) for numbers in found))
+
+
+def newest(device: str) -> int:
+    """The number of the last write to a device; 0: there was none."""
+    return max(_numbers(device))
 
 
 def _numbers(device: str) -> list[int]:

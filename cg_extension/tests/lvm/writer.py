@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Self
 
 from cg_extension.cmd.lvm import writer
-from cg_extension.cmd.lvm.writer import gap
+from cg_extension.cmd.lvm.writer import gap, newest
 from cg_extension.tests.lvm import load
 
-__all__ = ["Load", "Writer", "gap"]
+__all__ = ["Load", "Writer", "gap", "newest"]
 
 _NICE = 10
 

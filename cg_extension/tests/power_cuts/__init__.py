@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Power cuts: a guest is killed while it makes and removes group snapshots, and started again.
+"""Power cuts: a guest is killed while it makes, removes and goes back to group snapshots.
 
 ``boot`` is what the guest runs: ``work`` until the power goes, ``audit`` of what is left after the
 next boot. Both keep to ``machine`` (the volumes, and who writes to them) and to the ``journal``,

@@ -3,7 +3,8 @@
 
 A line for each event: ``begin ACTION NAME`` before a command, ``done ACTION NAME`` after it has
 succeeded. What was begun and not done may have happened or not; the audit says ``settled`` when it
-has seen which, ``there`` or ``gone``.
+has seen which, ``there`` or ``gone``. Of a rollback NAME is the state before, which it makes; then
+comes the group snapshot to which it goes.
 """
 
 import os
@@ -11,7 +12,7 @@ import pathlib
 from collections.abc import Iterable
 
 # What a set's name says of it.
-SNAPSHOT, CLONE, DELETE = "snapshot", "clone", "delete"
+SNAPSHOT, CLONE, DELETE, ROLLBACK = "snapshot", "clone", "delete", "rollback"
 
 
 class Journal:
@@ -25,12 +26,16 @@ class Journal:
         self.gone: set[str] = set()
         #: Of these nothing is known before somebody looks; with what had been begun.
         self.open: dict[str, str] = {}
+        #: By the name of the state before a rollback: the group snapshot to which it goes.
+        self.back_to: dict[str, str] = {}
         for line in lines:
             self._take(*line.split())
 
-    def _take(self, event: str, action: str, name: str) -> None:
-        if action in (SNAPSHOT, CLONE):
-            self.kinds[name] = action
+    def _take(self, event: str, action: str, name: str, back_to: str = "") -> None:
+        if action in (SNAPSHOT, CLONE, ROLLBACK):
+            self.kinds[name] = CLONE if action == CLONE else SNAPSHOT
+        if back_to:
+            self.back_to[name] = back_to
         self.there.discard(name)
         self.gone.discard(name)
         self.open.pop(name, None)
@@ -41,10 +46,10 @@ class Journal:
         else:
             self.there.add(name)
 
-    def note(self, event: str, action: str, name: str) -> None:
+    def note(self, event: str, action: str, *names: str) -> None:
         """Write an event down."""
-        self._keep(f"{event} {action} {name}")
-        self._take(event, action, name)
+        self._keep(" ".join((event, action, *names)))
+        self._take(event, action, *names)
 
     def _keep(self, line: str) -> None:
         """Nothing: what is noted here is for this process."""

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Group snapshots, clones and deletes on a disk that loses what was not flushed.
+"""Group snapshots, clones, rollbacks and deletes on a disk that loses what was not flushed.
 
 ``python -m cg_extension.tests.power_cuts.lost_writes thin|thick EVERY``: a group snapshot, a clone,
-a clone of the snapshot and its delete are logged write by write and then replayed. With what had
-been flushed when each of them was answered, and at each flush with which LVM's metadata became
-another, or every so manieth of these, the machine is audited as after a power cut; the other
-flushes are the writers'. Prints what the audits find; the exit status tells. For root, on a machine
-with device-mapper's log-writes target and nothing else to do.
+a clone of the snapshot, a rollback to it and its delete are logged write by write and then
+replayed. With what had been flushed when each of them was answered, and at each flush with which
+LVM's metadata became another, or every so manieth of these, the machine is audited as after a
+power cut; the other flushes are the writers'. Prints what the audits find; the exit status tells.
+For root, on a machine with device-mapper's log-writes target and nothing else to do.
 """
 
 import collections
@@ -104,6 +104,9 @@ def _record(directory: pathlib.Path, thin: bool) -> None:
             work.snapshot_or_clone(journal, journals.SNAPSHOT, "snapshot")
             work.snapshot_or_clone(journal, journals.CLONE, "clone")
             work.copy(journal, "snapshot", "copy")
+            machine.wait_for_writes()
+        work.roll_back(journal, "snapshot", "before")
+        with machine.written_to(_PAUSE):
             work.remove(journal, "snapshot")
     (directory / "disk").unlink()
 
@@ -128,7 +131,8 @@ def _replay(directory: pathlib.Path, every: int) -> int:
                 counts["flushes"] += not is_answer
                 counts["points"] += is_changed or is_answer
                 if is_answer or (is_changed and counts["points"] % every == 0):
-                    left, found = _audit(directory, events[1:])
+                    left, found = _audit(directory, events[1:], counts["audits"] % 2 == 0)
+                    counts["audits"] += 1
                     print(f"entry {number}, after: {events[-1]}; left: {left}", flush=True)
                     for finding in found:
                         print(f"  {finding}", flush=True)
@@ -142,7 +146,7 @@ def _replay(directory: pathlib.Path, every: int) -> int:
     return 1 if counts["failed"] else 0
 
 
-def _audit(directory: pathlib.Path, events: list[str]) -> tuple[str, list[str]]:
+def _audit(directory: pathlib.Path, events: list[str], has_unit: bool) -> tuple[str, list[str]]:
     """What is half-way at this point, and the findings: on a copy, which the audit changes."""
     copy = directory / "copy"
     run("cp", "--sparse=always", str(directory / "replayed"), str(copy))
@@ -150,7 +154,7 @@ def _audit(directory: pathlib.Path, events: list[str]) -> tuple[str, list[str]]:
     try:
         with _loop(copy, _SIZE) as disk, _device(_REPLAYED, f"linear {disk} 0"):
             left = audit.left_by_the_cut()
-            return left, list(audit.findings(journals.Journal(events)))
+            return left, list(audit.findings(journals.Journal(events), has_unit))
     except AssertionError as error:  # a command of the audit itself
         return left, [str(error)]
     finally:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 
+from cg_extension.tests import waiting
 from cg_extension.tests.lvm import writer
 from cg_extension.tests.lvm.base import run
 
@@ -23,6 +24,7 @@ RAW = ("r0", "r1", "r2")
 DATABASES = ("d0", "d1")
 VOLUMES = (*RAW, *DATABASES)
 _MOUNTS = pathlib.Path("/run/power_cuts")
+_PATIENCE = 120  # seconds for one write to each volume, on a busy machine
 _COUNT = """
 import sqlite3, sys, time
 pause, *paths = sys.argv[1:]
@@ -100,6 +102,29 @@ def written_to(pause: float = 0) -> Iterator[None]:
             yield
 
 
+def wait_for_writes() -> None:
+    """Return once each volume holds what none has held before; they are being written to."""
+    points = [_MOUNTS / name for name in DATABASES]
+    written, counted = max(_newest(RAW)), max(map(_number, points))
+    waiting.eventually(
+        lambda: min(_newest(RAW)) > written and min(map(_number, points)) > counted,
+        *("new writes to all volumes", _PATIENCE),
+    )
+
+
+def state(volumes: Sequence[str]) -> list[int]:
+    """How far the writers had got on each of these, the volumes themselves or a set of all."""
+    numbers = _newest(volumes[: len(RAW)])
+    for name in volumes[len(RAW) :]:
+        with mounted(name) as point:
+            numbers.append(_number(point))
+    return numbers
+
+
+def _newest(volumes: Sequence[str]) -> list[int]:
+    return [writer.newest(path(name)) for name in volumes]
+
+
 def faults(volumes: Sequence[str]) -> Iterator[str]:
     """What is wrong with the content of these, the volumes themselves or a set made of all."""
     raw, databases = volumes[: len(RAW)], volumes[len(RAW) :]
@@ -111,15 +136,23 @@ def faults(volumes: Sequence[str]) -> Iterator[str]:
             for (line,) in database.execute("PRAGMA integrity_check"):
                 if line != "ok":
                     yield f"the database on {name}: {line}"
-            numbers.append(_number(database))
+            numbers.append(_number(point))
     if numbers[0] - numbers[1] not in (0, 1):
         yield f"the databases on {', '.join(databases)} are at {numbers}"
 
 
-def _number(database: sqlite3.Connection) -> int:
-    with contextlib.suppress(sqlite3.OperationalError):  # cut before there was a table
+def _number(point: pathlib.Path) -> int:
+    with contextlib.closing(sqlite3.connect(point / "db", timeout=_PATIENCE)) as database:
+        if not database.execute("SELECT * FROM sqlite_master").fetchall():
+            return 0  # cut before there was a table
         return int(database.execute("SELECT coalesce(max(number), 0) FROM count").fetchone()[0])
-    return 0
+
+
+def origins() -> set[str]:
+    """The volumes that thick snapshots were taken of: they can't be removed before those."""
+    fields = ("--separator", ":", "-o", "origin,pool_lv")
+    lines = run("lvs", "--noheadings", *fields, GROUP).split()
+    return {line.removesuffix(":") for line in lines if line.endswith(":")} - {""}
 
 
 def has_pool() -> bool:

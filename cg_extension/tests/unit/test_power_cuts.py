@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """How power cuts and lost writes are told of; they themselves need a guest."""
 
+import collections
 import os
 import pathlib
+import random
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import fixtures
 
-from cg_extension.tests.power_cuts import journal, write_log
+from cg_extension.tests.power_cuts import journal, machine, work, write_log
 from cg_extension.tests.unit import test_long_runs
 
 _SECTOR = 512
@@ -23,10 +25,43 @@ class JournalTest(test_long_runs.ToolsTestCase):
         events.note("settled", "there", "a")
         self.assertEqual(({}, {"a"}, {"a": "snapshot"}), (events.open, events.there, events.kinds))
 
+    def test_a_rollback_makes_a_snapshot_of_the_state_before_and_tells_where_it_goes(self) -> None:
+        events = journal.Journal(["begin snapshot a", "done snapshot a", "begin rollback b a"])
+        self.assertEqual(({"b": "rollback"}, {"b": "a"}), (events.open, events.back_to))
+        events.note("done", "rollback", "b", "a")
+        self.assertEqual(({}, {"a", "b"}), (events.open, events.there))
+        self.assertEqual({"a": "snapshot", "b": "snapshot"}, events.kinds)
+
     def test_a_line_that_the_cut_left_unfinished_counts_for_nothing(self) -> None:
         path = pathlib.Path(self.useFixture(fixtures.TempDir()).path) / "journal"
         path.write_text("begin clone a\ndone clone a\nbegin del")
         self.assertEqual({"a"}, journal.FileJournal(path).there)
+
+
+class ChoiceTest(test_long_runs.ToolsTestCase):
+    def test_about_one_action_in_five_is_a_rollback_and_none_is_rare(self) -> None:
+        events, chance = journal.Journal(), random.Random(1)
+        counts: collections.Counter[str] = collections.Counter()
+        for number in range(2000):
+            action = work.choose(events, chance)
+            counts[action] += 1
+            match action:
+                case journal.DELETE:
+                    events.note("done", action, chance.choice(sorted(events.there)))
+                case journal.ROLLBACK:
+                    events.note("done", action, str(number), "0")
+                case _:
+                    made = journal.SNAPSHOT if action == journal.SNAPSHOT else journal.CLONE
+                    events.note("done", made, str(number))
+        self.assertTrue(350 < counts[journal.ROLLBACK] < 450, counts)
+        self.assertTrue(all(count > 100 for count in counts.values()), counts)
+
+    def test_a_state_before_goes_after_the_thick_snapshots_of_it(self) -> None:
+        lines = ["done snapshot a", "done rollback b a", "done clone c"]
+        self.useFixture(
+            fixtures.MockPatchObject(machine, "run", lambda *_: "\n  r0.b:\n  r1:pool\n:")
+        )
+        self.assertEqual(["a", "c"], work.removable(journal.Journal(lines)))
 
 
 class WriteLogTest(test_long_runs.ToolsTestCase):
