@@ -178,10 +178,11 @@ def _exchange(group: commands.VolumeGroup, set_name: str) -> None:
             f"{group.name}/{', '.join(strange)} has appeared where the rollback puts a volume; "
             "rename it, and run cg-lvm finish"
         )
-    # One that came up again, at boot, say; nobody may hold it by its old name.
-    group.deactivate([name for name, volume in old.items() if volume.active])
     _retag_old(group, waiting, old)
     steps.checkpoint("lvm.old_told")
+    # Now that no boot, which may be at it, activates them again: nobody may hold one by its name.
+    found = group.volumes()
+    group.deactivate([name for name in old if found[name].active])
     group.rename({name: aside for name, aside in asides.items() if aside})
     steps.checkpoint("lvm.old_aside")
     group.rename({new.name: name for name, new in waiting.items()})

@@ -61,6 +61,12 @@ class RollbackBase(test_transaction.JointBase):
     def _roll_back(self) -> None:
         rollback.roll_back(self._parts_of())
 
+    def _boot(self) -> None:
+        """Activate all that comes up by itself."""
+        for group in self.lvm.groups.values():
+            for volume in group.volumes.values():
+                volume.active = volume.active or not volume.skips_activation
+
     def _became(self, where: str) -> str:
         """``old`` or ``new``, if that is what all of them are, with nothing left under way."""
         self._assert_settled(where)
@@ -115,10 +121,27 @@ class CutTest(RollbackBase):
                     break
         self.assertEqual({"old", "new"}, outcomes)
 
-    def _boot(self) -> None:
-        for group in self.lvm.groups.values():
-            for volume in group.volumes.values():
-                volume.active = volume.active or not volume.skips_activation
+    def test_what_the_boot_activates_meanwhile_is_set_aside_inactive(self) -> None:
+        """All that comes up by itself does so after any of the commands that finish it."""
+        real = fake_lvm.FakeLVM._run
+        for number in range(MANY):
+            self._start()
+            with mock.patch.object(exchange, "finish", side_effect=errors.LVMError("cut")):
+                self.assertRaises(rollback.Unfinished, self._roll_back)
+            self.lvm.restart()
+            count = itertools.count()
+
+            def run(lvm: fake_lvm.FakeLVM, words: list[str]) -> str | None:
+                output = real(lvm, words)
+                if words[0] not in ("lvs", "vgs") and next(count) == number:  # noqa: B023
+                    self._boot()
+                return output
+
+            with mock.patch.object(fake_lvm.FakeLVM, "_run", run):
+                self._recover()
+            self.assertEqual("new", self._became(f"activated after command {number}"))
+            if next(count) <= number:
+                break
 
 
 class LosingCutTest(CutTest):
