@@ -2,7 +2,8 @@
 """A QEMU guest on a release's tree: several processors, and systemd, udev, dmeventd as they come.
 
 ``Guest`` starts one, runs commands in it, kills it as a power cut does. Its root is an image of the
-tree, and what it writes there is lost at its end; disks given to it stay. A copy of the checkout is
+tree, and what it writes there is lost at its end, unless it is one that reboots; disks given to it
+stay. A copy of the checkout is
 there under the same path. KVM where it works, else QEMU's own translation, fifteen times slower.
 Needs Debian's qemu-system-x86 and e2fsprogs.
 """
@@ -73,6 +74,7 @@ class Guest:
     :param shares: directories that the guest sees, and may write to, under the same path.
     :param arguments: more for QEMU's command line.
     :param root: a tree made of layer ``machine``, to boot instead; there is no checkout in it.
+    :param reboots: what it writes to its root stays over ``reboot`` and ``reset``.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Guest:
         processors: int = 2,
         arguments: Sequence[str] = (),
         root: pathlib.Path | None = None,
+        reboots: bool = False,
     ) -> None:
         """Say what it is to be; nothing is started."""
         self.release = release
@@ -95,25 +98,18 @@ class Guest:
         self.processors = processors
         self.arguments = arguments
         self.root = root
+        self.reboots = reboots
 
     def __enter__(self) -> "Guest":
-        # Several translated processors can trip over code that the kernel patches while it boots
-        # ("Oops: int3" was seen); nothing has touched the disks by then.
-        for _ in range(_BOOTS - 1):
-            with contextlib.suppress(_BootDied):
-                return self._boot()
-        return self._boot()
-
-    def _boot(self) -> "Guest":
         self._resources = contextlib.ExitStack()
-        with contextlib.ExitStack() as resources:
-            name = resources.enter_context(tempfile.TemporaryDirectory(prefix="qemu"))
-            self._work = pathlib.Path(name)
-            self._write_shared()
-            self._start(resources)
-            resources.callback(self.kill)
-            self._connect(resources)
-            self._resources = resources.pop_all()
+        self._listening: threading.Thread | None = None
+        with contextlib.ExitStack() as kept:
+            if self.reboots:
+                self._copy_root(kept)
+            kept.callback(self._switch_off)
+            self._switch_on()
+            self.wait_for_boot()
+            self._kept = kept.pop_all()
         return self
 
     def __exit__(
@@ -122,7 +118,54 @@ class Guest:
         error: BaseException | None,
         where: TracebackType | None,
     ) -> None:
+        self._kept.close()
+
+    def _copy_root(self, kept: contextlib.ExitStack) -> None:
+        name = kept.enter_context(tempfile.TemporaryDirectory(prefix="qemu-root", dir="/var/tmp"))
+        self._own_root = pathlib.Path(name) / "root"
+        tree.run("cp", "--sparse=always", str(image(self._tree())), str(self._own_root))
+
+    def _switch_off(self) -> None:
         self._resources.close()
+        if self._listening is not None:
+            self._listening.join()
+
+    def _switch_on(self) -> None:
+        """Start it, whatever was before; returns at once."""
+        self._switch_off()
+        with contextlib.ExitStack() as resources:
+            name = resources.enter_context(tempfile.TemporaryDirectory(prefix="qemu"))
+            self._work = pathlib.Path(name)
+            self._write_shared()
+            self._start(resources)
+            resources.callback(self.kill)
+            self._resources = resources.pop_all()
+
+    def wait_for_boot(self) -> None:
+        """Wait until it takes commands, after ``reset`` and ``reboot``.
+
+        :raises GuestDied: it can't be booted, or not within ``BOOT_LIMIT`` seconds.
+        """
+        # Several translated processors can trip over code that the kernel patches while it boots
+        # ("Oops: int3" was seen); that is a power cut before anything has touched the disks.
+        for _ in range(_BOOTS - 1):
+            with contextlib.suppress(_BootDied):
+                return self._connect()
+            self._switch_on()
+        return self._connect()
+
+    def reset(self) -> None:
+        """Cut the power, and give it back; returns before it has booted."""
+        self.kill()
+        self._switch_on()
+
+    def reboot(self, timeout: float = 600) -> None:
+        """End it in order, and start it again; returns before it has booted."""
+        self.shut_down(timeout)
+        self._switch_on()
+
+    def _tree(self) -> pathlib.Path:
+        return self.root or tree.tree(self.release, "system")
 
     def run(
         self,
@@ -142,8 +185,8 @@ class Guest:
         """
         with self._changed:
             self._last_id += 1
-            number = self._last_id
-        file = self._work / f"output-{number}"
+            number, work = self._last_id, self._work
+        file = work / f"output-{number}"
         file.touch()
         request = {
             "id": number,
@@ -152,15 +195,16 @@ class Guest:
             "directory": str(directory),
             "environment": {**checkout.environment(), **(environment or {})},
         }
-        with contextlib.suppress(OSError):  # then ``_listen`` finds it dead
-            self._socket.sendall(json.dumps(request).encode() + b"\n")
         limit = time.monotonic() + timeout
         with open(file, errors="replace") as lines:
+            with contextlib.suppress(OSError):  # then ``_listen`` finds it dead
+                self._socket.sendall(json.dumps(request).encode() + b"\n")
             while True:
                 with self._changed:
                     self._changed.wait_for(lambda: number in self._ended or self._dead, 0.3)
-                    status = self._ended.get(number)
-                    over = self._dead or time.monotonic() > limit
+                    has_ended = self._dead or work != self._work  # and been started again
+                    status = self._ended.get(number) if work == self._work else None
+                    over = has_ended or time.monotonic() > limit
                 if output is not None and (text := lines.read()):
                     output(text)
                 if status is not None:
@@ -178,6 +222,10 @@ class Guest:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+    def runs(self) -> bool:
+        """Whether it has not ended; it may still boot."""
+        return self._process.poll() is None
 
     def shut_down(self, timeout: float = 300) -> None:
         """End it in order, or by ``kill`` after ``timeout`` seconds."""
@@ -202,8 +250,8 @@ class Guest:
         (shared / "setup").write_text("\n".join(lines))
 
     def _start(self, resources: contextlib.ExitStack) -> None:
-        system = self.root or tree.tree(self.release, "system")
-        root = image(system)
+        system = self._tree()
+        root = f"{self._own_root}" if self.reboots else f"{image(system)},snapshot=on"
         (kernel,) = (system / "boot").glob("vmlinuz-*")
         if self.systemd:
             (initrd,) = (system / "boot").glob("initrd.img-*")
@@ -218,7 +266,7 @@ class Guest:
             *("-serial", f"file:{self._work}/console"),
             *("-kernel", str(kernel), "-initrd", str(initrd), "-append", append),
             # Before the other disks, which come after it in the guest as well: /dev/vda.
-            *("-drive", f"file={root},format=raw,if=none,id=root,snapshot=on"),
+            *("-drive", f"file={root},format=raw,if=none,id=root"),
             *("-device", "virtio-blk-pci,drive=root"),
             *("-object", "rng-random,id=random,filename=/dev/urandom"),
             *("-device", "virtio-rng-pci,rng=random", "-device", "virtio-serial"),
@@ -241,7 +289,7 @@ class Guest:
             start_new_session=True,
         )
 
-    def _connect(self, resources: contextlib.ExitStack) -> None:
+    def _connect(self) -> None:
         """Wait for the agent.
 
         :raises GuestDied: there is none, or the guest could not be set up.
@@ -251,7 +299,7 @@ class Guest:
         self._ended: dict[int, int] = {}
         self._dead = False
         self._setup: str | None = None
-        self._socket = resources.enter_context(socket.socket(socket.AF_UNIX))
+        self._socket = self._resources.enter_context(socket.socket(socket.AF_UNIX))
         limit = time.monotonic() + BOOT_LIMIT
         while True:
             with contextlib.suppress(OSError):
@@ -260,7 +308,8 @@ class Guest:
             if self._process.poll() is not None or time.monotonic() > limit:
                 raise GuestDied(self.console())
             time.sleep(0.05)
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listening = threading.Thread(target=self._listen, daemon=True)
+        self._listening.start()
         with self._changed:
             self._changed.wait_for(lambda: self._setup is not None or self._dead, BOOT_LIMIT)
         if self._setup is None and self._dead:
