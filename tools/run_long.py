@@ -121,6 +121,11 @@ PARTS = (
         5400,
     ),
     Part(
+        "rollbacks at boot under systemd in QEMU on trixie, and power cuts amid them",
+        [sys.executable, "tools/guest/boot_rollback.py", "--release", "trixie"],
+        10800,
+    ),
+    Part(
         "Debian packages, built, installed and purged in QEMU on trixie",
         [sys.executable, "tools/try_packages.py", "--release", "trixie"],
         7200,
