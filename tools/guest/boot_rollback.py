@@ -148,6 +148,7 @@ class Machine:
     def at_boot(self) -> str:
         """An orderly reboot."""
         self._reboot_with_a_wish("at-boot")
+        self._wait_for(_BEGUN)
         began = time.monotonic()
         self._wait_for(_ENDED)
         self._length = time.monotonic() - began
@@ -159,27 +160,28 @@ class Machine:
     def cut_at_boot(self, number: int) -> str:
         """The power goes while the unit works."""
         self._reboot_with_a_wish(f"cut-{number}")
-        seconds = self._chance.uniform(0, self._length)
-        time.sleep(seconds)
-        has_ended = _ENDED in self._guest.console()
-        self._guest.reset()
+        seconds, has_ended = self._cut_unit()
         self._guest.wait_for_boot()
         self._sh(("" if has_ended else _CAME_FIRST) + _IN_ORDER + _IS_AT.format(state=1))
         self._sh(_HAS_BEFORE.format(before=f"cut-{number}"))
         return f"cut {seconds:.1f} s after its start{', when it had ended' * has_ended}"
 
     def cut_command(self, step: str, is_decided: bool) -> str:
-        """The power goes when a rollback of unmounted volumes has come to a step."""
+        """The power goes when a rollback of unmounted volumes has come to a step.
+
+        And once more as the boot finishes one that is decided.
+        """
         self._sh(_WRITE.format(state=step))
         self._sh(_CUT_AT.format(step=step), _DIE_AT)
         self._guest.reset()
+        seconds, has_ended = self._cut_unit() if is_decided else (0.0, False)
         self._guest.wait_for_boot()
-        self._sh(_CAME_FIRST + _IN_ORDER)
-        if is_decided:
-            self._sh(_IS_AT.format(state=1) + _HAS_BEFORE.format(before=step))
-        else:
+        self._sh(("" if has_ended else _CAME_FIRST) + _IN_ORDER)
+        if not is_decided:
             self._sh(_IS_AT.format(state=step) + _HAS_NOT_BEFORE.format(before=step))
-        return "all are new" if is_decided else "all are old"
+            return "all are old"
+        self._sh(_IS_AT.format(state=1) + _HAS_BEFORE.format(before=step))
+        return f"all are new, after a cut {seconds:.1f} s after the start of the unit as well"
 
     def nothing_to_do(self) -> str:
         """A boot with no note."""
@@ -189,12 +191,20 @@ class Machine:
         return ""
 
     def _reboot_with_a_wish(self, before: str) -> None:
-        """Have volumes in use rolled back at boot, and reboot until the unit works."""
+        """Have volumes in use rolled back at boot, and reboot."""
         self._sh(_WRITE.format(state=before))
         self._sh(f"cg-lvm rollback one --at-boot --keep-as {before}")
         self._sh(_IS_AT.format(state=before))
         self._guest.reboot()
+
+    def _cut_unit(self) -> tuple[float, bool]:
+        """Cut the power as the unit works; after how many seconds, and whether it had ended."""
         self._wait_for(_BEGUN)
+        seconds = self._chance.uniform(0, self._length)
+        time.sleep(seconds)
+        has_ended = _ENDED in self._guest.console()
+        self._guest.reset()
+        return seconds, has_ended
 
     def _wait_for(self, line: str) -> None:
         limit = time.monotonic() + PATIENCE

@@ -33,9 +33,11 @@ _BOOTS = 3
 # Bytes of an image beyond its tree.
 _SPARE = 2 << 30
 _SHARED = "/run/guest"
-# On a busy machine a timer may be late, which is no reason to panic at boot. Mitigations of attacks
-# cost time.
-_FOR_TRANSLATION = "no_timer_check mitigations=off nowatchdog"
+# On a busy machine a timer may be late, which is no reason to panic at boot, and what mounts wait
+# for a minute and a half at most may take longer. Mitigations of attacks cost time.
+_FOR_TRANSLATION = (
+    "no_timer_check mitigations=off nowatchdog systemd.default_device_timeout_sec=600"
+)
 _NINE_P = "trans=virtio,version=9p2000.L,msize=262144,cache=none"
 
 
