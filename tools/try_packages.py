@@ -174,8 +174,8 @@ END
         comm -13 /root/before /root/after | tee /dev/stderr \\
             | grep -Ev '^/(etc/(passwd|group|shadow|gshadow)-|dev/.*|run/.*|sys/.*|etc/lvm/.*)$' \\
             | wc -l | grep -x 0
-        find /etc /usr /var/lib /run -xdev -path /var/lib/dpkg -prune \\
-            -o -path /run/systemd -prune -o -iname '*cg[-_]*ext*' -print -o -name '*cg-lvm*' -print | fails grep .
+        find /etc /usr /var/lib /run -xdev -path /var/lib/dpkg -prune -o -path /run/systemd \\
+            -prune -o -iname '*cg[-_]*ext*' -print -o -name '*cg-lvm*' -print | fails grep .
         id cg_extension""",
     "a purge keeps a state directory that has volumes": f"""
         {_INSTALL} ./cg-extension_*.deb ./python3-cg-extension_*.deb

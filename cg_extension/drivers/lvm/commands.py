@@ -79,6 +79,7 @@ def _environment() -> dict[str, str]:
         "LC_ALL": "C",
         "LVM_SUPPRESS_FD_WARNINGS": "1",
         "TERM": "dumb",  # else LVM's shell complains of "unknown", sudo's word
+        "HOME": "/dev/null",  # else LVM's shell writes what it was told to .lvm_history there
         "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
     }
 

@@ -2,6 +2,7 @@
 """The ``cg-lvm`` command from a shell: thin and thick, snapshot, list, clone, delete."""
 
 import json
+import os
 from typing import Any
 
 import fixtures
@@ -81,3 +82,9 @@ class NoTerminalTest(base.LVMTestCase):
         eng = self.use_engine(thin=False, size=100)
         self.useFixture(fixtures.EnvironmentVariable("TERM", "unknown"))
         self.assertEqual("", eng.group.run_all([["lvs"]]))
+
+    def test_lvms_shell_leaves_no_history(self) -> None:
+        eng = self.use_engine(thin=False, size=100)
+        home = self.useFixture(fixtures.TempHomeDir()).path
+        eng.group.run_all([["lvs"]])
+        self.assertEqual([], os.listdir(home))

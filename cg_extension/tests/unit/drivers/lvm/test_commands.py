@@ -60,7 +60,7 @@ class AnswerTest(base.BaseTestCase):
         self.answers[""] = (-9, "", "")
         self.answers["lvs"] = (0, '{"report": [{"lv": []}]}', "")
         script = [["lvcreate", "--name", "a", "vg"]]
-        text = str(self.assertRaises(errors.LVMError, self.group.make, script, ["a"]))
+        text = str(self.assertRaises(errors.LVMError, self.group.make, script, {"a": None}))
         self.assertIn("signal 9", text)
 
     def test_a_disk_that_can_not_be_flushed_is_named(self) -> None:
