@@ -15,6 +15,12 @@ from cg_extension.drivers.lvm import commands, exchange
 
 # As in etc/systemd/cg-lvm/cg-lvm-rollback.service.
 DIRECTORY = pathlib.Path("/etc/cg-lvm/rollbacks")
+_UNIT = "cg-lvm-rollback.service"
+# Where systemd looks for units, the first one first (systemd.unit(5)).
+_UNIT_DIRECTORIES = tuple(
+    pathlib.Path(directory, "systemd/system")
+    for directory in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib")
+)
 
 
 def note(names: Iterable[str]) -> None:
@@ -37,6 +43,21 @@ def note(names: Iterable[str]) -> None:
             f"{DIRECTORY} can't be written, by which the next boot finds what a power cut leaves: "
             f"{error.strerror}; nothing was changed"
         ) from error
+
+
+def warnings() -> list[str]:
+    """A sentence if the boot would not look, as far as systemd's files tell."""
+    units = [each / _UNIT for each in _UNIT_DIRECTORIES if os.path.lexists(each / _UNIT)]
+    wanted = any(
+        os.path.lexists(each / "local-fs.target.wants" / _UNIT) for each in _UNIT_DIRECTORIES
+    )
+    if not units or not wanted:
+        why = f"local-fs.target wants no {_UNIT}, which the package cg-lvm brings"
+    elif os.path.realpath(units[0]) == os.devnull:
+        why = f"{_UNIT} is masked"
+    else:
+        return []
+    return [f"nothing will do that at the next boot but cg-lvm finish --at-boot by you: {why}"]
 
 
 def clear() -> list[str]:

@@ -103,7 +103,7 @@ def _roll_back(
         first = commands.VolumeGroup(family.groups[0])
         first.change_tags(add=[_tag(name, keep)])
         first.flush()
-        return _answer("at_boot", family, keep, parts)
+        return {**_answer("at_boot", family, keep, parts), "warnings": pending.warnings()}
     pending.note(family.groups)
     try:
         rollback.roll_back(parts, making.show_progress)

@@ -33,6 +33,15 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     name = reading.name_of(options.profile)
     if options.dry_run:
         return _foretell(options, reading.read(options.profile))
+    try:
+        return _run_alone(options, name)
+    except (exceptions.DriverError, OSError) as error:
+        message = f"profile {name}: {errors.describe(error)}"
+        report.journal(report.FAILED, message, profile=name, status=getattr(error, "status", 1))
+        raise
+
+
+def _run_alone(options: argparse.Namespace, name: str) -> dict[str, Any]:
     with states.alone(name), Signals() as signals:
         undone, complaints = _undo_left(name)
         if options.after_hooks:
@@ -74,13 +83,10 @@ class _Run:
         try:
             answer = self._take()
         except (exceptions.DriverError, OSError) as error:
-            status = getattr(error, "status", 1)
-            message = f"profile {profile}: {errors.describe(error)}"
-            report.journal(report.FAILED, message, profile=profile, status=status)
             found = None
             with contextlib.suppress(exceptions.DriverError):
                 found = pruning.look(profile)
-            self._write_figures(status, found)
+            self._write_figures(getattr(error, "status", 1), found)
             self._tell_complaints()
             raise
         name = answer["snapshot"]

@@ -216,6 +216,22 @@ class BootTest(RollbackCommandBase):
         self.assertEqual((set(), []), (self._waiting(), self._noted()))
         self.assertEqual("nothing was to be finished", self._reboot()["finished"])
 
+    def test_a_boot_that_would_not_do_it_is_told(self) -> None:
+        places = [pathlib.Path(self.useFixture(fixtures.TempDir()).path) for _ in range(2)]
+        self.useFixture(fixtures.MockPatchObject(pending, "_UNIT_DIRECTORIES", places))
+
+        def warnings() -> str:
+            return "".join(self._call("rollback", "one", "--at-boot")["warnings"])
+
+        self.assertIn("local-fs.target wants no cg-lvm-rollback.service", warnings())
+        (places[1] / "cg-lvm-rollback.service").touch()
+        self.assertIn("local-fs.target wants no", warnings())
+        (places[1] / "local-fs.target.wants").mkdir()
+        (places[1] / "local-fs.target.wants/cg-lvm-rollback.service").symlink_to("..")
+        self.assertEqual("", warnings())
+        (places[0] / "cg-lvm-rollback.service").symlink_to("/dev/null")
+        self.assertIn("is masked", warnings())
+
     def test_cancelled_it_is_not_done(self) -> None:
         self._call("rollback", "one", "--at-boot")
         self._call("rollback", "--cancel", "one")

@@ -18,7 +18,7 @@ import fixtures
 from oslotest import base
 
 from cg_extension.cmd import lvm
-from cg_extension.cmd.lvm.profiles import exits, hooks, reading
+from cg_extension.cmd.lvm.profiles import exits, hooks, reading, report
 from cg_extension.cmd.lvm.profiles import state as states
 from cg_extension.drivers.lvm import retake
 from cg_extension.tests.unit.drivers.lvm import fake_lvm
@@ -148,6 +148,19 @@ class TakingTest(RunTestCase):
         with states.alone("x"):
             self.assertIn("another run of profile x", self.run_it(status=exits.UNDER_WAY))
         self.assertEqual(set(), self.there())
+
+    def test_a_run_that_fails_for_whatever_reason_is_one_entry_in_the_journal(self) -> None:
+        with mock.patch.object(report, "journal") as journal:
+            with states.alone("x"):
+                self.run_it(status=exits.UNDER_WAY)
+            self.write(members='["vg/missing"]')
+            self.run_it(status=1)
+            self.write("keep = 1")
+            self.run_it(status=exits.PROFILE)
+        self.assertEqual(
+            [(report.FAILED, exits.UNDER_WAY), (report.FAILED, 1), (report.FAILED, exits.PROFILE)],
+            [(call.args[0], call.kwargs["status"]) for call in journal.mock_calls],
+        )
 
 
 class KeepingTest(RunTestCase):
