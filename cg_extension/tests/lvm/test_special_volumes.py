@@ -309,7 +309,7 @@ class RefusedTest(SpecialVolumesTestCase):
     def _make_inactive(self) -> None:
         self.make_thick()
         # Else udev would have it activated again, as it finds a disk that was written to.
-        base.run("vgchange", "--setautoactivation", "n", self.vg.name)
+        base.run("lvchange", "--setautoactivation", "n", self.vg.name)
         base.run("vgchange", "--activate", "n", self.vg.name)
 
     def _assert_not_read(self, reason: str) -> None:
