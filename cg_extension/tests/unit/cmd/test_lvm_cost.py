@@ -39,7 +39,7 @@ class ImportsTest(base.BaseTestCase):
     def test_a_group_snapshot_imports_nothing_that_only_other_actions_need(self) -> None:
         code = "import sys, cg_extension.cmd.lvm.making; print(*sys.modules)"
         done = subprocess.run(
-            [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
         self.assertEqual(set(), NEEDLESS & set(done.stdout.split()))
 
