@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from unittest import mock
 
 from cg_extension.cmd import lvm
@@ -95,23 +96,22 @@ def selftest_and_wait() -> None:
 
 def mount_and_wait() -> None:
     """``cg-lvm mount`` that never ends once all is mounted: ``VG NAME DIR OPTION…``."""
-
-    def keep(*_arguments: object) -> None:
-        print("mounted", flush=True)
-        time.sleep(_PATIENCE)
-
-    with mock.patch.object(temporaries, "keep_until_reboot", keep):
-        lvm.main(["mount", *_arguments()])
+    _mount_until(temporaries, "keep_until_reboot", "mounted")
 
 
 def open_and_wait() -> None:
     """``cg-lvm mount`` that never begins to mount what it has opened: ``VG NAME DIR OPTION…``."""
+    _mount_until(mounting, "mount_all", "opened")
+
+
+def _mount_until(module: ModuleType, function: str, told: str) -> None:
+    """``cg-lvm mount`` that says ``told`` where it would call a function, and then waits."""
 
     def keep(*_arguments: object) -> None:
-        print("opened", flush=True)
+        print(told, flush=True)
         time.sleep(_PATIENCE)
 
-    with mock.patch.object(mounting, "mount_all", keep):
+    with mock.patch.object(module, function, keep):
         lvm.main(["mount", *_arguments()])
 
 
