@@ -150,9 +150,9 @@ def _check_room(groups: machinery.Groups, family: naming.Family) -> None:
 def _check_pool(maker: making.Maker) -> None:
     """:raises Refusal: the pool is in no state to be written to, or has too little room."""
     settings = maker.settings
-    device = commands.device_name(settings.volume_group, settings.pool or "", "tpool")
+    limits = settings.data_limit, settings.metadata_limit
     with device_mapper.Control() as control:
-        thin.check_pool(control, device, settings.data_limit, settings.metadata_limit)
+        thin.check_pool(control, settings.volume_group, settings.pool or "", *limits)
 
 
 def _make_stores(part: making.Part, mark: str) -> None:

@@ -298,12 +298,7 @@ def _checked_members(
         of_group = volumes[part.volume_group]
         pool = of_group[part.pairs[0][0]].pool
         if pool and of_group[pool].active:
-            thin.check_pool(
-                control,
-                commands.device_name(part.volume_group, pool, "tpool"),
-                part.data_limit,
-                part.metadata_limit,
-            )
+            thin.check_pool(control, part.volume_group, pool, part.data_limit, part.metadata_limit)
     return members, found
 
 

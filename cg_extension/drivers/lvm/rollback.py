@@ -211,8 +211,8 @@ def _check_space(parts: Sequence[Part], volumes: _Volumes) -> None:
             needed[part.maker.group.name] = needed.get(part.maker.group.name, 0) + size
         elif of_group[pool].active:
             settings = part.maker.settings
-            device = commands.device_name(part.maker.group.name, pool, "tpool")
-            _check_pool(device, settings.data_limit, settings.metadata_limit)
+            group = part.maker.group.name
+            _check_pool(group, pool, settings.data_limit, settings.metadata_limit)
     for part in parts:
         name = part.maker.group.name
         free = part.maker.group.usage().free if name in needed else 0
@@ -224,9 +224,9 @@ def _check_space(parts: Sequence[Part], volumes: _Volumes) -> None:
 
 
 @privileged.entrypoint
-def _check_pool(device: str, data_limit: float, metadata_limit: float) -> None:
+def _check_pool(group: str, pool: str, data_limit: float, metadata_limit: float) -> None:
     with device_mapper.Control() as control:
-        thin.check_pool(control, device, data_limit, metadata_limit)
+        thin.check_pool(control, group, pool, data_limit, metadata_limit)
 
 
 def _make(

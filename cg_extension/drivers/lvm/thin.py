@@ -41,7 +41,8 @@ def metadata_backups(volumes: Iterable[str], pool: str | None) -> list[str]:
 
 def check_pool(
     control: device_mapper.Control,
-    pool_device: str,
+    volume_group: str,
+    pool: str,
     data_limit: float,
     metadata_limit: float,
 ) -> None:
@@ -53,11 +54,9 @@ def check_pool(
     :raises Refusal: it can't, or there is too little room.
     :raises LVMError: the kernel's words for its state are not known.
     """
-    status = reports.pool_status(control.status(pool_device))
-    parts = re.split(r"(?<!-)-(?!-)", pool_device)[:2]
-    pool = "/".join(part.replace("--", "-") for part in parts)
+    status = reports.pool_status(control.status(commands.device_name(volume_group, pool, "tpool")))
     if status.unfit:
-        raise errors.Refusal(f"thin pool {pool} {status.unfit}")
+        raise errors.Refusal(f"thin pool {volume_group}/{pool} {status.unfit}")
     for what, used, total, limit in (
         ("metadata", status.metadata_used, status.metadata_total, metadata_limit),
         ("data", status.data_used, status.data_total, data_limit),
@@ -65,6 +64,6 @@ def check_pool(
         percent = 100 * used / total
         if percent > limit:
             raise errors.Refusal(
-                f"{percent:.1f} % of the {what} of thin pool {pool} is in use; the limit is "
-                f"{limit:g} %"
+                f"{percent:.1f} % of the {what} of thin pool {volume_group}/{pool} is in use; the "
+                f"limit is {limit:g} %"
             )

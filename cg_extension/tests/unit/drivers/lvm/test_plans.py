@@ -47,7 +47,11 @@ class ThinTest(base.BaseTestCase):
 
     def test_a_pool_with_room_passes(self) -> None:
         thin.check_pool(
-            _status("2 10/100 50/100 - rw discard_passdown error_if_no_space - 64"), "p", 95, 90
+            _status("2 10/100 50/100 - rw discard_passdown error_if_no_space - 64"),
+            "v",
+            "p",
+            95,
+            90,
         )
 
     def test_an_unfit_pool_is_refused_with_the_reason(self) -> None:
@@ -64,7 +68,7 @@ class ThinTest(base.BaseTestCase):
             ("2 10/100 96/100 - rw discard_passdown queue_if_no_space - 64", "data"),
         ):
             refusal = self.assertRaises(
-                errors.Refusal, thin.check_pool, _status(text), "v--g-p--1-tpool", 95, 90
+                errors.Refusal, thin.check_pool, _status(text), "v-g", "p-1", 95, 90
             )
             self.assertIn(reason, str(refusal))
             self.assertIn("thin pool v-g/p-1 ", str(refusal))

@@ -198,8 +198,8 @@ class FailureTest(RollbackBase):
     def test_a_pool_without_room_is_refused(self) -> None:
         self._start()
 
-        def check(device: str, *_limits: float) -> None:
-            if device == "b-pool-tpool":
+        def check(group: str, pool: str, *_limits: float) -> None:
+            if (group, pool) == ("b", "pool"):
                 raise errors.Refusal("the thin pool is read-only")
 
         with mock.patch.object(rollback, "_check_pool", check):
