@@ -2,6 +2,7 @@
 """Errors for the operator to mend, each one line that names the option, file or port."""
 
 import contextlib
+import os
 import pathlib
 import re
 import traceback
@@ -57,6 +58,15 @@ def describe(error: BaseException) -> str:
         return f"{bad['name']} ({bad['file']}): {bad['reason']}"
     # Some have the cause below a heading; any other lines below are hints for programmers.
     return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+
+
+@contextlib.contextmanager
+def naming_file(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Have an OSError name the file that can't be written, for want of room in /run, say."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
 def _is_ours(error: BaseException) -> bool:

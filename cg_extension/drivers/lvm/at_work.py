@@ -14,6 +14,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 
+from cg_extension.conf.errors import naming_file
 from cg_extension.drivers.lvm import low_stall
 
 _DIRECTORY = low_stall.OURS / "at-work"
@@ -39,7 +40,7 @@ def work(text: str = "") -> Iterator[int]:
 
 def _write(fd: int, path: str, content: bytes) -> None:
     """Write all of it: LVM would take the first half of a command for a command."""
-    with low_stall.naming(path):
+    with naming_file(path):
         if os.pwrite(fd, content, 0) < len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -15,7 +15,8 @@ LVM's shell they have little effect, and make it read its whole configuration ag
 import contextlib
 import os
 import pathlib
-from collections.abc import Iterator
+
+from cg_extension.conf.errors import naming_file
 
 # This package's own directory, for root only.
 OURS = pathlib.Path("/run/cg_extension-lvm")
@@ -61,15 +62,6 @@ def system_dir(path: str | None) -> str:
     return str(ours)
 
 
-@contextlib.contextmanager
-def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Name the file that can't be written, say for want of room in /run, in what is raised."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
-
-
 def write(path: pathlib.Path, text: str) -> None:
     """Replace a file in one step, as others may be reading it; leave it if nothing changes."""
     content = text.encode(errors="surrogateescape")
@@ -77,6 +69,6 @@ def write(path: pathlib.Path, text: str) -> None:
         if path.read_bytes() == content:
             return
     new = path.with_suffix(f".{os.getpid()}-{id(content):x}")
-    with naming(new):
+    with naming_file(new):
         new.write_bytes(content)
     new.replace(path)

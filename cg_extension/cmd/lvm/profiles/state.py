@@ -17,8 +17,8 @@ import uuid
 from collections.abc import Iterator, Sequence
 
 from cg_extension.cmd.lvm.profiles import exits
+from cg_extension.conf.errors import naming_file
 from cg_extension.drivers import exceptions
-from cg_extension.drivers.lvm import low_stall
 
 DIRECTORY = pathlib.Path("/run/cg-lvm")
 
@@ -57,7 +57,7 @@ class State:
         """Write it out; a kill meanwhile leaves what was written before."""
         path = _path(self.profile)
         new = path.with_suffix(".new")
-        with low_stall.naming(new):
+        with naming_file(new):
             new.write_text(json.dumps(dataclasses.asdict(self)))
         os.replace(new, path)
 
@@ -101,7 +101,7 @@ def alone(profile: str) -> Iterator[None]:
             raise exits.UnderWay(
                 f"another run of profile {profile} is under way (process {file.read().strip()})"
             ) from None
-        with low_stall.naming(path):
+        with naming_file(path):
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
