@@ -88,7 +88,7 @@ class Groups:
         try:
             return self.volumes[group][name]
         except KeyError:
-            raise naming.UsageError(f"there is no volume {name} in volume group {group}") from None
+            raise naming.no_volume(group, name) from None
 
     def parts(self, copies: Sequence[tuple[str, engine.Copy]]) -> list[making.Part]:
         """What is to be made, each with its volume group, by groups and pools."""

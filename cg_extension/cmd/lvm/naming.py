@@ -83,6 +83,11 @@ class Family:
         return [volume for name, volume in self.members if name == group]
 
 
+def no_volume(group: str, name: str) -> UsageError:
+    """What to raise for a volume that is not there."""
+    return UsageError(f"there is no volume {name} in volume group {group}")
+
+
 def check_name(prefix: str, name: str, volumes: Volumes) -> None:
     """See to it that something new may be called this.
 

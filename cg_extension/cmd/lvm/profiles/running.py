@@ -202,7 +202,7 @@ def _check_pools(profile: reading.Profile, found: places.Found) -> list[dict[str
         members = [name for of, name in found.volumes if of == group]
         for name in members:
             if name not in volumes:
-                raise naming.UsageError(f"there is no volume {name} in volume group {group}")
+                raise naming.no_volume(group, name)
             if reason := kinds.obstacle(volumes[name].traits):
                 raise naming.UsageError(f"{group}/{name} {reason}")
         names = {volumes[name].pool for name in members}
