@@ -115,8 +115,11 @@ def _roll_back(
 def _cancel(options: argparse.Namespace) -> dict[str, Any]:
     """Call off what waits for the next boot."""
     name, of_group = options.name, options.volume_group
-    waiting = [each for each in _waiting() if each[0] == name]
-    found = [each for each in waiting if of_group is None or of_group in _groups(options, *each)]
+    found = [
+        (name, keep, noted_in)
+        for waiting, keep, noted_in in _waiting()
+        if waiting == name and (of_group is None or of_group in _groups(options, name, noted_in))
+    ]
     if not found:
         where = f" in volume group {of_group}" if of_group else ""
         raise naming.UsageError(f"no rollback to {name} waits for the next boot{where}")
@@ -131,7 +134,7 @@ def _cancel(options: argparse.Namespace) -> dict[str, Any]:
     return {"called_off": name, "volumes": []}
 
 
-def _groups(options: argparse.Namespace, name: str, _keep: str, noted_in: str) -> list[str]:
+def _groups(options: argparse.Namespace, name: str, noted_in: str) -> list[str]:
     """The volume groups of a rollback that waits; where it is noted, if its snapshot is gone."""
     try:
         return machinery.find_snapshot(options, name, noted_in)[1].groups

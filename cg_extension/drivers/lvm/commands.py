@@ -132,8 +132,7 @@ def locking_dir(system_dir: str | None) -> str:
 
 def program() -> str:
     """The path of ``lvm``."""
-    directories = _environment()["PATH"].split(os.pathsep)
-    paths = (os.path.join(directory, "lvm") for directory in directories)
+    paths = (os.path.join(each, "lvm") for each in os.get_exec_path(_environment()))
     return next((path for path in paths if os.access(path, os.X_OK)), "lvm")
 
 
