@@ -40,10 +40,8 @@ _GET = (
     "headers={{'X-Auth-Token': 'me:demo'}})).read().decode())"
 )
 
-# For each step; a command after "!" would not end it.
 _BEGIN = """
-        export DEBIAN_FRONTEND=noninteractive
-        fails() { if "$@"; then return 1; fi; }"""
+        export DEBIAN_FRONTEND=noninteractive"""
 # What is done in the guest, in the directory of the packages, one after another: what each shows,
 # and shell commands all of which succeed then.
 STEPS = {
@@ -226,8 +224,7 @@ def main() -> int:
             _status, system = guest.run(["sh", "-c", _PLATFORM], PATIENCE, directory=share)
             print(f"platform: {system.strip()}", flush=True)
             for shown, commands in STEPS.items():
-                script = ["sh", "-exc", _BEGIN + commands]
-                status, output = guest.run(script, PATIENCE, directory=share)
+                status, output = guest.run_script(_BEGIN + commands, PATIENCE, directory=share)
                 print(f"{'ok' if status == 0 else 'FAILED':6} {shown}", flush=True)
                 if status:
                     print(output, flush=True)

@@ -28,10 +28,6 @@ PATIENCE = 1200
 _SIZES = (2 << 30, 1 << 30)  # bytes of the disks
 _BEGUN, _ENDED = "the rollback begins", "the rollback has ended"
 
-# For each script; a command after "!" would not end it.
-_BEGIN = """
-        fails() { if "$@"; then return 1; fi; }
-"""
 _SITE = f"{pathlib.PurePath(tree.PYTHON).parents[1]}/lib/python3*/site-packages"
 # The package as well, since the checkout may lie where the boot mounts something.
 _INSTALL = f"""
@@ -217,7 +213,7 @@ class Machine:
 
     def _sh(self, script: str, *arguments: str) -> str:
         """Run commands all of which must succeed."""
-        status, output = self._guest.run(["sh", "-exc", _BEGIN + script, *arguments], PATIENCE)
+        status, output = self._guest.run_script(script, PATIENCE, *arguments)
         if status:
             journal = self._guest.run(["journalctl", "-b", "-u", "cg-lvm-rollback"], PATIENCE)[1]
             raise Failure(f"{output}\n{journal}")

@@ -38,6 +38,8 @@ _SHARED = "/run/guest"
 _FOR_TRANSLATION = (
     "no_timer_check mitigations=off nowatchdog systemd.default_device_timeout_sec=600"
 )
+# For scripts that end at the first failure: a command after "!" would not end them.
+_FAILS = 'fails() { if "$@"; then return 1; fi; }\n'
 _NINE_P = "trans=virtio,version=9p2000.L,msize=262144,cache=none"
 
 
@@ -213,6 +215,17 @@ class Guest:
                     return status, file.read_text(errors="replace")
                 if over:
                     raise GuestDied(f"{shlex.join(command)}: no answer\n{self.console()[-4000:]}")
+
+    def run_script(
+        self, script: str, timeout: float, *arguments: str, directory: pathlib.Path = tree.ROOT
+    ) -> tuple[int, str]:
+        """Run shell commands, all of which must succeed, but for those after ``fails``.
+
+        :param arguments: ``$0`` and so on.
+        :return: as of ``run``, with the commands themselves in what it printed.
+        :raises GuestDied: as ``run``.
+        """
+        return self.run(["sh", "-exc", _FAILS + script, *arguments], timeout, directory=directory)
 
     def console(self) -> str:
         """What QEMU complained of, and what the guest printed on its console so far."""
