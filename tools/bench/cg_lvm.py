@@ -38,6 +38,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 EXTENT = 128  # KiB: many volumes in a small group
 NAMES = ("a", "b")
+YARDSTICKS = ("python", "lvs")
 COMMAND = (sys.executable, "-m", "cg_extension.cmd.lvm")
 
 
@@ -153,17 +154,18 @@ class Case:
 
     def _snapm(self) -> None:
         environment = {**os.environ, "PYTHONPATH": str(self.snapm)}
-        snapm = (sys.executable, "-m", "snapm.command")
+        snapm = (sys.executable, f"{self.snapm}/bin/snapm")
         create = ("snapset", "create", f"s{self.count}", *map(str, self.points))
         run(*snapm, *create, env=environment, cwd=self.snapm)
 
-    def clean(self) -> None:
-        """Remove what was taken."""
+    def clean(self) -> int:
+        """Remove what was taken; how many snapshots there were."""
         found = run("lvs", "--noheadings", "-o", "lv_name,origin", self.group).splitlines()
         names = [line.split()[0] for line in found if len(line.split()) > 1]
         if names:
             run("lvremove", "--yes", "--force", *(f"{self.group}/{name}" for name in names))
         self.count += 1
+        return len(names)
 
 
 def _discard(_output: str) -> None:
@@ -194,7 +196,8 @@ def measure(case: Case, rounds: int, noise: machine.Noise) -> dict[str, list[Too
             started, used = time.perf_counter(), _processor_time()
             method()
             passed, used = time.perf_counter() - started, _processor_time() - used
-            case.clean()
+            if case.clean() != (0 if name in YARDSTICKS else len(NAMES)):
+                raise SystemExit(f"{name} did not take a snapshot of each volume")
             if number:
                 took[name].append(Took(1000 * passed, 1000 * used))
     return took
@@ -234,10 +237,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--others", default="0,100,3000")
-    parser.add_argument("--snapm", help="directory with the package snapm and what it needs")
+    parser.add_argument("--snapm", help="directory into which `pip install --target` put snapm")
     options = parser.parse_args(arguments)
     directory = pathlib.Path(f"/run/bench-{os.getpid()}")
     directory.mkdir()
+    if options.snapm:
+        pathlib.Path("/run/snapm").mkdir(0o700, exist_ok=True)  # as its package's tmpfiles.d does
     noise = machine.Noise(time.perf_counter)
     measured = {}
     try:
