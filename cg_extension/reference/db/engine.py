@@ -111,7 +111,8 @@ def default_connection(conf: cfg.ConfigOpts) -> str:
 
 
 _Translation = Callable[..., NoReturn]
-_translates: Callable[..., Callable[[_Translation], _Translation]] = exc_filters.filters
+_Filter = TypeVar("_Filter", bound=Callable[..., None])
+_translates: Callable[..., Callable[[_Filter], _Filter]] = exc_filters.filters
 
 
 @_translates(
@@ -150,12 +151,51 @@ def _address_error(error: Exception, *_more: object) -> NoReturn:
     raise db_exception.DBError(error)
 
 
-@_translates("mysql", sa.exc.OperationalError, r".*\((1205|1213), ")  # Whatever the words.
+# Whatever the words. 1020: what MariaDB from 11.6.2 on says of a row that another one wrote at the
+# same time (innodb_snapshot_isolation). 1969: a statement took longer than it may.
+@_translates("mysql", sa.exc.OperationalError, r".*\((1020|1205|1213|1969), ")
 @_translates("sqlite", sa.exc.OperationalError, r".*database is locked")
 @_translates("postgresql", sa.exc.OperationalError, r".*conflict with recovery")  # a replica's
 def _busy_error(error: Exception, *_more: object) -> NoReturn:
     """Others were in the way, on whichever node: run the transaction again."""
     raise db_exception.DBDeadlock(error)
+
+
+@_translates("mysql", sa.exc.IntegrityError, r".*\(1062, ")
+def _duplicate(error: Exception, *_more: object) -> NoReturn:
+    """A row is there already; oslo.db knows that in English only."""
+    raise db_exception.DBDuplicateEntry(inner_exception=error)
+
+
+@_translates("mysql", sa.exc.IntegrityError, r".*\((1216|1217|1451|1452), ")
+def _dangling(error: Exception, *_more: object) -> NoReturn:
+    """A row that another one refers to is gone, or has to stay; as above."""
+    raise db_exception.DBReferenceError(None, None, None, None, inner_exception=error)
+
+
+# What PostgreSQL's SQLSTATEs mean, in whatever language the server speaks (appendix A of its
+# manual): lc_messages is a superuser's to set, and oslo.db reads words.
+_STATES: dict[str, _Translation] = {
+    "23503": _dangling,
+    "23505": _duplicate,
+    "25006": _connection_error,  # It takes no writes.
+    "40001": _busy_error,
+    "40P01": _busy_error,
+    "55P03": _busy_error,  # lock_timeout
+    "57014": _busy_error,  # statement_timeout
+    "57P01": _connection_error,
+    "57P02": _connection_error,
+    "57P03": _connection_error,
+}
+
+
+@_translates("postgresql", sa.exc.DBAPIError, r"")
+def _by_state(error: Exception, *more: object) -> None:
+    original = getattr(error, "orig", None)
+    # psycopg2's name for it, and psycopg's.
+    state = getattr(original, "pgcode", None) or getattr(original, "sqlstate", None)
+    if state in _STATES:
+        _STATES[state](error, *more)
 
 
 def retry(transaction: Callable[P, T]) -> Callable[P, T]:

@@ -250,6 +250,24 @@ class LockTest(testscenarios.WithScenarios, base.BaseTestCase):
             thread.join(30)
         self.assertEqual({"a", "b"}, set(ended))
 
+    def test_who_may_not_wait_long_for_a_lock_tries_again(self) -> None:
+        """As on a server whose administrator has set ``lock_timeout``."""
+        update = "UPDATE project_quotas SET serial = 1"
+        limited = {
+            "postgresql": f"SET LOCAL lock_timeout = '50ms'; {update}",
+            "mysql": f"SET STATEMENT innodb_lock_wait_timeout = 0 FOR {update}",
+        }
+        with self.database.writer() as conn:
+            conn.execute(_LOCKS.insert(), {"project_id": "a"})
+
+        def write() -> None:
+            with self.database.writer() as conn:
+                conn.exec_driver_sql(limited[self.dialect])
+
+        with self.database.writer() as holder:
+            holder.exec_driver_sql(update)
+            self.assertRaises(db_exception.DBDeadlock, write)
+
     def test_locks_of_a_process_that_was_stopped_do_not_last(self) -> None:
         with self.database.writer() as conn:
             conn.execute(_LOCKS.insert(), {"project_id": "a"})
@@ -320,10 +338,59 @@ class UselessServerTest(testscenarios.WithScenarios, base.BaseTestCase):
                 (1205, "Lock wait timeout exceeded; try restarting transaction"),
                 (1213, "Deadlock found when trying to get lock; try restarting transaction"),
                 (1213, "WSREP detected deadlock/conflict and aborted the transaction"),
+                (1020, "Record has changed since last read in table 'project_quotas'"),
+                (1969, "Query execution was interrupted (max_statement_time exceeded)"),
             ):
                 self.assertRaises(
                     db_exception.DBDeadlock, self._end_with, number, message, database
                 )
+
+
+class ForeignWordsTest(testscenarios.WithScenarios, base.BaseTestCase):
+    """What a server says counts by its number, not by its words."""
+
+    scenarios = [
+        (
+            "postgresql",
+            {
+                "dialect": "postgresql",
+                "statement": "DO $$ BEGIN RAISE 'Verklemmung' USING ERRCODE = '{}'; END $$",
+                "duplicate": ["23505"],
+                "dangling": ["23503"],
+                "busy": ["40001", "40P01", "55P03", "57014"],
+                "away": ["25006", "57P01", "57P02", "57P03"],
+            },
+        ),
+        (
+            "mysql",
+            {
+                "dialect": "mysql",
+                "statement": "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {}, MESSAGE_TEXT = 'Ach'",
+                "duplicate": [1062],
+                "dangling": [1451, 1452],
+                "busy": [1020, 1205, 1213, 1969],
+                "away": [1047, 1053, 1180, 1317, 1927],
+            },
+        ),
+    ]
+    dialect: str
+    statement: str
+    duplicate: list[object]
+    dangling: list[object]
+    busy: list[object]
+    away: list[object]
+
+    def test_errors_are_known_by_their_numbers(self) -> None:
+        database = self.useFixture(databases.Database(self.dialect)).database
+        for kind, numbers in (
+            (db_exception.DBDuplicateEntry, self.duplicate),
+            (db_exception.DBReferenceError, self.dangling),
+            (db_exception.DBDeadlock, self.busy),
+            (db_exception.DBConnectionError, self.away),
+        ):
+            for number in numbers:
+                with testtools.ExpectedException(kind), database.writer() as conn:
+                    conn.exec_driver_sql(self.statement.format(number))
 
 
 class ReadOnlyTest(testscenarios.WithScenarios, base.BaseTestCase):
