@@ -135,6 +135,30 @@ class MigrationTest(testscenarios.WithScenarios, base.BaseTestCase):
             self.assertEqual(0, process.returncode, errors)
 
 
+class LeftStatementTest(testscenarios.WithScenarios, base.BaseTestCase):
+    scenarios = databases.on("mysql")
+    dialect: str
+
+    def test_a_sync_waits_for_an_index_that_one_that_was_killed_has_begun(self) -> None:
+        """MariaDB carries a statement out although its client is gone."""
+        conf = databases.configuration(databases.new(self.dialect))
+        database, other = engine.Database(conf), engine.Database(conf)
+        for each in (database, other):
+            self.addCleanup(each.dispose)
+        migration.sync(database, "0001")
+        ended = []
+
+        def end(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            if statement.startswith("CREATE INDEX") and not ended:
+                ended.append(statement)
+                with other.writer() as conn:
+                    conn.exec_driver_sql(statement)
+
+        sa.event.listen(database.engines[0], "before_cursor_execute", end)
+        migration.sync(database, "0002")
+        self.assertEqual((1, "0002"), (len(ended), migration.version(database)))
+
+
 class ProjectQuotasTest(testscenarios.WithScenarios, base.BaseTestCase):
     """From 0002 to 0003: more projects than are counted at once."""
 
