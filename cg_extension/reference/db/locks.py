@@ -77,7 +77,10 @@ def _by_server(database: engine.Database, name: str) -> Iterator[None]:
         try:
             yield
         finally:
-            conn.execute(sa.select(drop))
+            try:
+                conn.execute(sa.select(drop))
+            except db_exception.DBError as error:  # What was guarded is over all the same.
+                LOG.warning("The lock for %s was lost before the end of it: %s", name, error)
 
 
 @contextlib.contextmanager

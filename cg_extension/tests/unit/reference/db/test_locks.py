@@ -49,6 +49,24 @@ class LocksTest(testscenarios.WithScenarios, base.BaseTestCase):
         thread.join(30)
         self.assertTrue(inside.is_set())
 
+    def test_what_was_guarded_is_over_although_the_server_has_ended_the_lock(self) -> None:
+        """As it does with a connection that rests for ``wait_timeout``, or a proxy does."""
+        killer = engine.Database(self.fixture.conf)
+        self.addCleanup(killer.dispose)
+        others = {
+            "postgresql": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            "mysql": "SELECT id FROM information_schema.processlist "
+            "WHERE db = database() AND id <> connection_id()",
+        }
+        with locks.hold(self.database, "test"), killer.writer() as conn:
+            for number in conn.exec_driver_sql(others[self.dialect]).scalars().all():
+                if self.dialect == "mysql":
+                    conn.exec_driver_sql(f"KILL {number}")
+        thread, inside = self._other()
+        thread.join(30)
+        self.assertTrue(inside.is_set())
+
     def test_locks_of_other_names_are_no_hindrance(self) -> None:
         with locks.hold(self.database, "another"):
             thread, inside = self._other()
