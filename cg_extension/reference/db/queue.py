@@ -41,6 +41,12 @@ _IS_FREE = sa.and_(
         ),
     ),
 )
+_NEXT_UNCLAIMED = (
+    sa.select(_COLUMNS.run_after, engine.utcnow())
+    .where(_OF_HOST, _COLUMNS.owner.is_(None))
+    .order_by(_COLUMNS.run_after)
+    .limit(1)
+)
 _NEXT_DUE = sa.select(
     # A lease always ends after run_after: the operation was claimed when that had passed.
     sa.func.min(sa.func.coalesce(_COLUMNS.lease_expires_at, _COLUMNS.run_after)),
@@ -138,7 +144,11 @@ def next_due(conn: sa.Connection, host: str, *, exclude: Collection[str] = ()) -
     Those in ``exclude`` don't count.
     """
     parameters = {"of_host": host, "excluded": list(exclude)}
-    earliest, now = conn.execute(_NEXT_DUE, parameters).one()
+    # Those due are the first of the index, however many there are; else all must be looked at.
+    found = conn.execute(_NEXT_UNCLAIMED, parameters).one_or_none()
+    if found is None or found[0] > found[1]:
+        found = conn.execute(_NEXT_DUE, parameters).one()
+    earliest, now = found
     return None if earliest is None else float((earliest - now).total_seconds())
 
 

@@ -64,6 +64,31 @@ class OperationsTestCase(testscenarios.WithScenarios, base.BaseTestCase):
             return queue.next_due(conn, HOST, **values)
 
 
+class LongQueueTest(OperationsTestCase):
+    # Those that tell how much they have read.
+    scenarios = databases.on("sqlite", "mysql")
+
+    def test_that_something_is_due_is_found_out_without_a_look_at_all_that_waits(self) -> None:
+        for _ in range(200):
+            self.enqueue()
+        self.claim("a", limit=8)
+        with self.database.reader() as conn:
+            if self.dialect == "mysql":
+                conn.exec_driver_sql("FLUSH STATUS")
+                self.assertLess(queue.next_due(conn, HOST) or 0, 0)
+                read = conn.exec_driver_sql("SHOW SESSION STATUS LIKE 'Handler_read%%'")
+                steps = sum(int(count) for _name, count in read)
+            else:
+                taken: list[None] = []
+                connection = conn.connection.dbapi_connection
+                assert connection is not None
+                connection.set_progress_handler(lambda: taken.append(None), 1)
+                self.assertLess(queue.next_due(conn, HOST) or 0, 0)
+                connection.set_progress_handler(None, 1)
+                steps = len(taken)
+        self.assertLess(steps, 150)
+
+
 class OperationsTest(OperationsTestCase):
     scenarios = databases.SCENARIOS
 
