@@ -15,7 +15,7 @@ from cg_extension.reference.wsgi.views import snapshots as views
 LISTING = pagination.Listing(
     "snapshots",
     filters=service_snapshots.FILTERS,
-    sort_keys=("id", "name", "status", "volume_id", "created_at", "updated_at"),
+    sort_keys=("id", "name", "status", "volume_id", "created_at"),
 )
 
 # Action → its function here.

@@ -18,7 +18,7 @@ from cg_extension.reference.wsgi.views import volume_types as views
 LISTING = pagination.Listing(
     "volume_types",
     filters=("name", "is_public"),
-    sort_keys=("id", "name", "created_at", "updated_at"),
+    sort_keys=("id", "name", "created_at"),
     link_key="volume_type_links",
 )
 _EXTRA_SPECS = api_views.closed({"extra_specs": host_views.PAIRS})

@@ -18,7 +18,7 @@ from cg_extension.reference.wsgi.views import volumes as views
 LISTING = pagination.Listing(
     "volumes",
     filters=service_volumes.FILTERS,
-    sort_keys=("id", "name", "status", "availability_zone", "size", "created_at", "updated_at"),
+    sort_keys=("id", "name", "status", "availability_zone", "size", "created_at"),
 )
 
 
