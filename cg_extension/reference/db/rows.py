@@ -5,6 +5,7 @@ Statements are built once for each table, so that a call costs SQLAlchemy next t
 """
 
 import functools
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from cg_extension.contract.statuses import Transition
 from cg_extension.reference.db import engine
 
 Row = sa.Row[Any]
+
+# What not every database takes in a text, and what none does.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class joined(functions.FunctionElement[str]):
@@ -141,12 +145,13 @@ def change_status(
     """Compare and swap: every change of a row's status. How many of the rows made the transition.
 
     :param reason: what explains the new status; whatever explained the old one goes with that.
+        Others' words, as a driver's: there may be any character in it.
     """
     parameters = {
         "row_ids": list(row_ids),
         "sources": sorted(transition.sources),
         "target": transition.target,
-        "reason": reason,
+        "reason": reason and _UNSTORABLE.sub("?", reason),
     }
     return conn.execute(_change_status(table), parameters).rowcount
 

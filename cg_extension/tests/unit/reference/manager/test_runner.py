@@ -7,6 +7,7 @@ from typing import Any
 from unittest import mock
 
 import sqlalchemy as sa
+import testscenarios
 from oslo_context import context as oslo_context
 from oslo_db import exception as db_exception
 
@@ -24,6 +25,18 @@ def fail(error: BaseException) -> Any:
         raise error
 
     return raise_it
+
+
+class ReasonTest(testscenarios.WithScenarios, base.ManagerTestCase):
+    scenarios = databases.SCENARIOS
+
+    def test_whatever_characters_a_driver_says_why_with_it_is_kept(self) -> None:
+        error = driver_exceptions.DriverRefusal("no\0room in \udcff\U0001f600")
+        self.driver.behaviour["create_volume"] = fail(error)
+        row_id = self.create_volume()
+        self.run_queue()
+        row = self.row(tables.volumes, row_id)
+        self.assertEqual(("error", "no?room in ?\U0001f600"), (row.status, row.status_reason))
 
 
 class RunnerTest(base.ManagerTestCase):
