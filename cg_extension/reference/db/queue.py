@@ -30,8 +30,11 @@ _OF_HOST = sa.and_(
     _COLUMNS.host == sa.bindparam("of_host"),
     _COLUMNS.id.not_in(sa.bindparam("excluded", expanding=True)),
 )
+# What was never tried is due, whatever the clock says that it was queued by: that may have been set
+# back since, or be another node's.
+_IS_NEW = _COLUMNS.attempts == 0
 _IS_FREE = sa.and_(
-    _COLUMNS.run_after <= engine.utcnow(),
+    sa.or_(_IS_NEW, _COLUMNS.run_after <= engine.utcnow()),
     sa.or_(
         _COLUMNS.owner.is_(None),
         _COLUMNS.owner == sa.bindparam("new_owner"),
@@ -49,7 +52,12 @@ _NEXT_UNCLAIMED = (
 )
 _NEXT_DUE = sa.select(
     # A lease always ends after run_after: the operation was claimed when that had passed.
-    sa.func.min(sa.func.coalesce(_COLUMNS.lease_expires_at, _COLUMNS.run_after)),
+    sa.func.min(
+        sa.case(
+            (_IS_NEW, engine.utcnow()),
+            else_=sa.func.coalesce(_COLUMNS.lease_expires_at, _COLUMNS.run_after),
+        )
+    ),
     engine.utcnow(),
 ).where(_OF_HOST)
 _LOCK_FREE = (

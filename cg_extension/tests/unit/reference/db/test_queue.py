@@ -217,6 +217,14 @@ class OperationsTest(OperationsTestCase):
         due = self.due()
         self.assertTrue(due is not None and 15 < due <= 20, due)
 
+    def test_new_work_is_due_also_when_the_databases_clock_was_set_back(self) -> None:
+        queued = self.enqueue()
+        with self.database.writer() as conn:
+            later = engine.now(conn) + datetime.timedelta(hours=1)
+            conn.execute(sa.update(tables.operations).values(run_after=later, created_at=later))
+        self.assertLessEqual(self.due() or 0, 0)
+        self.assertEqual([queued], [operation.id for operation in self.claim("a")])
+
     def test_only_the_owner_can_postpone(self) -> None:
         operation_id = self.enqueue()
         self.claim("a")
