@@ -86,9 +86,9 @@ def find(
     """
     query = _SELECT
     if host is not None:
-        query = query.where(
-            sa.or_(TABLE.c.host == host, TABLE.c.host.startswith(f"{host}@", autoescape=True))
-        )
+        # Not LIKE, to which capitals are small letters on SQLite.
+        beginning = sa.func.substr(TABLE.c.host, 1, len(host) + 1)
+        query = query.where(sa.or_(TABLE.c.host == host, beginning == f"{host}@"))
     if binary is not None:
         query = query.where(TABLE.c.binary == binary)
     return conn.execute(query).all()

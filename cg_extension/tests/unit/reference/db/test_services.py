@@ -59,7 +59,7 @@ class ServicesTest(testscenarios.WithScenarios, base.BaseTestCase):
         self.assertTrue(self.find()[0].disabled)
 
     def test_a_host_stands_for_its_backends_and_for_no_other_host(self) -> None:
-        for host in ("h@one", "h@two", "h2@one", "h_@one"):
+        for host in ("h@one", "h@two", "h2@one", "h_@one", "H@one"):
             self.report(host)
         self.assertEqual(["h@one", "h@two"], [row.host for row in self.find("h")])
         self.assertEqual(["h_@one"], [row.host for row in self.find("h_")])
