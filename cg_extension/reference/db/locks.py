@@ -112,7 +112,13 @@ def _wait(database: engine.Database, name: str, owner: str) -> None:
     seen: tuple[str, int] | None = None
     looks = 0
     while True:
-        found = _take(database, name, owner, seen if looks >= _PATIENCE else None)
+        try:
+            found = _take(database, name, owner, seen if looks >= _PATIENCE else None)
+        except db_exception.DBDeadlock as error:
+            # It was no look: a change of a large table holds this up for longer than it may wait.
+            LOG.info("Waiting for %s goes on after: %s", name, error)
+            time.sleep(_PAUSE)
+            continue
         if found is None:
             return
         if looks == 0:

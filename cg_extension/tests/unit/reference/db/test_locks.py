@@ -2,9 +2,12 @@
 """Locks by name, on every server; those of a Galera cluster are in ``tests.galera``."""
 
 import threading
+from typing import Any
 
+import fixtures
 import testscenarios
 import testtools
+from oslo_db import exception as db_exception
 from oslotest import base
 
 from cg_extension.reference.db import engine, locks
@@ -72,3 +75,29 @@ class LocksTest(testscenarios.WithScenarios, base.BaseTestCase):
             thread, inside = self._other()
             thread.join(30)
             self.assertTrue(inside.is_set())
+
+
+class RowTest(testscenarios.WithScenarios, base.BaseTestCase):
+    """The lock of a cluster's nodes, on a single server."""
+
+    scenarios = databases.on("mysql")
+    dialect: str
+
+    def test_a_look_that_was_held_up_too_long_is_followed_by_another(self) -> None:
+        """As by a change of a large table, for which a look waits at most half a minute."""
+        database = self.useFixture(databases.Database(self.dialect)).database
+        take = locks._take
+        answers = [db_exception.DBDeadlock()]
+
+        def look(*arguments: Any) -> Any:
+            if answers:
+                raise answers.pop()
+            return take(*arguments)
+
+        self.useFixture(fixtures.MockPatchObject(locks, "_PAUSE", 0.01))
+        self.useFixture(fixtures.MockPatchObject(locks, "_take", look))
+        self.useFixture(fixtures.MockPatchObject(engine.Database, "is_galera", lambda _: True))
+        with locks.hold(database, "test"):
+            self.assertEqual([], answers)
+        with database.writer() as conn:
+            conn.exec_driver_sql("DROP TABLE cluster_locks")
