@@ -11,8 +11,13 @@ revision = "0004"
 down_revision = "0003"
 
 
+TABLES = ("consistencygroups", "cgsnapshots", "volumes", "snapshots")
+
+
 def upgrade() -> None:
-    for table in ("consistencygroups", "cgsnapshots", "volumes", "snapshots"):
+    for table in TABLES:
         create_index(f"ix_{table}_status_created_at", table, ["status", "created_at", "id"])
+    # Last: on PostgreSQL, nobody can read the table from then on until all of it is committed.
+    for table in TABLES:
         drop_index(f"ix_{table}_status", table)
     drop_index("ix_consistencygroups_availability_zone", "consistencygroups")

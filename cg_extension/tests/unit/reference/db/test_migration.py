@@ -159,6 +159,30 @@ class LeftStatementTest(testscenarios.WithScenarios, base.BaseTestCase):
         self.assertEqual((1, "0002"), (len(ended), migration.version(database)))
 
 
+class ReadMeanwhileTest(testscenarios.WithScenarios, base.BaseTestCase):
+    scenarios = databases.SCENARIOS
+    dialect: str
+
+    def test_tables_can_be_read_while_indexes_of_others_are_made(self) -> None:
+        conf = databases.configuration(databases.new(self.dialect))
+        database, other = engine.Database(conf), engine.Database(conf)
+        for each in (database, other):
+            self.addCleanup(each.dispose)
+        migration.sync(database, "0003")
+        read = []
+
+        def look(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            if statement.startswith("CREATE INDEX"):
+                with other.reader() as conn:
+                    if self.dialect == "postgresql":
+                        conn.exec_driver_sql("SET LOCAL lock_timeout = '1s'")
+                    read.append(conn.execute(sa.select(tables.consistencygroups.c.id)).all())
+
+        sa.event.listen(database.engines[0], "before_cursor_execute", look)
+        migration.sync(database, "0004")
+        self.assertEqual([[]] * 4, read)
+
+
 class ProjectQuotasTest(testscenarios.WithScenarios, base.BaseTestCase):
     """From 0002 to 0003: more projects than are counted at once."""
 
