@@ -47,13 +47,15 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
 def delete(options: argparse.Namespace) -> dict[str, Any]:
     """``delete``: all of a group snapshot, in all its volume groups."""
     groups, family = machinery.find_snapshot(options, options.name, options.volume_group)
-    groups.recover(family.groups)  # which removes it, if it is half-made
-    transaction.delete(
-        [
-            (groups.removal(group), [volume.name for volume in family.of_group(group)])
-            for group in family.groups
-        ]
-    )
+    there = groups.recovered(family)
+    if there is not None:  # else it was half-made
+        family = there
+        transaction.delete(
+            [
+                (groups.removal(group), [volume.name for volume in family.of_group(group)])
+                for group in family.groups
+            ]
+        )
     return {
         "deleted": options.name,
         "volumes": [{"volume": volume.name} for _group, volume in family.members],

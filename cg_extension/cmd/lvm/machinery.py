@@ -9,7 +9,16 @@ from typing import TypeVar
 
 from cg_extension.cmd.lvm import naming, temporaries
 from cg_extension.conf import bounds
-from cg_extension.drivers.lvm import commands, engine, errors, making, recovery, removal, sets
+from cg_extension.drivers.lvm import (
+    commands,
+    engine,
+    errors,
+    exchange,
+    making,
+    recovery,
+    removal,
+    sets,
+)
 from cg_extension.drivers.lvm.reports import LogicalVolume
 
 Seen = TypeVar("Seen")
@@ -62,6 +71,31 @@ class Groups:
         """Put right what a crash left in these volume groups."""
         self._recovered = True
         self._recover({name: self.volumes[name] for name in names})
+
+    def recovered(self, family: naming.Family) -> naming.Family | None:
+        """A group snapshot or clone once its volume groups are put right; None: it is gone.
+
+        Only then do its volumes' names mean what they say: a rollback that was cut is finished,
+        which gives names to others.
+
+        :raises UsageError: a rollback that is not finished is about to do so.
+        """
+        self.recover(family.groups)
+        found = [
+            self.add_rest_of(each)
+            for each in naming.families(self.volumes)
+            if (each.prefix, each.name) == (family.prefix, family.name)
+            and set(each.groups) & set(family.groups)
+        ]
+        for each in found:
+            for group, volume in each.members:
+                new = self.volumes[group].values()
+                if any(exchange.taken_name(other.tags) == volume.name for other in new):
+                    raise naming.UsageError(
+                        f"a rollback is about to put another volume in the place of {group}/"
+                        f"{volume.name}: wait for its end, or for cg-lvm finish"
+                    )
+        return next(iter(found), None)
 
     def was_cut(self, family: naming.Family) -> bool:
         """Whether what became of it, over several volume groups, is still to be found out."""
@@ -150,7 +184,7 @@ class Groups:
                 if name in new:
                     raise
                 print(f"cg-lvm: left in volume group {name}: {error}", file=sys.stderr)
-        self.volumes |= {name: self._volumes(name) for name in new}
+        self.volumes |= {name: self._volumes(name) for name in names & self.volumes.keys()}
 
 
 def find_snapshot(

@@ -63,15 +63,13 @@ def _parts_of_snapshot(options: argparse.Namespace) -> list[making.Part]:
             f"with --from there is one volume group, and no members: {' '.join(options.members)}"
         )
     groups, family = machinery.find_snapshot(options, options.snapshot, group)
-    if not family.is_complete and groups.was_cut(family):
-        groups.recover(family.groups)
-        family = naming.find(groups.volumes, options.snapshot, [naming.SNAPSHOT])
+    if family.is_complete or groups.was_cut(family):
+        family = groups.recovered(family) or family
     if not family.is_complete:
         raise naming.UsageError(
             f"group snapshot {options.snapshot} is not complete: it is still being made, was "
             "cut short, members were removed, or a volume group is missing"
         )
-    groups.recover(family.groups)
     return _parts(
         groups,
         naming.CLONE,

@@ -49,7 +49,7 @@ def mount(options: argparse.Namespace) -> dict[str, Any]:
     """``mount``."""
     directory, tag = check_target(options.directory)
     groups, family = machinery.find_snapshot(options, options.name, options.volume_group)
-    groups.recover(family.groups)
+    family = groups.recovered(family) or family
     if not family.is_complete:
         raise naming.UsageError(
             f"group snapshot {options.name} is not complete; cg-lvm verify {options.name} says why"

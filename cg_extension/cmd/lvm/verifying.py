@@ -59,6 +59,8 @@ class Pool:
 def verify(options: argparse.Namespace) -> dict[str, Any]:
     """``verify``."""
     groups, family = machinery.find_snapshot(options, options.name, options.volume_group)
+    if options.deep and family.is_complete:  # which makes volumes
+        family = groups.recovered(family) or family
     found = _look_at(family, groups)
     whole = _of_the_whole(family)
     contents: dict[tuple[str, str], dict[str, str]] = {}
@@ -244,7 +246,6 @@ def _look_into(
     found: Mapping[tuple[str, str], Findings],
 ) -> dict[tuple[str, str], dict[str, str]]:
     """Check the contents, on stand-ins; by volume group and name, what was found."""
-    groups.recover(family.groups)
     contents = {}
     with stand_ins.made(groups, family) as made:
         for each in made:

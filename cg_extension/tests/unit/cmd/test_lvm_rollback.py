@@ -48,8 +48,11 @@ class RollbackCommandBase(base.BaseTestCase):
             self.assertEqual(status, lvm.main([*arguments, "--json"]), complaint.getvalue())
         return complaint.getvalue() if status else json.loads(output.getvalue())
 
+    def _group_of(self, name: str) -> dict[str, fake_lvm.Volume]:
+        return self.lvm.groups[_MEMBERS[name.partition(".")[0]][0]].volumes
+
     def _volume(self, name: str) -> fake_lvm.Volume:
-        return self.lvm.groups[_MEMBERS[name.partition(".")[0]][0]].volumes[name]
+        return self._group_of(name)[name]
 
     def _write(self, content: str) -> None:
         for name in _MEMBERS:
@@ -141,6 +144,60 @@ class InterruptTest(RollbackCommandBase):
         with mock.patch.object(rollback, "_deactivate_all", side_effect=KeyboardInterrupt):
             self.assertIn("interrupted", self._call("rollback", "one", status=1))
         self.assertEqual(({"second"}, set(), []), (self._content(), self._waiting(), self._noted()))
+
+
+class CutTest(RollbackCommandBase):
+    """The next command after a kill amid the exchange of names names the state before."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self._call("snapshot", "a/data", "--name", "alone")
+        self._write("third")
+
+    def _cut(self, name: str) -> None:
+        """The state before has its tags already, and its volumes still have their old names."""
+
+        def checkpoint(step: str) -> None:
+            if step == "lvm.old_told":
+                raise fake_lvm.Cut
+
+        with (
+            mock.patch.object(exchange.steps, "checkpoint", checkpoint),
+            contextlib.suppress(fake_lvm.Cut),
+        ):
+            self._call("rollback", name, "--keep-as", "kept")
+        self.lvm.restart()
+        self.assertIn("cg-lvm.snapshot=kept", self._volume("data").tags)
+
+    def _deleted(self) -> set[str]:
+        return {each["volume"] for each in self._call("delete", "kept")["volumes"]}
+
+    def test_it_is_deleted_and_not_what_has_got_its_name(self) -> None:
+        self._cut("alone")
+        self.assertEqual({"data.kept"}, self._deleted())
+        self.assertEqual("second", self._volume("data").content.partition(" at ")[0])
+        self.assertNotIn("data.kept", self.lvm.groups["a"].volumes)
+
+    def test_it_is_deleted_in_all_its_volume_groups(self) -> None:
+        self._cut("one")
+        for name in ("wal.one", "conf.one"):  # thick snapshots of what is deleted
+            del self._group_of(name)[name]
+        self.assertEqual({"data.kept", "wal.kept", "conf.kept"}, self._deleted())
+        self.assertEqual({"first"}, self._content())
+        for name in _MEMBERS:
+            self.assertNotIn(f"{name}.kept", self._group_of(name))
+
+    def test_it_is_cloned(self) -> None:
+        self._cut("alone")
+        self._call("clone", "a", "--from", "kept", "--name", "look")
+        self.assertEqual("third", self._volume("data.look").content.partition(" at ")[0])
+
+    def test_it_is_refused_while_that_can_not_be_finished(self) -> None:
+        self._cut("alone")
+        with mock.patch.object(exchange, "finish"):
+            complaint = self._call("delete", "kept", status=1)
+        self.assertIn("is about to put another volume in the place of a/data", complaint)
+        self.assertEqual("third", self._volume("data").content)
 
 
 class RefusalTest(RollbackCommandBase):
