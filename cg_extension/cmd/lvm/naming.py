@@ -33,6 +33,11 @@ KINDS = {SNAPSHOT: "snapshot", CLONE: "clone"}
 # What LVM itself refuses as too long, as an internal error of its own, is longer.
 _LONGEST, _LAYER = 127, "real"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*")
+# What LVM keeps for names of its own, in any place: those of all releases (lvm-string.c).
+_RESERVED = re.compile(
+    "_(cdata|cmeta|corig|cpool|cvol|imeta|iorig|mimage|mlog|pmspare|rimage|rmeta|tdata|tmeta"
+    "|vdata|vorigin|wcorig)"
+)
 # What lvm(8) allows in a tag.
 _UNFIT = re.compile(r"[^A-Za-z0-9_+.\-/=!:&#]")
 
@@ -104,9 +109,12 @@ def check_name(prefix: str, name: str, volumes: Volumes) -> None:
 def of_volume(group: str, volume: str, name: str) -> str:
     """What a volume is called in the group snapshot or clone ``name``.
 
-    :raises UsageError: that is too long, together with the name of its volume group.
+    :raises UsageError: LVM keeps that for itself, or it is too long, together with the name of its
+        volume group.
     """
     found = f"{volume}.{name}"
+    if reserved := _RESERVED.search(found):
+        raise UsageError(f"not a name for LVM, which keeps {reserved[0]} for itself: {found}")
     if (over := len(commands.device_name(group, found, _LAYER)) - _LONGEST) > 0:
         raise UsageError(
             f"too long a name for a volume: {group}/{found}; it has to be shorter by {over} "

@@ -246,6 +246,8 @@ class RefusalTest(RollbackCommandBase):
         self.assertIn("there already: a/data.one", self._refusal("one", "--keep-as", "one"))
         self.assertIn("not a name for LVM", self._refusal("one", "--keep-as", "a/b"))
         self.assertIn("too long a name", self._refusal("one", "--keep-as", "x" * 126))
+        complaint = self._refusal("one", "--keep-as", "old_tdata2")  # LVM would not rename to that
+        self.assertIn("which keeps _tdata for itself", complaint)
 
     def test_notes_that_can_not_be_written(self) -> None:
         self.notes.parent.mkdir()
