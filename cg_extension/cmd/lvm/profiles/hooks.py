@@ -84,7 +84,11 @@ class Hooks:
 
 
 def undo(state: states.State) -> list[str]:
-    """Run the after-hooks that are left, the last first; gives back which failed, and how."""
+    """Run the after-hooks that are left, the last first; gives back which failed, and how.
+
+    Where there is no room to keep what is left, all are run just the same: by another run again, if
+    this one is killed.
+    """
     complaints = []
     while state.undoings:
         undoing = state.undoings[-1]
@@ -93,7 +97,8 @@ def undo(state: states.State) -> list[str]:
         except HookError as error:
             complaints.append(str(error))
         state.undoings.pop()
-        state.save()
+        with contextlib.suppress(OSError):
+            state.save()
     state.remove()
     return complaints
 

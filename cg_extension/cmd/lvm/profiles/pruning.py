@@ -13,6 +13,7 @@ from typing import Any
 from cg_extension.cmd.lvm import keeping, machinery, naming
 from cg_extension.cmd.lvm.profiles import retention
 from cg_extension.cmd.lvm.profiles.signals import Signals
+from cg_extension.conf import errors
 from cg_extension.drivers import exceptions
 from cg_extension.drivers.lvm import commands, receipts
 
@@ -109,8 +110,8 @@ def delete(
             break
         try:
             keeping.delete(_naming(options, each))
-        except exceptions.DriverError as error:
-            complaints.append(f"{each.name} not deleted: {error}")
+        except (exceptions.DriverError, OSError) as error:
+            complaints.append(f"{each.name} not deleted: {errors.describe(error)}")
         else:
             deleted.append(each)
     return deleted, complaints

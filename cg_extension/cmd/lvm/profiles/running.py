@@ -84,7 +84,7 @@ class _Run:
             answer = self._take()
         except (exceptions.DriverError, OSError) as error:
             found = None
-            with contextlib.suppress(exceptions.DriverError):
+            with contextlib.suppress(exceptions.DriverError, OSError):
                 found = pruning.look(profile)
             self._write_figures(getattr(error, "status", 1), found)
             self._tell_complaints()
@@ -126,7 +126,8 @@ class _Run:
             self._complaints += hooks.undo(state)
             raise
         state.result = states.TAKEN
-        state.save()
+        with contextlib.suppress(OSError):  # after a kill, after-hooks are not told of it then
+            state.save()
         self._complaints += hooks.undo(state)
         answer = making.answer("snapshot", name, held, parts, found.warnings)
         return {"profile": profile.name, "consistency": profile.consistency, **answer}
@@ -139,8 +140,8 @@ class _Run:
         nothing = pruning.Plan([], [], [])
         try:
             found = pruning.look(profile.name)
-        except exceptions.DriverError as error:
-            self._complaints.append(f"nothing deleted: {error}")
+        except (exceptions.DriverError, OSError) as error:
+            self._complaints.append(f"nothing deleted: {errors.describe(error)}")
             return nothing, [], None
         if not any(each.name == newest and each.counts for each in found):
             self._complaints.append(f"nothing deleted: {newest} itself is not complete any more")

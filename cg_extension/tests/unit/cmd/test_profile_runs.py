@@ -6,10 +6,12 @@ import datetime
 import errno
 import getpass
 import io
+import itertools
 import json
 import os
 import pathlib
 import signal
+import sys
 import threading
 from typing import Any
 from unittest import mock
@@ -18,7 +20,8 @@ import fixtures
 from oslotest import base
 
 from cg_extension.cmd import lvm
-from cg_extension.cmd.lvm.profiles import exits, hooks, reading, report
+from cg_extension.cmd.lvm import keeping
+from cg_extension.cmd.lvm.profiles import exits, hooks, pruning, reading, report
 from cg_extension.cmd.lvm.profiles import state as states
 from cg_extension.drivers.lvm import retake
 from cg_extension.tests.unit.drivers.lvm import fake_lvm
@@ -225,6 +228,19 @@ class KeepingTest(RunTestCase):
         self.assertEqual({"old1", "old2", done["snapshot"]}, self.there())
         self.assertIn("old2 not deleted: in use: a.old2", done["warnings"])
 
+    def test_what_the_system_refuses_after_it_is_taken_is_told_and_the_snapshot_stays(self) -> None:
+        for age in (1, 2):
+            self.add_taken(f"old{age}", NOW - age * DAY)
+        refusal = OSError(errno.ENOSPC, "No space left on device", "/run/x")
+        for where, told in ((keeping.delete, "old2 not deleted"), (pruning.look, "nothing delet")):
+            module = sys.modules[where.__module__]
+            self.write(f'name = "{where.__name__}-{{time}}"\n[keep]\nlast = 2')
+            with mock.patch.object(module, where.__name__, side_effect=refusal):
+                done = self.run_it(status=exits.TAKEN_BUT)
+            self.assertIn(done["snapshot"], self.there())
+            self.assertIn(told, done["warnings"][0])
+            self.assertIn("/run/x: No space left on device", done["warnings"][0])
+
     def test_what_can_not_be_a_member_is_refused_before_any_hook_and_by_a_dry_run(self) -> None:
         self.fake.volumes["error"] = fake_lvm.Volume(set(), layout="error")
         for member, reason in (
@@ -360,6 +376,33 @@ class HooksTest(RunTestCase):
         done = self.run_it(status=exits.TAKEN_BUT)
         self.assertIn("after-hook a ended with status 8", done["warnings"])
         self.assertEqual({done["snapshot"]}, self.there())
+
+    def _full_after(self, saves: int) -> contextlib.AbstractContextManager[Any]:
+        """Let there be no more room in /run once a run's state has been saved so often."""
+        real, done = states.State.save, itertools.count()
+
+        def save(state: states.State) -> None:
+            if next(done) >= saves:
+                raise OSError(errno.ENOSPC, "No space left on device", "/run/x")
+            real(state)
+
+        return mock.patch.object(states.State, "save", save)
+
+    def test_all_after_hooks_are_run_although_there_is_no_room_to_keep_their_count(self) -> None:
+        scripts = [self.hook(name, before="true", after=f"echo {name} >>$LOG") for name in "abc"]
+        self.write("".join(scripts))
+        with self._full_after(3):  # when the third is about to begin
+            self.assertIn("/run/x: No space left on device", self.run_it(status=1))
+        self.assertEqual(["c", "b", "a"], self.logged())
+        self.assertEqual([], self.run_it("--after-hooks", "x")["undone"])
+
+    def test_a_full_run_after_the_snapshot_is_taken_makes_it_no_failure(self) -> None:
+        scripts = [self.hook(name, before="true", after=f"echo {name} >>$LOG") for name in "ab"]
+        self.write("".join(scripts))
+        with self._full_after(3):
+            done = self.run_it()
+        self.assertEqual({done["snapshot"]}, self.there())
+        self.assertEqual(["b", "a"], self.logged())
 
     def _left(self) -> None:
         """What a run leaves that was killed."""
