@@ -2,6 +2,7 @@
 """``rollback``, now or at the next boot, and ``finish``, which the boot runs."""
 
 import argparse
+import contextlib
 import datetime
 from typing import Any
 
@@ -59,7 +60,10 @@ def finish(options: argparse.Namespace) -> dict[str, Any]:
                     )
                     _call_off(name, keep, noted_in)
             options.left.clear()  # wiped after the next command: the boot does not wait for it
-        complaints += pending.clear()
+        try:
+            complaints += pending.clear()
+        except (exceptions.DriverError, OSError) as error:
+            complaints.append(describe(error))
     if complaints:
         raise errors.LVMError("; ".join(complaints))
     answer: dict[str, Any] = {"finished": ", ".join(finished) or "nothing was to be finished"}
@@ -108,7 +112,9 @@ def _roll_back(
     try:
         rollback.roll_back(parts, making.show_progress)
     finally:
-        pending.clear()
+        # A note that stays costs a boot a look; what became of the rollback must be told.
+        with contextlib.suppress(exceptions.DriverError, OSError):
+            pending.clear()
     return _answer("rolled_back", family, keep, parts)
 
 

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from cg_extension.conf.errors import describe
 from cg_extension.drivers.lvm import at_work, errors, low_stall, privileged, reports
 from cg_extension.drivers.lvm.reports import (
     GroupIdentity,
@@ -55,22 +56,34 @@ def device_name(volume_group: str, volume: str, layer: str = "") -> str:
 
 @privileged.entrypoint
 def lvm(arguments: list[str], script: str, system_dir: str | None) -> tuple[int, str, str]:
-    """Run one ``lvm`` process as root; gives back its exit status and what it printed."""
-    environment = {**_environment(), "LVM_SYSTEM_DIR": low_stall.system_dir(system_dir)}
-    with at_work.work(script) as fd:
-        try:
-            done = subprocess.run(
-                ["lvm", *arguments],
-                stdin=fd,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                env=environment,
-                check=False,
-            )
-        except FileNotFoundError:
-            raise errors.LVMError("lvm is not installed (lvm2)") from None
+    """Run one ``lvm`` process as root; gives back its exit status and what it printed.
+
+    :raises LVMError: it can't be run: it is not there, or there is no room for its script, say.
+    """
+    try:
+        environment = {**_environment(), "LVM_SYSTEM_DIR": low_stall.system_dir(system_dir)}
+        with at_work.work(script) as fd:
+            done = _run_program(arguments, fd, environment)
+    except OSError as error:
+        raise errors.LVMError(f"lvm can't be run: {describe(error)}") from error
     return done.returncode, done.stdout, done.stderr
+
+
+def _run_program(
+    arguments: Sequence[str], script: int, environment: Mapping[str, str]
+) -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run(
+            ["lvm", *arguments],
+            stdin=script,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=environment,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise errors.LVMError("lvm is not installed (lvm2)") from None
 
 
 def _environment() -> dict[str, str]:

@@ -15,6 +15,7 @@ import datetime
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 
+from cg_extension.conf.errors import describe
 from cg_extension.drivers import steps
 from cg_extension.drivers.lvm import (
     commands,
@@ -85,10 +86,11 @@ def roll_back(parts: Sequence[Part], progress: contents.Progress | None = None) 
         raise
     try:
         exchange.finish(groups, sets.mark(sets.BACK, set_name), set_name)
-    except (errors.LVMError, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:
+        why = "interrupted" if isinstance(error, KeyboardInterrupt) else describe(error)
         raise Unfinished(
             "the rollback is decided, and not finished: use none of its volumes before cg-lvm "
-            f"finish has gone on with it ({str(error) or 'interrupted'})"
+            f"finish has gone on with it ({why})"
         ) from error
 
 

@@ -359,6 +359,21 @@ class BootTest(RollbackCommandBase):
         self._call("finish", "--at-boot")
         self.assertEqual(({"first"}, set(), []), (self._content(), self._waiting(), self._noted()))
 
+    def test_nor_is_it_when_the_system_refuses_something_then(self) -> None:
+        self._call("rollback", "one", "--at-boot")
+        self.lvm.restart()
+        refusal = OSError(errno.ENOSPC, "No space left on device", "/run/x")
+        with (
+            mock.patch.object(exchange, "_retag_old", side_effect=refusal),
+            mock.patch.object(pending, "clear", side_effect=refusal),
+        ):
+            complaint = self._call("finish", "--at-boot", status=1)
+        self.assertIn("one: the rollback is decided, and not finished", complaint)
+        self.assertIn("(/run/x: No space left on device)", complaint)
+        self.lvm.restart()
+        self._call("finish", "--at-boot")
+        self.assertEqual(({"first"}, set(), []), (self._content(), self._waiting(), self._noted()))
+
     def test_the_one_that_waits_is_found_among_others_of_its_name(self) -> None:
         self._call("snapshot", "a/wal", "--name", "same")
         self.lvm.groups["b"].volumes["more"] = fake_lvm.Volume(set())

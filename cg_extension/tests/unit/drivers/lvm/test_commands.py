@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names become lines that LVM's shell can't misread; LVM's lock is taken as LVM takes it."""
 
+import errno
 import os
 import pathlib
 import threading
@@ -20,12 +21,27 @@ class WordsTest(base.BaseTestCase):
         self.assertEqual("No such", commands._gist("  WARNING: not backed up.\n  No such\n"))
 
 
-class MissingTest(base.BaseTestCase):
-    def test_a_machine_without_lvm_is_told(self) -> None:
+class NotRunTest(base.BaseTestCase):
+    """What keeps ``lvm`` from being run is an error like its own, so that callers go on as they do.
+
+    What they undo, say, is undone in the other volume groups.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
         privileged.run_in_process()
-        ours = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        self.useFixture(fixtures.MockPatchObject(low_stall, "OURS", ours))
-        self.useFixture(fixtures.MockPatchObject(at_work, "_DIRECTORY", ours / "at-work"))
+        self.ours = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.useFixture(fixtures.MockPatchObject(low_stall, "OURS", self.ours))
+        self.useFixture(fixtures.MockPatchObject(at_work, "_DIRECTORY", self.ours / "at-work"))
+
+    def test_a_full_run_is_told_with_the_file_that_has_no_room(self) -> None:
+        full = OSError(errno.ENOSPC, "No space left on device")
+        for function in ("pathlib.Path.write_bytes", "os.pwrite"):
+            with mock.patch(function, side_effect=full):
+                error = self.assertRaises(errors.LVMError, commands.lvm, [], "vgs\n", None)
+            self.assertRegex(str(error), f"^lvm can't be run: {self.ours}/.*: No space left")
+
+    def test_a_machine_without_lvm_is_told(self) -> None:
         self.useFixture(fixtures.MockPatch("subprocess.run", side_effect=FileNotFoundError))
         error = self.assertRaises(errors.LVMError, commands.lvm, ["vgs"], "", None)
         self.assertEqual("lvm is not installed (lvm2)", str(error))
