@@ -7,15 +7,20 @@ as well; it reads a snapshot of the metadata, of which a pool has one at most.
 """
 
 import contextlib
+import os
+import pathlib
 import re
 import subprocess
 from collections.abc import Iterator
 
-from cg_extension.drivers.lvm import at_work, commands, device_mapper, errors, low_stall, privileged
+from cg_extension.conf.errors import describe
+from cg_extension.drivers.lvm import at_work, commands, device_mapper, errors, privileged
 
 # Seconds; thin_ls reads all of the metadata, which may take minutes in a pool of many TiB.
 _PATIENCE = 20
 _THIN_LS = ("thin_ls", "--metadata-snap", "--no-headers", "--format")
+# It outlasts a power cut, as a snapshot of the metadata does.
+_TAKEN = pathlib.Path("/var/lib/cg_extension-lvm")
 _LINE = re.compile(r"\s*(\d+)\s+(\d+)\s*")
 
 
@@ -56,7 +61,7 @@ def _thin_ls(volume_group: str, pool: str, column: str) -> list[tuple[int, int]]
         raise errors.LVMError(f"thin_ls takes longer than {_PATIENCE} s") from None
     except OSError as error:
         raise errors.LVMError(
-            f"the metadata of pool {volume_group}/{pool} can't be read: {error.strerror}"
+            f"the metadata of pool {volume_group}/{pool} can't be read: {describe(error)}"
         ) from error
     if done.returncode:
         raise errors.LVMError(f"thin_ls: {done.stderr.strip()[:300]}")
@@ -73,15 +78,17 @@ def _thin_ls(volume_group: str, pool: str, column: str) -> list[tuple[int, int]]
 def _metadata_snapshot(volume_group: str, pool: str) -> Iterator[None]:
     """Have the pool keep a snapshot of its metadata meanwhile.
 
-    A file tells that it is ours, so that one left by a killed process is dropped by the next.
+    A file tells that it is ours, so that one left by a kill or a power cut is dropped by the next:
+    while there is one, the pool frees nothing of what is removed, and takes no other.
     """
     device = commands.device_name(volume_group, pool, "tpool")
     with at_work.alone(f"metadata-{device}"), device_mapper.Control() as control:
-        ours = low_stall.OURS / f"metadata-{device}.taken"
+        ours = _TAKEN / f"metadata-{device}"
         if ours.exists():
             with contextlib.suppress(OSError):
                 control.send(device_mapper.message(device, "release_metadata_snap"))
-        ours.touch()
+        else:
+            _make_durably(ours)
         try:
             control.send(device_mapper.message(device, "reserve_metadata_snap"))
         except OSError:
@@ -92,3 +99,15 @@ def _metadata_snapshot(volume_group: str, pool: str) -> Iterator[None]:
         finally:
             control.send(device_mapper.message(device, "release_metadata_snap"))
             ours.unlink()
+
+
+def _make_durably(path: pathlib.Path) -> None:
+    """Make an empty file that a power cut does not take away."""
+    path.parent.mkdir(0o700, exist_ok=True)
+    path.touch(0o600)
+    for each in (path, path.parent, path.parent.parent):
+        fd = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
