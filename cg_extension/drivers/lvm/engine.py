@@ -160,7 +160,7 @@ class Engine:
     def delete(self, names: Iterable[str]) -> None:
         """Wipe, if thick, and remove volumes and snapshots; those not there count as removed.
 
-        :raises Refusal: a thick volume has snapshots that are not among ``names``.
+        :raises Refusal: one has snapshots that LVM would remove with it, not among ``names``.
         :raises LVMError: one is in use, or LVM failed; others may be gone.
         """
         self.maker.removal.delete(names)

@@ -50,8 +50,8 @@ class Removal:
         All of them go or none: what a failure or a crash leaves of them is doomed (``sets``), and
         goes when this is called again or at the next start.
 
-        :raises Refusal: one has thick snapshots that are not among ``names``, or is to be wiped
-            and has a cache.
+        :raises Refusal: one has snapshots that LVM would remove with it and that are not among
+            ``names``, or is to be wiped and has a cache.
         :raises LVMError: one is in use (then all of them stay), or LVM failed.
         """
         gone, volumes = self.look_at(names)
@@ -78,10 +78,10 @@ class Removal:
         wanted = dict.fromkeys(names)
         volumes = self.group.volumes()
         gone = [volumes[name] for name in wanted if name in volumes]
-        # Thick snapshots, of thick or thin volumes: LVM would remove them along with their origin.
-        for volume in volumes.values():
-            if volume.origin in wanted and volume.pool is None and volume.name not in wanted:
-                raise errors.Refusal(f"{volume.origin} has a snapshot: {volume.name}")
+        for origin in gone:
+            for volume in volumes.values():
+                if volume.name not in wanted and _goes_with(volume, origin):
+                    raise errors.Refusal(f"{origin.name} has a snapshot: {volume.name}")
         # Zeros would end up in the cache, and leave the data in the volume below it.
         if cached := [v.name for v in gone if self._is_wiped(v) and v.traits & kinds.CACHED]:
             raise errors.Refusal(
@@ -402,6 +402,15 @@ def kept_open(devices: list[str]) -> list[str]:
 def is_set_aside(volume: commands.LogicalVolume) -> bool:
     """Whether it was renamed out of the way, and goes as soon as it is wiped."""
     return volume.name.startswith(_ASIDE)
+
+
+def _goes_with(volume: commands.LogicalVolume, origin: commands.LogicalVolume) -> bool:
+    """Whether LVM would remove a snapshot along with its origin.
+
+    A thick one, of a thick or thin volume; a thin one only of an origin outside its pool
+    ("external", lvmthin(7)), whose blocks it shares.
+    """
+    return volume.origin == origin.name and (volume.pool is None or volume.pool != origin.pool)
 
 
 def _sets_of(volumes: Iterable[commands.LogicalVolume]) -> set[str]:

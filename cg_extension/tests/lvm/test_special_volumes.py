@@ -182,6 +182,8 @@ class ThinTest(SpecialVolumesTestCase):
         self.make_thick(name="old")
         self.make_external_origin("old", of="special")
         self.assert_works(others=["old"])
+        refusal = self.assertRaises(errors.Refusal, self.eng.delete, ["old"])
+        self.assertIn("old has a snapshot: special", str(refusal))
 
     def test_one_with_a_thick_snapshot_works(self) -> None:
         self.eng.create_volume("special", 8 * base.MIB)

@@ -223,6 +223,25 @@ class SetsTest(CutBase):
             eng.delete(SNAPSHOTS)
             self.assertEqual(set(), self.lvm.tags)
 
+    def test_what_lvm_would_remove_along_keeps_a_volume_from_being_deleted(self) -> None:
+        name = NAMES[0]
+        for thin, pool, refused in (
+            (False, None, True),  # a thick snapshot
+            (False, "pool", True),  # a thin volume of an external origin
+            (True, None, True),
+            (True, "another", True),
+            (True, "pool", False),
+        ):
+            eng = self._start(thin, lambda _eng: None)
+            self.lvm.volumes["of-others"] = fake_lvm.Volume(set(), pool=pool, origin=name)
+            if refused:
+                refusal = self.assertRaises(errors.Refusal, eng.delete, [name])
+                self.assertEqual(f"{name} has a snapshot: of-others", str(refusal))
+                self.assertIn(name, self.lvm.volumes)
+            else:
+                eng.delete([name])
+                self.assertNotIn(name, self.lvm.volumes)
+
     def test_a_delete_that_fails_half_way_is_finished_later(self) -> None:
         for again in ("delete", "recover"):
             eng = self._taken(True)
