@@ -39,7 +39,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 
 from cg_extension.drivers import steps
-from cg_extension.drivers.lvm import commands, errors, sets
+from cg_extension.drivers.lvm import commands, errors, receipts, sets
 from cg_extension.drivers.lvm.reports import LogicalVolume
 
 LOG = logging.getLogger(__name__)
@@ -173,10 +173,12 @@ def _exchange(group: commands.VolumeGroup, set_name: str) -> None:
     }
     old = {name: volumes[name] for name in waiting if name in volumes}
     asides = {name: _value(waiting[name].tags, _ASIDE) for name in old}
-    if strange := sorted(name for name, aside in asides.items() if aside is None):
+    strange = [name for name, volume in old.items() if not _is_meant(volume, waiting[name])]
+    strange += [aside for name, aside in asides.items() if name not in strange and aside in volumes]
+    if strange:
         raise errors.LVMError(
-            f"{group.name}/{', '.join(strange)} has appeared where the rollback puts a volume; "
-            "rename it, and run cg-lvm finish"
+            f"{group.name}/{', '.join(sorted(strange))} has appeared where the rollback puts a "
+            "volume; rename it, and run cg-lvm finish"
         )
     _retag_old(group, waiting, old)
     steps.checkpoint("lvm.old_told")
@@ -187,6 +189,12 @@ def _exchange(group: commands.VolumeGroup, set_name: str) -> None:
     steps.checkpoint("lvm.old_aside")
     group.rename({new.name: name for name, new in waiting.items()})
     steps.checkpoint("lvm.renamed")
+
+
+def _is_meant(old: LogicalVolume, new: LogicalVolume) -> bool:
+    """Whether it is the volume that was to be set aside, and no other of its name."""
+    uuid = _value(new.tags, f"{_OLD_GETS}{receipts.source_tag('')}")
+    return _value(new.tags, _ASIDE) is not None and uuid in (None, old.uuid)
 
 
 def _retag_old(

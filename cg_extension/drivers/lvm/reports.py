@@ -29,7 +29,7 @@ TRAITS = {
 # Whether a volume is active is told by its device's number: the words of lv_active differ.
 VOLUME_FIELDS = (
     *("lv_name", "lv_size", "lv_tags", "segtype", "origin", "origin_size", "pool_lv", "thin_id"),
-    *("lv_dm_path", "lv_kernel_major", "lv_kernel_minor", "vg_tags"),
+    *("lv_dm_path", "lv_kernel_major", "lv_kernel_minor", "lv_uuid", "vg_tags"),
     *("lv_layout", "lv_role", "lv_modules"),
     *TRAITS.values(),
 )
@@ -66,6 +66,7 @@ class LogicalVolume:
     ``origin`` is set for a snapshot, ``pool`` for a thin volume: what LVM calls a cached volume's
     origin and pool is not meant. ``traits`` are the words for what it is, LVM's own for its
     layout and role and those of ``TRAITS``; ``kinds`` tells what they mean.
+    ``uuid`` is LVM's, which stays whatever the volume is called.
     ``invalid``: a thick snapshot whose copy-on-write store overflowed; its content is lost. Known
     only when asked for with the status. ``group_tags`` are those of its volume group, whose
     metadata has the number ``group_seqno``, if asked for: every change makes it larger.
@@ -81,6 +82,7 @@ class LogicalVolume:
     thin_id: int | None
     device_name: str
     number: str | None
+    uuid: str = ""
     group_tags: frozenset[str] = frozenset()
     group_seqno: int | None = None
     traits: frozenset[str] = frozenset()
@@ -195,6 +197,7 @@ def volume(row: Mapping[str, Any]) -> LogicalVolume:
         thin_id=_whole(row, "thin_id") if _text(row, "thin_id", empty=True) else None,
         device_name=os.path.basename(path),
         number=_device_number(row),
+        uuid=_uuid(row, "lv_uuid") if "lv_uuid" in row else "",
         traits=traits,
         # -1, not known, for what is not a snapshot or not active.
         invalid="lv_snapshot_invalid" in row and _flag(row, "lv_snapshot_invalid", unknown=False),

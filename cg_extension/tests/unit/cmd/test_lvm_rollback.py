@@ -146,19 +146,19 @@ class InterruptTest(RollbackCommandBase):
         self.assertEqual(({"second"}, set(), []), (self._content(), self._waiting(), self._noted()))
 
 
-class CutTest(RollbackCommandBase):
-    """The next command after a kill amid the exchange of names names the state before."""
+class CutBase(RollbackCommandBase):
+    """A kill amid the exchange of names."""
 
     def setUp(self) -> None:
         super().setUp()
         self._call("snapshot", "a/data", "--name", "alone")
         self._write("third")
 
-    def _cut(self, name: str) -> None:
+    def _cut(self, name: str, after: str = "lvm.old_told") -> None:
         """The state before has its tags already, and its volumes still have their old names."""
 
         def checkpoint(step: str) -> None:
-            if step == "lvm.old_told":
+            if step == after:
                 raise fake_lvm.Cut
 
         with (
@@ -167,7 +167,12 @@ class CutTest(RollbackCommandBase):
         ):
             self._call("rollback", name, "--keep-as", "kept")
         self.lvm.restart()
-        self.assertIn("cg-lvm.snapshot=kept", self._volume("data").tags)
+        tags = {tag for volume in self._group_of("data").values() for tag in volume.tags}
+        self.assertIn("cg-lvm.snapshot=kept", tags)
+
+
+class CutTest(CutBase):
+    """The next command names the state before."""
 
     def _deleted(self) -> set[str]:
         return {each["volume"] for each in self._call("delete", "kept")["volumes"]}
@@ -198,6 +203,25 @@ class CutTest(RollbackCommandBase):
             complaint = self._call("delete", "kept", status=1)
         self.assertIn("is about to put another volume in the place of a/data", complaint)
         self.assertEqual("third", self._volume("data").content)
+
+
+class StrangerTest(CutBase):
+    """A volume that somebody makes amid the exchange has one of its names."""
+
+    def test_it_is_told_and_not_touched(self) -> None:
+        for name, after in (("data", "lvm.old_aside"), ("data.kept", "lvm.old_told")):
+            self._cut("alone", after)
+            stranger = fake_lvm.Volume(set(), pool="pool", content="another's")
+            self._group_of("data")[name] = stranger
+            complaint = self._call("finish", status=1)
+            self.assertIn(f"a/{name} has appeared where the rollback puts a volume", complaint)
+            self.assertEqual((set(), True), (stranger.tags, stranger.active))
+            self._rename("a", name, "stranger")
+            self._call("finish")
+            self.assertEqual("second", self._volume("data").content.partition(" at ")[0])
+            self.assertEqual("third", self._volume("data.kept").content.partition(" at ")[0])
+            self._call("delete", "kept")
+            self._write("third")
 
 
 class RefusalTest(RollbackCommandBase):
