@@ -201,8 +201,8 @@ def _btrfs_devices(number: str) -> list[str]:
     return [number]
 
 
-def device_behind(path: str) -> str:
-    """The number of a block device, or of the device that holds a file."""
+def device_behind(path: str | int) -> str:
+    """The number of a block device, or of the device that holds a file; also of a descriptor."""
     status = os.stat(path)
     number = status.st_rdev or status.st_dev
     return f"{os.major(number)}:{os.minor(number)}"
@@ -234,8 +234,11 @@ def name_of(number: str, of: str) -> str | None:
     return name if uuid.startswith(of) else None
 
 
-def volume_uuid(path: str) -> str | None:
-    """LVM's UUID of the logical volume whose device this is; None: it is not one."""
+def volume_uuid(path: str | int) -> str | None:
+    """LVM's UUID of the logical volume whose device this is; None: it is not one.
+
+    :param path: of the device, or a descriptor of it.
+    """
     try:
         number = device_behind(path)
         uuid = pathlib.Path(_DEVICES_BY_NUMBER, number, "dm", "uuid").read_text().strip()

@@ -344,6 +344,10 @@ class Removal:
         return _as_found(volumes, found)
 
     def _remove(self, volumes: Sequence[commands.LogicalVolume]) -> None:
+        """Remove volumes that are there still; to wipe them may have taken hours."""
+        if any(map(self._is_wiped, volumes)):
+            there = self.group.volumes()
+            volumes = [v for v in volumes if v.name in there and there[v.name].uuid == v.uuid]
         # Snapshots first: LVM removes them along with their origin, and then would not find them.
         for batch in ([v for v in volumes if v.origin], [v for v in volumes if not v.origin]):
             if batch:
@@ -381,7 +385,7 @@ class Removal:
         size = volume.allocated
         if self._settings.clear_size:
             size = min(size, self._settings.clear_size * _MIB)
-        contents.clear(volume.path, 0, size, self._settings.clear_ionice)
+        contents.clear(volume.path, 0, size, self._settings.clear_ionice, volume.uuid)
 
 
 @privileged.entrypoint

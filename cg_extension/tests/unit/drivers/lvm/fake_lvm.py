@@ -405,7 +405,11 @@ class FakeLVM(fixtures.Fixture):
             if path.endswith(f"/{_device(group_name, name)}")
         )
 
-    def _clear(self, path: str, _offset: int, size: int, *_: Any) -> None:
+    def _clear(
+        self, path: str, _offset: int, size: int, _ionice: Any = (), uuid: str | None = None
+    ) -> None:
+        if uuid and uuid != self._uuid_at(path):
+            raise errors.LVMError(f"{path} is another volume")
         if size:
             self._step()
             self._of_device(path).content = "zeros"

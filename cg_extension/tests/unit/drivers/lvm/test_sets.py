@@ -3,10 +3,12 @@
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
 
 from oslotest import base
 
-from cg_extension.drivers.lvm import engine, errors, reports, sets
+from cg_extension.drivers.lvm import contents, engine, errors, reports, sets
 from cg_extension.tests.unit.drivers.lvm import fake_lvm, reported
 
 NAMES = ["v0", "v1"]
@@ -241,6 +243,38 @@ class SetsTest(CutBase):
             else:
                 eng.delete([name])
                 self.assertNotIn(name, self.lvm.volumes)
+
+    def test_what_gets_the_name_of_one_that_is_being_deleted_is_not_that(self) -> None:
+        """To wipe the others may take hours."""
+        eng = self._taken(False)
+        stranger = fake_lvm.Volume(set(), content="another's")
+        real = contents.clear
+
+        def clear(*arguments: Any) -> None:
+            real(*arguments)
+            self.lvm.volumes[SNAPSHOTS[0]] = self.lvm.volumes[SNAPSHOTS[1]] = stranger
+
+        with mock.patch.object(contents, "clear", clear):
+            self.assertRaises(errors.LVMError, eng.delete, SNAPSHOTS)
+        self.lvm.restart()
+        self._recover(eng)
+        for name in SNAPSHOTS[:2]:
+            self.assertEqual("another's", self.lvm.volumes[name].content)
+        self.assertEqual(set(), self.lvm.tags)
+
+    def test_what_gets_the_name_of_one_that_was_wiped_is_not_removed(self) -> None:
+        eng = self._taken(False)
+        stranger = fake_lvm.Volume(set(), content="another's")
+        real = contents.clear
+
+        def clear(path: str, *arguments: Any) -> None:
+            real(path, *arguments)
+            if path.endswith(SNAPSHOTS[-1]):
+                self.lvm.volumes[SNAPSHOTS[0]] = stranger
+
+        with mock.patch.object(contents, "clear", clear):
+            eng.delete(SNAPSHOTS)
+        self.assertEqual([SNAPSHOTS[0]], [n for n in SNAPSHOTS if n in self.lvm.volumes])
 
     def test_a_delete_that_fails_half_way_is_finished_later(self) -> None:
         for again in ("delete", "recover"):
