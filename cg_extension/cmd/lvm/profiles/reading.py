@@ -196,12 +196,13 @@ def _profile(name: str, document: Mapping[str, Any]) -> Profile:
         with_submounts=document.get("with-submounts", False),
         name_pattern=document.get("name", "{profile}-{time}"),
         deadline=float(document.get("deadline", lvm_options.FREEZE_DEADLINE.default)),
-        cow_percent=document.get("cow-percent", lvm_options.COW_PERCENT.default),
+        # What the schema has as whole may be written 50.0, which LVM does not take.
+        cow_percent=int(document.get("cow-percent", lvm_options.COW_PERCENT.default)),
         hooks=[
             Hook(**{key.replace("-", "_"): value for key, value in hook.items()})
             for hook in document.get("hooks", [])
         ],
-        keep=retention.Policy(**document.get("keep", {})),
+        keep=retention.Policy(**{rule: int(n) for rule, n in document.get("keep", {}).items()}),
         data_limit=float(limits.get("data-percent", _DEFAULTS.data_limit)),
         metadata_limit=float(limits.get("metadata-percent", _DEFAULTS.metadata_limit)),
         metrics_directory=pathlib.Path(metrics) if metrics else None,

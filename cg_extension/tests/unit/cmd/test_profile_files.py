@@ -101,6 +101,12 @@ class ReadingTest(FilesTestCase):
         )
         self.assertEqual("db-locked+more", profile.consistency)
 
+    def test_a_whole_number_may_have_a_point(self) -> None:
+        self.write('members = ["vg/a"]\ncow-percent = 5e1\n[keep]\nlast = 2.0\nweekly = -1.0')
+        profile = reading.read("nightly")
+        self.assertEqual("50", str(profile.cow_percent))  # as LVM gets it
+        self.assertEqual("2 -1", f"{profile.keep.last} {profile.keep.weekly}")
+
     def test_members_alone_make_one(self) -> None:
         self.write('members = ["vg/a"]')
         profile = reading.read("nightly")
