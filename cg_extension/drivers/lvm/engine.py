@@ -122,8 +122,9 @@ class Engine:
         with transaction.all_or_nothing([self.maker.removal]) as mark:
             arguments = self.maker.new_volume_arguments(name, size, [mark, *tags])
             self.group.run("lvcreate", *arguments)
-            if self.settings.pool is None:  # its extents hold what was there before
-                contents.clear(self.device_path(name), 0, size)
+            if self.settings.pool is None:  # its extents hold what was there before, to the last
+                made = self.volumes()[name]
+                contents.clear(made.path, 0, made.size, uuid=made.uuid)
 
     def snapshot_group(self, copies: Sequence[Copy]) -> together.GroupSnapshot:
         """Take snapshots of volumes that may be written to; all show the same instant.

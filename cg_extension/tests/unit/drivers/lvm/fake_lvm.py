@@ -92,6 +92,8 @@ class FakeLVM(fixtures.Fixture):
         self.helper_dies = False
         self.orphan = ""
         self.instants = 0
+        # Bytes of an extent.
+        self.extent = MIB
         # Bytes that are free in each volume group.
         self.free = 1 << 40
         self.now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -305,7 +307,8 @@ class FakeLVM(fixtures.Fixture):
             made.pool = None if "--extents" in given else group.volumes[made.origin].pool
         else:
             made.pool = "pool" if "--thin" in given else None
-            made.size = int(next(given[o] for o in ("--virtualsize", "--size") if o in given)[:-1])
+            size = int(next(given[o] for o in ("--virtualsize", "--size") if o in given)[:-1])
+            made.size = -(-size // self.extent) * self.extent
         group.volumes[given["--name"]] = made
 
     def _lvchange(self, options: list[tuple[str, str]], names: list[str]) -> None:

@@ -244,6 +244,13 @@ class SetsTest(CutBase):
                 eng.delete([name])
                 self.assertNotIn(name, self.lvm.volumes)
 
+    def test_a_new_volume_that_extents_make_larger_shows_nothing_of_before(self) -> None:
+        eng = self._taken(False)
+        self.lvm.extent = 4 * fake_lvm.MIB
+        with mock.patch.object(contents, "clear") as clear:
+            eng.create_volume("new", fake_lvm.MIB)
+        self.assertEqual((0, 4 * fake_lvm.MIB), clear.call_args.args[1:3])
+
     def test_what_gets_the_name_of_one_that_is_being_deleted_is_not_that(self) -> None:
         """To wipe the others may take hours."""
         eng = self._taken(False)
