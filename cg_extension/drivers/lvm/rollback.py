@@ -77,8 +77,14 @@ def roll_back(parts: Sequence[Part], progress: contents.Progress | None = None) 
                 for copy in part.copies:
                     part.maker.group.add_tags([copy.target], copy.tags)
             steps.checkpoint("lvm.new_made")
-            _deactivate_all(parts, idle)
-            _add_receipts(parts)
+            try:
+                _deactivate_all(parts, idle)
+                _add_receipts(parts)
+            except (Exception, KeyboardInterrupt):
+                # As long as the new ones are there, recovery could do it instead.
+                for group in groups:
+                    _reactivate(group, parts)
+                raise
             steps.checkpoint("lvm.old_inactive")
     except (Exception, KeyboardInterrupt):
         for group in groups:
@@ -302,15 +308,20 @@ def _take_back(group: commands.VolumeGroup, parts: Sequence[Part], set_name: str
 
     What can't be told now is left to the next recovery.
     """
-    of_group = [part for part in parts if part.maker.group.name == group.name]
-    copies = [copy for part in of_group for copy in part.copies]
     try:
         volumes = group.volumes()
         if any(set_name in sets.names(volume) for volume in volumes.values()):
             return
-        up = [copy for copy in copies if exchange.is_to_be_active(copy.tags)]
-        exchange.reactivate(group, [exchange.taken_name(copy.tags) or "" for copy in up])
+        _reactivate(group, parts)
         if set_name:
             group.change_tags(remove=[sets.mark(sets.BACK, set_name)])
     except errors.LVMError as error:
         LOG.warning("Left to the next start: the rollback in %s: %s", group.name, error)
+
+
+def _reactivate(group: commands.VolumeGroup, parts: Sequence[Part]) -> None:
+    """Activate the old volumes of a group again that are to be active."""
+    of_group = [part for part in parts if part.maker.group.name == group.name]
+    copies = [copy for part in of_group for copy in part.copies]
+    up = [copy for copy in copies if exchange.is_to_be_active(copy.tags)]
+    exchange.reactivate(group, [exchange.taken_name(copy.tags) or "" for copy in up])

@@ -14,7 +14,7 @@ from oslotest import base
 
 from cg_extension.cmd import lvm
 from cg_extension.cmd.lvm import pending
-from cg_extension.drivers.lvm import exchange, machine, rollback
+from cg_extension.drivers.lvm import errors, exchange, machine, rollback
 from cg_extension.tests import long
 from cg_extension.tests.unit.drivers.lvm import fake_lvm
 
@@ -144,6 +144,24 @@ class InterruptTest(RollbackCommandBase):
         with mock.patch.object(rollback, "_deactivate_all", side_effect=KeyboardInterrupt):
             self.assertIn("interrupted", self._call("rollback", "one", status=1))
         self.assertEqual(({"second"}, set(), []), (self._content(), self._waiting(), self._noted()))
+
+
+class FailureTest(RollbackCommandBase):
+    def test_what_fails_before_it_is_decided_leaves_all_active_wherever_its_undoing_is_cut(
+        self,
+    ) -> None:
+        failed = mock.patch.object(
+            rollback, "_add_receipts", side_effect=errors.LVMError("made to")
+        )
+        for steps in range(100):
+            with failed:
+                cut = self.lvm.is_cut(steps, False, lambda: self._call("rollback", "one", status=1))
+            self._call("finish")
+            self.assertEqual({"second"}, self._content())
+            self.assertEqual([], [n for n in _MEMBERS if not self._volume(n).active], steps)
+            if not cut:
+                break
+        self.assertGreater(steps, 20)
 
 
 class CutBase(RollbackCommandBase):
