@@ -55,10 +55,7 @@ def finish(options: argparse.Namespace) -> dict[str, Any]:
                 except rollback.Unfinished as error:
                     complaints.append(f"{name}: {error}")
                 except (exceptions.DriverError, OSError) as error:
-                    complaints.append(
-                        f"not rolled back to {name}, and no longer to be: {describe(error)}"
-                    )
-                    _call_off(name, keep, noted_in)
+                    complaints.append(_given_up(name, keep, noted_in, describe(error)))
             options.left.clear()  # wiped after the next command: the boot does not wait for it
         try:
             complaints += pending.clear()
@@ -178,6 +175,16 @@ def _call_off(name: str, keep: str, group: str) -> None:
     noted = commands.VolumeGroup(group)
     noted.change_tags(remove=[_tag(name, keep)])
     noted.flush()
+
+
+def _given_up(name: str, keep: str, group: str, reason: str) -> str:
+    """Call off what the boot could not do; a sentence about it."""
+    try:
+        _call_off(name, keep, group)
+    except (exceptions.DriverError, OSError) as error:
+        still = f"it could not be called off ({describe(error)}), so the next boot tries again"
+        return f"not rolled back to {name}: {reason}; {still}"
+    return f"not rolled back to {name}, and no longer to be: {reason}"
 
 
 def _tag(name: str, keep: str) -> str:

@@ -14,6 +14,7 @@ from oslotest import base
 
 from cg_extension.cmd import lvm
 from cg_extension.cmd.lvm import pending
+from cg_extension.cmd.lvm import rollback as rollback_command
 from cg_extension.drivers.lvm import errors, exchange, machine, rollback
 from cg_extension.tests import long
 from cg_extension.tests.unit.drivers.lvm import fake_lvm
@@ -380,6 +381,22 @@ class BootTest(RollbackCommandBase):
         complaint = self._call("finish", "--at-boot", status=1)
         self.assertIn("not rolled back to one, and no longer to be: b/conf is in use", complaint)
         self.assertEqual(({"second"}, set(), []), (self._content(), self._waiting(), self._noted()))
+
+    def test_what_can_not_even_be_called_off_is_told_and_keeps_no_other_from_being_done(
+        self,
+    ) -> None:
+        for name, volume in (("of-a", "a/wal"), ("of-b", "b/conf")):
+            self._call("snapshot", volume, "--name", name)
+            self._call("rollback", name, "--at-boot")
+        self._write("third")
+        self.lvm.in_use = {"wal"}
+        self.lvm.restart()
+        with mock.patch.object(rollback_command, "_call_off", side_effect=errors.LVMError("full")):
+            complaint = self._call("finish", "--at-boot", status=1)
+        self.assertIn("not rolled back to of-a: a/wal is in use", complaint)
+        self.assertIn("could not be called off (full), so the next boot tries again", complaint)
+        self.assertEqual("second", self._volume("conf").content.partition(" at ")[0])
+        self.assertEqual(["a"], self._noted())
 
     def test_what_the_system_refuses_at_boot_is_called_off_as_well(self) -> None:
         self._call("rollback", "one", "--at-boot")
