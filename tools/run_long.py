@@ -4,9 +4,9 @@
 
 ``run_long.py [PART…]`` runs those parts, or all, each within its time limit, and writes what came
 of them to docs/tested.md; rows of parts that were not run stay. A part is a command. It succeeds
-with status 0, and its output tells the rest: a line ``platform: SYSTEM; LVM …; Linux …; Python …``
-where it does not run on this machine's own root, and at last ``N passed, N failed, N skipped``, or
-the totals of stestr, if it counts.
+with status 0, and its output tells the rest: first a line ``platform: SYSTEM; LVM …; Linux …;
+Python …`` where it does not run on this machine's own root, and at last ``N passed, N failed, N
+skipped``, or the totals of stestr, if it counts.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ part does is in the table of `tools/run_long.py`.
 | part | system | LVM | Linux | Python | commit | date | took | result |
 |---|---|---|---|---|---|---|---|---|
 """
-_COUNTED = re.compile(r"^\d+ passed, \d+ failed.*$", re.MULTILINE)
+_COUNTED = re.compile(r"\d+ passed, \d+ failed.*")
 _TOTALS = re.compile(r"^ - (Passed|Failed|Skipped): (\d+)$", re.MULTILINE)
 _PLATFORM = re.compile(r"^platform: (.*)$", re.MULTILINE)
 
@@ -270,10 +270,11 @@ def run(part: Part) -> tuple[bool, str]:
 
 def row(part: Part, succeeded: bool, output: str, seconds: float, commit: str) -> str:
     """A part's line of the report."""
-    system, _, programs = (_PLATFORM.findall(output) or [_here()])[-1].partition(";")
+    system, _, programs = (_PLATFORM.findall(output) or [_here()])[0].partition(";")
     versions = dict(each.split(maxsplit=1) for each in programs.split(";") if each)
-    counted = _COUNTED.findall(output)
-    result = counted[-1] if counted else _totals(output)
+    # What tests print themselves may look like either.
+    counted = _COUNTED.fullmatch(output.rstrip().rpartition("\n")[2])
+    result = counted[0] if counted else _totals(output)
     if not succeeded:
         result = f"**failed** {result}"
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")

@@ -64,6 +64,17 @@ class LongRunTest(ToolsTestCase):
         _status, rows = self._run()
         self.assertEqual("3 passed, 0 failed, 1 skipped", rows["one"][-1])
 
+    def test_what_the_tests_print_is_neither_the_platform_nor_the_count(self) -> None:
+        shown = (
+            *("platform: here; LVM 1; Linux 2; Python 3", "platform: nowhere; LVM 0"),
+            *("2 passed, 1 failed; seed 5", " - Passed: 7", " - Skipped: 1", " - Failed: 0"),
+            *(" - Passed: 3", " - Skipped: 0", " - Failed: 0", "Worker Balance"),
+        )
+        self._part("one", "; ".join(f"echo '{line}'" for line in shown))
+        _status, rows = self._run()
+        self.assertEqual(["here", "1", "2", "3"], rows["one"][:4])
+        self.assertEqual("3 passed, 0 failed, 0 skipped", rows["one"][-1])
+
     def test_a_part_that_fails_or_takes_too_long_fails_the_run(self) -> None:
         self._part("fails", "echo '1 passed, 2 failed'; exit 1")
         self._part("hangs", "exec sleep 60", limit=0.2)
