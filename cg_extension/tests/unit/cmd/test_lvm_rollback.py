@@ -323,7 +323,8 @@ class BootTest(RollbackCommandBase):
         self.useFixture(fixtures.MockPatchObject(pending, "_UNIT_DIRECTORIES", places))
 
         def warnings() -> str:
-            return "".join(self._call("rollback", "one", "--at-boot")["warnings"])
+            answer = self._call("rollback", "one", "--at-boot", "--keep-as", "kept")
+            return "".join(answer["warnings"])
 
         self.assertIn("local-fs.target wants no cg-lvm-rollback.service", warnings())
         (places[1] / "cg-lvm-rollback.service").touch()
