@@ -7,7 +7,6 @@ in whose place it stands (``exchange.line_tags``): it is their successor, for ol
 and younger ones, and for those of the state before.
 """
 
-import uuid
 from collections.abc import Mapping, Sequence
 
 from cg_extension.cmd.lvm import machinery, naming
@@ -65,7 +64,7 @@ def parts(
                 old_gets=become,
                 old_loses=_lost(old),
             )
-        new = f"{_NEW}{uuid.uuid4()}"
+        new = commands.new_name(_NEW)
         copies.append((group, engine.Copy(source=volume.name, target=new, tags=tags)))
     return groups.parts(copies)
 

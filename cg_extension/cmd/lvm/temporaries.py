@@ -9,7 +9,6 @@ of the volume's.
 
 import os
 import sys
-import uuid
 from collections.abc import Mapping, Sequence
 
 from cg_extension.cmd.lvm import naming, programs
@@ -30,7 +29,7 @@ def tag(pid: int | None = None) -> str:
 
 def new_name() -> str:
     """A name for a volume that is thrown away."""
-    return f"{_PREFIX}{uuid.uuid4().hex[:16]}"
+    return commands.new_name(_PREFIX)
 
 
 def overlay_name(group: str, volume: str) -> str:

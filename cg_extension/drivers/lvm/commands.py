@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import subprocess
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -52,6 +53,11 @@ def device_name(volume_group: str, volume: str, layer: str = "") -> str:
     """Device-mapper's name of a logical volume or of a ``layer`` of it (``tpool``, ``cow``)."""
     parts = [part.replace("-", "--") for part in (volume_group, volume)]
     return "-".join([*parts, layer] if layer else parts)
+
+
+def new_name(prefix: str) -> str:
+    """A name that no volume has yet: a short one, since that of the volume group may be long."""
+    return f"{prefix}{uuid.uuid4().hex[:16]}"
 
 
 @privileged.entrypoint

@@ -6,7 +6,6 @@ Which ones, and when, is up to the engine.
 
 import logging
 import threading
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
 from cg_extension.drivers import polling, steps
@@ -195,7 +194,7 @@ class Removal:
         except errors.LVMError as error:
             LOG.warning("To be wiped later: %s", error)
         renamed = {
-            volume.name: f"{_ASIDE}{uuid.uuid4()}" for volume in slow if not is_set_aside(volume)
+            volume.name: commands.new_name(_ASIDE) for volume in slow if not is_set_aside(volume)
         }
         self.group.rename(renamed)
         quick = [volume for volume in wanted if volume not in slow]

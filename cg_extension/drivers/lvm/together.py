@@ -8,12 +8,12 @@ instant, and one transaction makes them complete.
 
 import dataclasses
 import logging
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from cg_extension.drivers import steps
 from cg_extension.drivers.lvm import (
+    commands,
     contents,
     making,
     preflight,
@@ -254,6 +254,6 @@ def _temporaries(part: Part) -> Part:
     """Snapshots of a part's sources, from which volumes are copied."""
     return Part(
         part.maker,
-        [Copy(source=copy.source, target=f"{_TEMPORARY}{uuid.uuid4()}") for copy in part.copies],
+        [Copy(source=copy.source, target=commands.new_name(_TEMPORARY)) for copy in part.copies],
         part.seen,
     )

@@ -295,9 +295,11 @@ class FakeLVM(fixtures.Fixture):
     def _lvcreate(self, options: list[tuple[str, str]], names: list[str]) -> None:
         given = dict(options)
         tags = {value for option, value in options if option == "--addtag"}
-        group = self._group((names[0] if names else given["--thin"]).partition("/")[0])
+        group_name = (names[0] if names else given["--thin"]).partition("/")[0]
+        group = self._group(group_name)
         if given["--name"] in group.volumes:
             raise errors.LVMError(f"{given['--name']} exists")
+        self._check_length(group_name, given["--name"])
         self._step()
         made = Volume(tags, active=given.get("--activate") != "n")
         made.skips_activation = given.get("--setactivationskip") == "y"
@@ -334,6 +336,7 @@ class FakeLVM(fixtures.Fixture):
         group, old, new = names
         if old not in self._group(group).volumes or new in self._group(group).volumes:
             raise errors.LVMError(f"{old} can't be renamed to {new}")
+        self._check_length(group, new)
         self._step()
         volumes = self._group(group).volumes
         volumes[new] = volumes.pop(old)
@@ -352,6 +355,10 @@ class FakeLVM(fixtures.Fixture):
                 raise errors.LVMError(f"{name} in use")
             self._step()
             del self._group(group).volumes[name]
+
+    def _check_length(self, group: str, name: str) -> None:
+        if len(commands.device_name(group, name, "real")) > 127:
+            raise errors.LVMError(f"too long a name for a volume of {group}: {name}")
 
     def _retag(self, tags: set[str], option: str, tag: str) -> None:
         if option == "--addtag":

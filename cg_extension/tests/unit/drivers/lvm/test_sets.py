@@ -336,6 +336,19 @@ class SetsTest(CutBase):
         self.assertEqual(set(COPIES), set(self.lvm.volumes))
         self.assertEqual(set(), self.lvm.tags)
 
+    def test_names_of_its_own_leave_room_for_a_long_one_of_the_volume_group(self) -> None:
+        group = "v" * 90
+        lvm = self.useFixture(fake_lvm.FakeLVM(False, [group]))
+        eng = engine.Engine(engine.Settings(volume_group=group, pool=None))
+        for name in NAMES:
+            eng.create_volume(name, fake_lvm.MIB)
+        for steps in range(MANY):
+            eng.clone_group(_copies(NAMES, COPIES))
+            if not lvm.is_cut(steps, True, lambda: eng.delete(COPIES)):
+                break
+            self._recover(eng)
+        self.assertGreater(steps, 3)
+
     def test_what_lvm_goes_on_making_for_a_killed_helper_goes_as_well(self) -> None:
         eng = self._start(True, lambda _eng: None)
         self.lvm.helper_dies = True
