@@ -91,7 +91,8 @@ def _roll_back(
     if left := [group for group in _cut() if group in family.groups]:
         raise naming.UsageError(_not_finished(left[0]))
     for other, others_keep, group in _waiting():
-        if group in family.groups and (other, others_keep) != (name, keep):
+        is_another = (other, others_keep) != (name, keep)
+        if is_another and not set(family.groups).isdisjoint(_groups(options, other, group)):
             raise naming.UsageError(
                 f"a rollback to {other} waits for the next boot: cg-lvm rollback --cancel {other}"
             )

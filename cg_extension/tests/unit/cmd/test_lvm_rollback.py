@@ -368,12 +368,15 @@ class BootTest(RollbackCommandBase):
         self.assertEqual((set(), []), (self._waiting(), self._noted()))
 
     def test_another_waits_and_is_named(self) -> None:
-        self._call("snapshot", "a/data", "--name", "two")
         self._call("rollback", "one", "--at-boot")
-        complaint = self._call("rollback", "two", status=1)
-        self.assertIn(
-            "a rollback to one waits for the next boot: cg-lvm rollback --cancel one", complaint
-        )
+        for number, member in enumerate(("a/data", "b/conf")):
+            self._call("snapshot", member, "--name", f"two{number}")
+            for when in ([], ["--at-boot"]):
+                complaint = self._call("rollback", f"two{number}", *when, status=1)
+                self.assertIn(
+                    "a rollback to one waits for the next boot: cg-lvm rollback --cancel one",
+                    complaint,
+                )
 
     def test_what_can_not_be_done_at_boot_is_called_off_and_told(self) -> None:
         self._call("rollback", "one", "--at-boot")
