@@ -55,6 +55,7 @@ _NEXT_DUE = sa.select(
     sa.func.min(
         sa.case(
             (_IS_NEW, engine.utcnow()),
+            (_COLUMNS.owner == sa.bindparam("new_owner"), _COLUMNS.run_after),
             else_=sa.func.coalesce(_COLUMNS.lease_expires_at, _COLUMNS.run_after),
         )
     ),
@@ -146,12 +147,15 @@ def is_under_way(conn: sa.Connection, resource_id: str) -> bool:
     return conn.execute(query).first() is not None
 
 
-def next_due(conn: sa.Connection, host: str, *, exclude: Collection[str] = ()) -> float | None:
-    """Seconds until an operation of ``host`` can be claimed, 0 or less: now; None: there is none.
+def next_due(
+    conn: sa.Connection, host: str, owner: str, *, exclude: Collection[str] = ()
+) -> float | None:
+    """Seconds until ``owner`` can claim one of ``host``, 0 or less: now; None: there is none.
 
-    Those in ``exclude`` don't count.
+    Those in ``exclude`` don't count. What ``owner`` has claimed besides, it may claim again: the
+    answer to its COMMIT was lost, or it could not give it up.
     """
-    parameters = {"of_host": host, "excluded": list(exclude)}
+    parameters = {"of_host": host, "excluded": list(exclude), "new_owner": owner}
     # Those due are the first of the index, however many there are; else all must be looked at.
     found = conn.execute(_NEXT_UNCLAIMED, parameters).one_or_none()
     if found is None or found[0] > found[1]:

@@ -182,7 +182,7 @@ class Backend:
             return interval  # The next one that ends wakes us.
         with self._database.reader() as conn:
             exclude = self._keeper.not_to_be_claimed()
-            due = queue.next_due(conn, self.host, exclude=exclude)
+            due = queue.next_due(conn, self.host, self._keeper.owner, exclude=exclude)
         if due is None:
             return interval
         if due > 0:

@@ -57,7 +57,7 @@ class LeaseKeeper:
         self, database: engine.Database, owner: str, seconds: float, hosts: Collection[str]
     ) -> None:
         self._database = database
-        self._owner = owner
+        self.owner = owner
         self._seconds = seconds
         self._hosts = hosts
         self._lock = threading.Lock()
@@ -113,7 +113,7 @@ class LeaseKeeper:
             return queue.claim(
                 conn,
                 host=host,
-                owner=self._owner,
+                owner=self.owner,
                 lease_seconds=self._seconds,
                 limit=limit,
                 # Claims of ours that ran out while the database was away are not to be run twice.
@@ -127,7 +127,7 @@ class LeaseKeeper:
             return queue.renew(
                 conn,
                 operation_ids=operation_ids,
-                owner=self._owner,
+                owner=self.owner,
                 lease_seconds=self._seconds,
             )
 
@@ -159,7 +159,7 @@ class LeaseKeeper:
 
     def _watch(self) -> None:
         with self._database.reader() as conn:
-            found = queue.others(conn, self._hosts, self._owner)
+            found = queue.others(conn, self._hosts, self.owner)
         # From after the query: the owner counts from before its renewal.
         now = clock()
         with self._lock:

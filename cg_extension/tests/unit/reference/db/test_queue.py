@@ -59,9 +59,9 @@ class OperationsTestCase(testscenarios.WithScenarios, base.BaseTestCase):
         with self.database.reader() as conn:
             return queue.others(conn, [HOST], owner)
 
-    def due(self, **values: Any) -> float | None:
+    def due(self, owner: str = "any", **values: Any) -> float | None:
         with self.database.reader() as conn:
-            return queue.next_due(conn, HOST, **values)
+            return queue.next_due(conn, HOST, owner, **values)
 
 
 class LongQueueTest(OperationsTestCase):
@@ -75,7 +75,7 @@ class LongQueueTest(OperationsTestCase):
         with self.database.reader() as conn:
             if self.dialect == "mysql":
                 conn.exec_driver_sql("FLUSH STATUS")
-                self.assertLess(queue.next_due(conn, HOST) or 0, 0)
+                self.assertLess(queue.next_due(conn, HOST, "a") or 0, 0)
                 read = conn.exec_driver_sql("SHOW SESSION STATUS LIKE 'Handler_read%%'")
                 steps = sum(int(count) for _name, count in read)
             else:
@@ -83,7 +83,7 @@ class LongQueueTest(OperationsTestCase):
                 connection = conn.connection.dbapi_connection
                 assert connection is not None
                 connection.set_progress_handler(lambda: taken.append(None), 1)
-                self.assertLess(queue.next_due(conn, HOST) or 0, 0)
+                self.assertLess(queue.next_due(conn, HOST, "a") or 0, 0)
                 connection.set_progress_handler(None, 1)
                 steps = len(taken)
         self.assertLess(steps, 150)
@@ -176,8 +176,10 @@ class OperationsTest(OperationsTestCase):
 
     def test_what_no_thread_of_ours_works_on_is_claimed_by_us_again(self) -> None:
         """Its claim was carried out, but the answer was lost."""
-        self.enqueue()
+        operation_id = self.enqueue()
         self.claim("a")
+        self.assertLessEqual(self.due("a") or 0, 0)
+        self.assertIsNone(self.due("a", exclude={operation_id}))
         (claimed,) = self.claim("a")
         self.assertEqual(2, claimed.attempts)
 

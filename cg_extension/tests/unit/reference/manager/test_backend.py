@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 import futurist
+from oslo_db import exception as db_exception
 
 from cg_extension.drivers import exceptions as driver_exceptions
 from cg_extension.reference.db import services
@@ -145,6 +146,25 @@ class BackendTest(base.ManagerTestCase):
         go_on.set()
         self.assertTrue(started.wait(10))
         self.assertEqual(set(), self.keeper.held())
+
+    def test_a_claim_whose_answer_was_lost_is_made_again_at_the_next_look(self) -> None:
+        dialect = self.database.engines[0].dialect
+        claim, commit = self.keeper.claim, dialect.do_commit
+
+        def commit_unheard(connection: Any) -> None:
+            commit(connection)
+            raise db_exception.DBConnectionError
+
+        def claim_unheard(host: str, limit: int) -> Any:
+            self.keeper.claim = claim  # type: ignore[method-assign]
+            with mock.patch.object(dialect, "do_commit", commit_unheard):
+                return claim(host, limit)
+
+        self.keeper.claim = claim_unheard  # type: ignore[method-assign]
+        self.create_volume()
+        self.start()
+        waiting.eventually(lambda: not self.queue(), "done", base.LEASE / 2)
+        self.assertIsNot(claim_unheard, self.keeper.claim)
 
     def test_a_stop_waits_for_a_driver_that_is_being_set_up(self) -> None:
         go_on = threading.Event()
