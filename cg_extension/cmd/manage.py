@@ -8,9 +8,11 @@ from typing import Any
 from oslo_config import cfg
 
 from cg_extension.cmd import config, databases, lifecycle
-from cg_extension.reference.db import engine, migration, quota_check
+from cg_extension.reference.db import engine, migration, quota_check, service_removal
+from cg_extension.reference.service import scheduler
 
 PROG = "cg-manage"
+_SERVICE = "{:<12} {:<36} {:<16} {:<10} {:<5} {}\n"
 
 
 def _db_sync(conf: cfg.ConfigOpts, database: engine.Database) -> None:
@@ -42,6 +44,32 @@ def _quota_check(conf: cfg.ConfigOpts, database: engine.Database) -> int:
     return 1 if wrong and not conf.category.fix else 0
 
 
+def _service_list(conf: cfg.ConfigOpts, database: engine.Database) -> None:
+    """As ``cinder-manage service list``."""
+    migration.check(database)
+    with database.reader() as conn:
+        found = scheduler.list_services(conn, conf)
+    sys.stdout.write(_SERVICE.format("Binary", "Host", "Zone", "Status", "State", "Updated At"))
+    for service in found:
+        updated_at = service.updated_at
+        sys.stdout.write(
+            _SERVICE.format(
+                service.binary,
+                service.host,
+                service.availability_zone,
+                "disabled" if service.disabled else "enabled",
+                "up" if service.is_up else "down",
+                updated_at.isoformat(timespec="seconds") if updated_at else "-",
+            )
+        )
+
+
+def _service_remove(conf: cfg.ConfigOpts, database: engine.Database) -> None:
+    migration.check(database)
+    for host in service_removal.remove(database, conf.category.gone, conf.service_down_time):
+        sys.stdout.write(f"{host}: removed\n")
+
+
 def _add_commands(subparsers: Any) -> None:
     subparsers.required = True
     db = subparsers.add_parser("db", help="the database's schema").add_subparsers(
@@ -65,6 +93,19 @@ def _add_commands(subparsers: Any) -> None:
     check.add_argument("--fix", action="store_true", help="count anew where they differ")
     check.add_argument("--project", metavar="ID", help="look at this project only")
     check.set_defaults(command=_quota_check)
+    service = subparsers.add_parser("service", help="the backends of managers").add_subparsers(
+        dest="action", required=True
+    )
+    service.add_parser("list", help="show all of them").set_defaults(command=_service_list)
+    remove = service.add_parser(
+        "remove",
+        help="forget one that is gone for good",
+        description="Forget a backend that is gone for good. One whose manager is alive, or that "
+        "still has something, is refused. If a manager serves it later, it is there again.",
+    )
+    # By its own name it would be the option ``host``.
+    remove.add_argument("gone", metavar="HOST", help="HOST@BACKEND; HOST alone: all its backends")
+    remove.set_defaults(command=_service_remove)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,6 +4,7 @@
 import datetime
 import functools
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -104,7 +105,18 @@ def is_up(row: rows.Row, *, now: datetime.datetime, down_time: float) -> bool:
 
     :param now: the database's clock.
     """
-    if not row.state_ok or row.heartbeat_at is None:
-        return False
+    return bool(row.state_ok) and silence(row, now=now) <= down_time
+
+
+def silence(row: rows.Row, *, now: datetime.datetime) -> float:
+    """Seconds since a backend's last heartbeat, whatever that told; infinite: there was none."""
+    if row.heartbeat_at is None:
+        return math.inf
     silent_for: datetime.timedelta = now - row.heartbeat_at
-    return silent_for.total_seconds() <= down_time
+    return silent_for.total_seconds()
+
+
+def remove(conn: sa.Connection, row: rows.Row) -> bool:
+    """Forget a backend; False: it has reported since ``row`` was read, or is gone already."""
+    as_read = sa.and_(TABLE.c.id == row.id, TABLE.c.heartbeat_at == row.heartbeat_at)
+    return conn.execute(sa.delete(TABLE).where(as_read)).rowcount == 1

@@ -270,6 +270,43 @@ class ManageTest(base.FunctionalTest):
             ended = self.run_command(*check, *arguments)
             self.assertEqual((status, output), (ended.returncode, ended.stdout), ended.stderr)
 
+    def test_a_backend_that_is_gone_for_good_is_removed_when_nothing_is_left_there(self) -> None:
+        self.run_command("manage", "db", "sync")
+
+        def write(statement: str) -> None:
+            path = f"{self.root}/state/cg_extension.sqlite"
+            with contextlib.closing(sqlite3.connect(path)) as conn:
+                conn.execute(statement)
+                conn.commit()
+
+        def listed() -> list[list[str]]:
+            ended = self.run_command("manage", "service", "list")
+            self.assertEqual(0, ended.returncode, ended.stderr)
+            return [line.split() for line in ended.stdout.splitlines()[1:]]
+
+        def assert_removed(status: int, output: str, reason: str) -> None:
+            ended = self.run_command("manage", "service", "remove", "old@one")
+            self.assertEqual((status, output), (ended.returncode, ended.stdout), ended.stderr)
+            self.assertIn(reason, (ended.stderr.strip().splitlines() or [""])[-1])
+
+        assert_removed(1, "", "cg-manage: There is no old@one; there are: none")
+        write(
+            "INSERT INTO services (host, binary, availability_zone, disabled, frozen, state_ok, "
+            "heartbeat_at, created_at) VALUES ('old@one', 'cg-manager', 'nova', 0, 0, 1, "
+            "'2026-01-01 12:00:00.000000', '2025-01-01 12:00:00.000000')"
+        )
+        write(
+            "INSERT INTO consistencygroups (id, project_id, status, created_at, host, "
+            "availability_zone) VALUES ('g', 'p', 'available', '2026-01-01', 'old@one', 'nova')"
+        )
+        service = ["cg-manager", "old@one", "nova", "enabled", "down", "2026-01-01T12:00:00"]
+        self.assertEqual([service], listed())
+        assert_removed(1, "", "cg-manage: old@one still has 1 group (g). Start a manager")
+        self.assertEqual([service], listed())
+        write("DELETE FROM consistencygroups")
+        assert_removed(0, "old@one: removed\n", "")
+        self.assertEqual([], listed())
+
     def test_the_upgrade_check_tells_what_to_do_and_then_succeeds(self) -> None:
         self.run_command("manage", "db", "version")
         before = self.run_command("status", "upgrade", "check")
