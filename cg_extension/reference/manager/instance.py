@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who this process is as an owner of claims, and which earlier owner is surely dead.
 
-Every start is a new owner, ``host/uuid``. It keeps its name in a file of ``state_path`` under a
-lock for as long as it lives. A start that gets the lock therefore knows that the owner named
-there has ended, and may take its claims at once instead of waiting for their leases.
+Every start is a new owner, ``host/uuid``, that holds a lock in ``state_path`` for as long as it
+lives, and has its name in the locked file. A start that gets the lock therefore knows that the
+owner named there has ended, and may take its claims at once instead of waiting for their leases.
 """
 
 import json
@@ -36,26 +36,34 @@ class Instance:
         :raises errors.StartError: ``state_path`` can't be made or written.
         """
         self.owner = f"{host}/{uuidutils.generate_uuid()}"
+        self._state_path = state_path
         with errors.blaming(f"state_path = {state_path}"):
             os.makedirs(state_path, mode=0o700, exist_ok=True)
             self._file = os.open(os.path.join(state_path, _FILE), os.O_RDWR | os.O_CREAT, 0o600)
             try:
-                self._lock(state_path)
+                self._lock()
                 self.predecessor = self._read()
-                self._write()
             except BaseException:
                 os.close(self._file)
                 raise
+
+    def succeed(self) -> None:
+        """Have the next start know this owner: the predecessor has no claims any more.
+
+        :raises errors.StartError: ``state_path`` can't be written.
+        """
+        with errors.blaming(f"state_path = {self._state_path}"):
+            self._write()
 
     def release(self) -> None:
         """Let another process have ``state_path``; nothing of ours may be at work any more."""
         os.close(self._file)
 
-    def _lock(self, state_path: str) -> None:
+    def _lock(self) -> None:
         if not polling.until(lambda: polling.try_lock(self._file), _PATIENCE, pause=0.1):
             raise AlreadyRunning(
-                f"Another manager is running with its state in {state_path}. Stop it, or give this "
-                "one a state_path of its own."
+                f"Another manager is running with its state in {self._state_path}. Stop it, or "
+                "give this one a state_path of its own."
             )
 
     def _read(self) -> str | None:

@@ -80,6 +80,7 @@ class Manager:
             self._instance = instance.Instance(conf.state_path, conf.host)
         owner = self._instance.owner
         self._take_over(self._instance.predecessor)
+        self._instance.succeed()
         hosts = [driver.host for driver in self._drivers]
         keeper = leases.LeaseKeeper(database, owner, conf.operation_lease, hosts)
         for driver in self._drivers:

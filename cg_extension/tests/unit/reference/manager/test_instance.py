@@ -20,7 +20,9 @@ class InstanceTest(base.BaseTestCase):
         )
 
     def start(self, path: str | None = None) -> instance.Instance:
-        return instance.Instance(path or self.path, "host")
+        started = instance.Instance(path or self.path, "host")
+        started.succeed()
+        return started
 
     def test_the_first_start_has_no_predecessor(self) -> None:
         first = self.start(os.path.join(self.path, "new", "directory"))
@@ -34,6 +36,14 @@ class InstanceTest(base.BaseTestCase):
         self.assertEqual(first.owner, second.predecessor)
         self.assertNotEqual(first.owner, second.owner)
         second.release()
+
+    def test_one_that_ends_before_it_has_taken_over_leaves_that_to_the_next(self) -> None:
+        first = self.start()
+        first.release()
+        instance.Instance(self.path, "host").release()
+        third = self.start()
+        self.assertEqual(first.owner, third.predecessor)
+        third.release()
 
     def test_only_one_runs_in_a_state_path(self) -> None:
         first = self.start()

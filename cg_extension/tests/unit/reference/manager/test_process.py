@@ -9,11 +9,12 @@ from unittest import mock
 
 import fixtures
 import sqlalchemy as sa
+from oslo_db import exception as db_exception
 
 from cg_extension import conf as cg_conf
 from cg_extension.conf import errors, plugins
 from cg_extension.drivers.file.driver import FileDriver
-from cg_extension.reference.db import tables
+from cg_extension.reference.db import queue, tables
 from cg_extension.reference.manager import backend, instance, process
 from cg_extension.reference.service import manager_client
 from cg_extension.tests import waiting
@@ -118,6 +119,7 @@ class ManagerTest(base.ManagerTestCase):
         self.assertTrue(process.Manager(self.conf, self.database).stop(0))
 
     def test_the_next_start_goes_on_at_once_with_what_its_predecessor_held(self) -> None:
+        """Although the database was away when one before it tried to."""
         dead = instance.Instance(self.state_path, self.conf.host)
         self.create_volume()
         with self.database.writer() as conn:
@@ -125,7 +127,12 @@ class ManagerTest(base.ManagerTestCase):
                 owner=dead.owner, lease_expires_at=sa.func.datetime("now", "+1 hour")
             )
             conn.execute(held)
+        dead.succeed()
         dead.release()
+        away = process.Manager(self.conf, self.database)
+        with mock.patch.object(queue, "release_all", side_effect=db_exception.DBError):
+            self.assertRaises(db_exception.DBError, away.start)
+        away.stop(10)
         self.start()
         waiting.eventually(lambda: not self.queue(), "done")
 
