@@ -103,6 +103,13 @@ def build_dependencies() -> tuple[str, ...]:
     return tuple(re.findall(r"^ ([\w.+-]+)", field, re.MULTILINE))
 
 
+def system_packages(environment: str) -> tuple[str, ...]:
+    """What bindep.txt has the tests of an environment need."""
+    lines = (ROOT / "bindep.txt").read_text().splitlines()
+    needs = (re.fullmatch(r"(\S+) \[(.*)\]", line) for line in lines)
+    return tuple(need[1] for need in needs if need and environment in need[2].split())
+
+
 LAYERS = {
     "base": Layer(
         below=None,
@@ -150,7 +157,7 @@ LAYERS = {
     # The functional tests.
     "functional": Layer(
         below="test",
-        packages=("postgresql", "mariadb-server", "rabbitmq-server", "git"),
+        packages=(*system_packages("functional"), "git"),
         files=_NO_SERVERS,
         environment="functional",
     ),

@@ -134,6 +134,8 @@ class TreeTest(ToolsTestCase):
         tree = self.load("guest.tree")
         self.assertLessEqual({"cinder==29.*", "tempest"}, set(tree.tox_requirements("cinder")))
         self.assertLessEqual({"cinder==28.*", "tempest"}, set(tree.tox_requirements("cinder28")))
+        functional = set(tree.LAYERS["functional"].packages)
+        self.assertLessEqual({"postgresql", "haproxy", "prometheus"}, functional)
 
 
 class ConstraintsTest(ToolsTestCase):
