@@ -151,6 +151,10 @@ class CinderDeployment(fixtures.Fixture):
             text=True,
         ).stdout
 
+    def api_log(self, since: int = 0) -> bytes:
+        """What the API has logged, from a number of bytes on."""
+        return (self.directory / "cinder-api.log").read_bytes()[since:]
+
     def admin(self) -> http_client.Client:
         """Calls as administrator."""
         return http_client.Client(

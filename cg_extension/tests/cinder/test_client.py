@@ -4,6 +4,7 @@
 from typing import Any
 
 from oslotest import base
+from testtools import content
 
 from cg_extension.tests import http_client, waiting
 from cg_extension.tests.cinder import shared
@@ -27,8 +28,11 @@ class ClientTestCase(base.BaseTestCase):
 
     def setUp(self) -> None:
         # Before oslotest's temporary directory of this test, in which Cinder must not live.
-        self.endpoint = shared.cinder(self.threads).endpoint
+        running = shared.cinder(self.threads)
+        self.endpoint = running.endpoint
         super().setUp()
+        begin = len(running.api_log())
+        self.addDetail("API", content.Content(content.UTF8_TEXT, lambda: [running.api_log(begin)]))
         self.project = shared.new_project()
         self.token = shared.token(self.project, "admin", "member", "reader")
         self.http = http_client.Client(
