@@ -291,6 +291,11 @@ def _lease(volume: records.Volume, file: int) -> leases.ReadLease:
             f"Volume {volume.id} is open for writing on this machine. The file driver can't "
             "hold a volume's writes; stop the program that has it open."
         ) from error
+    except PermissionError as error:
+        raise exceptions.DriverRefusal(
+            f"The file of volume {volume.id} belongs to another user, so that nobody can tell "
+            "whether it is written to. Give it to the user that the service runs as (chown)."
+        ) from error
 
 
 def _check(held: Iterable[leases.ReadLease]) -> None:

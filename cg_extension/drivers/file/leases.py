@@ -34,6 +34,7 @@ class ReadLease:
         :param file: file descriptor, open for reading only, of a file that this user owns; the
             lease ends when it is closed.
         :raises WriterPresent: the file is open for writing.
+        :raises PermissionError: the file belongs to another user, who may be writing to it.
         """
         self._file = file
         self._held = False
@@ -50,6 +51,8 @@ class ReadLease:
         except OSError as error:
             if error.errno == errno.EAGAIN:
                 return False
+            if error.errno == errno.EACCES:
+                raise
             LOG.debug("This file system has no leases: %s", error)
         return True
 

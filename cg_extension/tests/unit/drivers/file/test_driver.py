@@ -3,6 +3,7 @@
 
 import contextlib
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -153,6 +154,20 @@ class RefusalTest(FileHarness, base.BaseTestCase):
         self.assertEqual([f"volume-{volume.id}"], self.objects())
         self.driver.create_snapshot(self.context, snapshot, volume)
         self.assertHolds("kept", self.restored(snapshot))
+
+    def test_a_volume_whose_file_is_another_users_is_not_copied(self) -> None:
+        volume = self.new_volume("kept")
+        error = PermissionError(errno.EACCES, "Permission denied")
+        with mock.patch.object(fcntl, "fcntl", side_effect=error):
+            refusal = self.assertRaises(
+                exceptions.DriverRefusal,
+                self.driver.create_snapshot,
+                self.context,
+                factories.snapshot(volume),
+                volume,
+            )
+        self.assertIn("chown", str(refusal))
+        self.assertEqual([f"volume-{volume.id}"], self.objects())
 
     def test_a_writer_that_comes_during_the_copy_makes_it_fail(self) -> None:
         volume = self.new_volume("kept")

@@ -69,3 +69,8 @@ class ReadLeaseTest(base.BaseTestCase):
         error = OSError(errno.EINVAL, "Invalid argument")
         with mock.patch.object(fcntl, "fcntl", side_effect=error):
             leases.ReadLease(self.file).check()
+
+    def test_of_a_file_of_another_user_nothing_is_known(self) -> None:
+        error = PermissionError(errno.EACCES, "Permission denied")
+        with mock.patch.object(fcntl, "fcntl", side_effect=error):
+            self.assertRaises(PermissionError, leases.ReadLease, self.file)
