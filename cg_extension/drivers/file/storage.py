@@ -42,7 +42,7 @@ class FileStore:
 
         :raises OSError: it can't be made or is no directory.
         """
-        os.makedirs(path, mode=0o700, exist_ok=True)
+        _make(os.path.abspath(path))
         self.path = os.path.realpath(path)
         self._directory = os.open(self.path, os.O_DIRECTORY | os.O_CLOEXEC)
 
@@ -236,6 +236,22 @@ class FileStore:
         except FileNotFoundError:
             return False
         return os.path.samestat(found, os.fstat(file))
+
+
+def _make(path: str) -> None:
+    """Make a directory, and what is missing above it, so that a power cut doesn't take it away."""
+    missing = []
+    above = path
+    while not os.path.isdir(above):
+        missing.append(above)
+        above = os.path.dirname(above)
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    for directory in missing:
+        holder = os.open(os.path.dirname(directory), os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(holder)
+        finally:
+            os.close(holder)
 
 
 def _checked(name: str) -> str:

@@ -3,6 +3,7 @@
 
 import os
 import signal
+from unittest import mock
 
 import fixtures
 from oslotest import base
@@ -161,3 +162,18 @@ class FileStoreTest(base.BaseTestCase):
             with open(os.path.join(self.path, other), "w") as file:
                 file.truncate(1 << 30)
         self.assertEqual(1 << 40, self.store.promised())
+
+    def test_a_new_directory_is_on_disk_with_those_made_above_it(self) -> None:
+        path = os.path.join(self.path, "a", "b", "c")
+        synced = []
+
+        def fsync(file: int) -> None:
+            synced.append(os.readlink(f"/proc/self/fd/{file}"))
+
+        with mock.patch.object(os, "fsync", fsync):
+            self.addCleanup(storage.FileStore(path).close)
+            above = [os.path.realpath(self.path) + each for each in ("", "/a", "/a/b")]
+            self.assertEqual(above, sorted(synced))
+            self.assertEqual(0o700, os.stat(path).st_mode & 0o777)
+            self.addCleanup(storage.FileStore(path).close)
+        self.assertEqual(3, len(synced))
