@@ -107,6 +107,12 @@ class FileDriver(base.Driver):
 
     @_as_driver_error
     def get_volume_stats(self) -> base.VolumeStats:
+        # After the next start the volumes would be gone.
+        if not self.store.is_in_place():
+            raise exceptions.DriverError(
+                f"{self.store.path} is not the directory any more that it was at the start: it was "
+                "removed, or something was mounted there. Put it right, and start the service anew."
+            )
         total, free = self.store.capacity()
         return base.VolumeStats(
             volume_backend_name=self.options.volume_backend_name or self.backend,

@@ -56,6 +56,13 @@ class FileStore:
     def is_writable(self) -> bool:
         return os.access(self.path, os.W_OK | os.X_OK)
 
+    def is_in_place(self) -> bool:
+        """Whether the path still leads to this directory, and nothing was mounted over it."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._directory))
+        except FileNotFoundError:
+            return False
+
     def capacity(self) -> tuple[int, int]:
         """Bytes of the file system: all, and those free for this user."""
         status = os.fstatvfs(self._directory)

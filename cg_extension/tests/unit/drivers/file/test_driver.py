@@ -222,6 +222,14 @@ class FileSystemTest(FileHarness, base.BaseTestCase):
         self.assertEqual(BACKEND, stats.volume_backend_name)
         self.assertTrue(stats.thin_provisioning_support)
 
+    def test_a_backend_whose_directory_was_replaced_tells_no_state(self) -> None:
+        self.driver.get_volume_stats()
+        os.rename(self.path, f"{self.path}-hidden")
+        for _ in range(2):
+            error = self.assertRaises(exceptions.DriverError, self.driver.get_volume_stats)
+            self.assertIn("mounted", str(error))
+            os.makedirs(self.path, exist_ok=True)
+
     def test_a_link_in_the_place_of_a_volume_is_not_followed(self) -> None:
         secret = os.path.join(os.path.dirname(self.path), "secret")
         with open(secret, "w") as outside:
