@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, cast
 import sqlalchemy as sa
 from cinder import context as cinder_context
 from cinder import exception, objects
-from cinder.volume import volume_utils
+from cinder.volume import api, volume_utils
 
 from cg_extension.cinder.database import api as db
 from cg_extension.cinder.database import models
@@ -20,6 +20,8 @@ from cg_extension.contract import membership, statuses
 
 Context: TypeAlias = cinder_context.RequestContext
 VOLUME = models.Volume
+# No migration is under way in these, of which Cinder's volume API starts one.
+_SETTLED = api.API.AVAILABLE_MIGRATION_STATUS
 
 
 def joining(context: Context, group: objects.Group, volume_ids: Sequence[str]) -> list[str]:
@@ -48,6 +50,7 @@ def claimed(context: Context, group: objects.Group, volume_ids: Sequence[str]) -
     free = [
         VOLUME.group_id.is_(None),
         VOLUME.status.in_(statuses.ADDABLE_VOLUME),
+        VOLUME.migration_status.is_(None) | VOLUME.migration_status.in_(filter(None, _SETTLED)),
         ~VOLUME.deleted,
     ]
     with db.main_context_manager.writer.using(context) as session:
@@ -72,6 +75,7 @@ def _load(context: Context, volume_ids: Sequence[str]) -> dict[str, membership.V
         VOLUME.group_id,
         VOLUME.volume_type_id,
         VOLUME.status,
+        VOLUME.migration_status,
         VOLUME.host,
         VOLUME.cluster_name,
     ).where(VOLUME.id.in_(volume_ids), ~VOLUME.deleted)
@@ -82,7 +86,9 @@ def _load(context: Context, volume_ids: Sequence[str]) -> dict[str, membership.V
                 project_id=row.project_id,
                 group_id=row.group_id,
                 volume_type_id=row.volume_type_id,
-                status=row.status,
+                # While it migrates, a volume stays "available" or "in-use" to Cinder; where it
+                # will be then is not known, and no member may change its backend.
+                status=row.status if row.migration_status in _SETTLED else "migrating",
                 backend=_backend(row.cluster_name or row.host),
             )
             for row in session.execute(statement)

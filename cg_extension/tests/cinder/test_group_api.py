@@ -209,6 +209,17 @@ class MembersTest(GroupCase):
         shown = self.user.get(f"/consistencygroups/{group}")["consistencygroup"]
         self.assertEqual(("available", None), (shown["status"], shown["name"]))
 
+    def test_a_volume_that_migrates_joins_no_group(self) -> None:
+        group, volume = self.group(), self.volume()
+        for status in ("starting", "migrating", "target:1", "completing"):
+            self.sql(f"UPDATE volumes SET migration_status = '{status}' WHERE id = '{volume}'")
+            answer = self.update(group, add_volumes=volume)
+            self.assertEqual(400, answer.status_code, status)
+            self.assertIn(f"Volume {volume} is migrating", answer.text)
+        self.sql(f"UPDATE volumes SET migration_status = 'success' WHERE id = '{volume}'")
+        self.update(group, add_volumes=volume).raise_for_status()
+        self.user.wait_for(f"/consistencygroups/{group}", "available")
+
 
 class ListTest(GroupCase):
     """Lists show consistency groups, at a fixed price."""
