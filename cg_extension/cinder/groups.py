@@ -42,6 +42,18 @@ def _snapshot_being_created() -> sql.ColumnElement[bool]:
     )
 
 
+def _has_volumes_of_others() -> sql.ColumnElement[bool]:
+    """A condition on ``groups``: a member was transferred to another project.
+
+    Cinder transfers volumes that are in a group, and leaves them in it.
+    """
+    return sql.exists().where(
+        models.Volume.group_id == models.Group.id,
+        models.Volume.project_id != models.Group.project_id,
+        ~models.Volume.deleted,
+    )
+
+
 def _change(
     machine: statuses.Machine,
     row: objects.base.CinderPersistentObject,
@@ -217,8 +229,12 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
             with members.claimed(context, group, add):
                 group.update(values)
                 group.save()
+                # The volume manager is to find a member that was transferred to another project.
                 self.volume_rpcapi.update_group(
-                    context, group, add_volumes=",".join(add), remove_volumes=",".join(remove)
+                    context.elevated(),
+                    group,
+                    add_volumes=",".join(add),
+                    remove_volumes=",".join(remove),
                 )
 
     @staticmethod
@@ -244,6 +260,7 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
             ~db.group_has_group_snapshot_filter(),
             ~db.group_has_volumes_filter(attached_or_with_snapshots=delete_volumes),
             ~db.group_creating_from_src(group_id=group.id),
+            ~_has_volumes_of_others(),
         ]
         begin = statuses.GROUP.work["delete"].begin
         deleting = {"status": begin.target}
@@ -271,6 +288,12 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
         volumes = objects.VolumeList.get_all_by_generic_group(elevated, group.id)
         if volumes and not delete_volumes:
             return exceptions.GroupHasVolumes(id=group.id).msg
+        others = [volume.id for volume in volumes if volume.project_id != group.project_id]
+        if others:
+            return (
+                f"Volumes of group {group.id} were transferred to another project; remove them from"
+                f" the group first: {', '.join(others)}."
+            )
         attached = [volume.id for volume in volumes if volume.attach_status == "attached"]
         if attached:
             return f"Volumes of group {group.id} are attached: {', '.join(attached)}."

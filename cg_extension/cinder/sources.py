@@ -125,5 +125,10 @@ def _load_group(context: cinder_context.RequestContext, group_id: str) -> Source
     if not volumes:
         raise exception.InvalidGroup(reason=f"Group {group.id} has no volumes.")
     for volume in volumes:
+        if volume.project_id != group.project_id:
+            raise exceptions.InvalidState(
+                reason=f"{statuses.VOLUME.name} {volume.id} was transferred to another project; its"
+                f" data is no longer group {group.id}'s to take. Remove it from the group."
+            )
         statuses.VOLUME.check(volume.id, volume.status, statuses.SNAPSHOTTABLE_VOLUME)
     return Source(tuple(Member(volume) for volume in volumes), group, source_group=group)

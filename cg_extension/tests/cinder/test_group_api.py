@@ -221,6 +221,45 @@ class MembersTest(GroupCase):
         self.user.wait_for(f"/consistencygroups/{group}", "available")
 
 
+class TransferredTest(GroupCase):
+    """Cinder transfers a group's volume to another project, and leaves it in the group."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.group_id, self.volume = self.group_with_volume()
+        self.new_owner = shared.client(self.running)
+        offer = {"transfer": {"volume_id": self.volume}}
+        offered = self.user.post("/os-volume-transfer", offer)["transfer"]
+        self.new_owner.post(
+            f"/os-volume-transfer/{offered['id']}/accept",
+            {"accept": {"auth_key": offered["auth_key"]}},
+        )
+
+    def refused(self, path: str, body: dict[str, dict[str, object]]) -> None:
+        answer = self.user.request("POST", path, body)
+        self.assertEqual(400, answer.status_code, answer.text)
+        self.assertIn(self.volume, answer.text)
+        self.assertIn("another project", answer.text)
+
+    def test_what_its_new_owner_writes_is_not_copied_for_the_old_one(self) -> None:
+        self.refused("/cgsnapshots", {"cgsnapshot": {"consistencygroup_id": self.group_id}})
+        source = {"consistencygroup-from-src": {"source_cgid": self.group_id}}
+        self.refused("/consistencygroups/create_from_src", source)
+        self.assertEqual(1, self.quota_in_use("groups"))
+
+    def test_it_is_not_deleted_with_the_group_and_can_be_removed_from_it(self) -> None:
+        path = f"/consistencygroups/{self.group_id}"
+        self.refused(f"{path}/delete", {"consistencygroup": {"force": True}})
+        # Cinder shows it to nobody while its group is another project's.
+        [row] = self.sql(f"SELECT status, deleted FROM volumes WHERE id = '{self.volume}'")
+        self.assertEqual(("available", 0), tuple(row))
+        self.user.put(path, {"consistencygroup": {"remove_volumes": self.volume}})
+        self.user.wait_for(path, "available")
+        self.user.delete(path)
+        self.user.wait_for(path, "gone")
+        self.new_owner.delete(f"/volumes/{self.volume}")
+
+
 class ListTest(GroupCase):
     """Lists show consistency groups, at a fixed price."""
 
