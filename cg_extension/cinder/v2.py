@@ -11,6 +11,7 @@ from typing import Any
 import webob
 import webob.dec
 from cinder.api import common
+from oslo_config import cfg
 
 
 class Version2:
@@ -27,7 +28,7 @@ class Version2:
         """Answer one request as version 2 did."""
         here = common.get_request_url(req)
         if req.path_info in ("", "/"):
-            return _version_document(here)
+            return _version_document(_public(here))
         base, _, _ = req.script_name.rpartition("/")
         req.script_name = f"{base}/v3"
         # Version 2 knows no microversions.
@@ -39,8 +40,14 @@ class Version2:
             if header == "Location" and value is not None:
                 response.headers[header] = value.replace(there, here, 1)
         if response.content_type == "application/json":
-            response.body = _with_links_to(here, there, response.body)
+            response.body = _with_links_to(_public(here), _public(there), response.body)
         return response
+
+
+def _public(url: str) -> str:
+    """The address of a request as Cinder has it in links: below ``public_endpoint``, if set."""
+    link: str = common.ViewBuilder()._update_link_prefix(url, cfg.CONF.public_endpoint)
+    return link
 
 
 def _with_links_to(here: str, there: str, body: bytes) -> bytes:
