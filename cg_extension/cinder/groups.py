@@ -177,10 +177,12 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
 
     def _undo(self, context: Context, group: objects.Group) -> None:
         """Remove a group that the volume manager has not heard of, and give its quota back."""
-        for volume in objects.VolumeList.get_all_by_generic_group(context, group.id):
+        # Whoever may make volumes need not be one who may delete them.
+        elevated = context.elevated()
+        for volume in objects.VolumeList.get_all_by_generic_group(elevated, group.id):
             # Without a host Cinder removes just the row and its quota.
             volume.host = None
-            self.volume_api.delete(context, volume)
+            self.volume_api.delete(elevated, volume)
         group.destroy()
 
     @override

@@ -17,7 +17,7 @@ class OwnDeploymentTest(test_special_volumes.SpecialVolumesCase):
         directory = tempfile.TemporaryDirectory()
         cls.addClassCleanup(directory.cleanup)
         policy = pathlib.Path(directory.name, "policy.yaml")
-        policy.write_text('"consistencygroup:get_all": "!"\n')
+        policy.write_text('"consistencygroup:get_all": "!"\n"volume:delete": "role:admin"\n')
         options = {
             "oslo_policy": {"policy_file": policy},
             deployment.BACKEND: {
@@ -48,6 +48,20 @@ class OwnDeploymentTest(test_special_volumes.SpecialVolumesCase):
         self.user.delete(f"/cgsnapshots/{snapshot}")
         self.user.wait_for(f"/cgsnapshots/{snapshot}", "gone")
         self.assertEqual("available", self.user.status(f"/consistencygroups/{group}"))
+
+    def test_a_refusal_leaves_nothing_for_whom_may_not_delete_volumes(self) -> None:
+        group, [volume, _other] = self.group_of("__DEFAULT__", 2)
+        self.assertEqual(403, self.user.request("DELETE", f"/volumes/{volume}").status_code)
+        self.set_quota(volumes=3)
+        path = "/consistencygroups/create_from_src"
+        source = {test_special_volumes.SOURCE: {"source_cgid": group}}
+        answer = self.user.request("POST", path, source)
+        self.assertEqual(413, answer.status_code, answer.text)
+        self.assertEqual((1, 2), (self.quota_in_use("groups"), self.quota_in_use("volumes")))
+        rows = self.sql(
+            f"SELECT id FROM `groups` WHERE project_id = '{self.user.project}' AND NOT deleted"
+        )
+        self.assertEqual([(group,)], [tuple(row) for row in rows])
 
     def test_a_key_manager_with_one_key_keeps_it_whatever_is_refused_or_deleted(self) -> None:
         group, _volumes = self.group_of(self.volume_type(encrypted=True), 2)
