@@ -218,6 +218,17 @@ CHECKS: tuple[Callable[[cfg.ConfigOpts], Iterator[Finding]], ...] = (
 )
 
 
+def _findings(
+    check: Callable[[cfg.ConfigOpts], Iterator[Finding]], conf: cfg.ConfigOpts
+) -> Iterator[Finding]:
+    """What a check finds; what keeps it from looking is a finding as well."""
+    try:
+        yield from check(conf)
+    except Exception as error:
+        subject = check.__name__.removeprefix("check_").replace("_", " ")
+        yield Finding(Level.FAILURE, subject, f"can't be looked at: {errors.describe(error)}")
+
+
 def main() -> int:
     """Print all findings; return 0 if complete, 1 with warnings, 2 if something is missing."""
     conf = cfg.CONF
@@ -230,7 +241,7 @@ def main() -> int:
         return int(Level.FAILURE)
     worst = Level.OK
     for check in CHECKS:
-        for finding in check(conf):
+        for finding in _findings(check, conf):
             print(f"{finding.level.name:8} {finding.subject}: {finding.text}")
             worst = max(worst, finding.level)
     return int(worst)

@@ -65,6 +65,8 @@ def running() -> Iterator[Process]:
                 yield Process(int(directory.name), command, _mode(directory / "environ"))
         except (FileNotFoundError, ProcessLookupError, ValueError):
             continue  # it has ended, or is about to: Cinder does not start so
+        except PermissionError:
+            continue  # another user's, where /proc is mounted with hidepid=1
 
 
 def _mode(environ: pathlib.Path) -> Mode | None:

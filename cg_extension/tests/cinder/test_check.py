@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``cg-cinder-status`` and the refusal of an untried release, on real configurations."""
 
+import errno
 import os
 import pathlib
 import re
@@ -8,10 +9,11 @@ import shutil
 import subprocess
 import sys
 from importlib import metadata
+from unittest import mock
 
 from oslotest import base
 
-from cg_extension.cinder import check, release
+from cg_extension.cinder import check, modes, release
 from cg_extension.tests.cinder import deployment, shared
 
 
@@ -41,6 +43,24 @@ class UnreadableTest(base.BaseTestCase):
             self.assertStartsWith(last, f"cg-cinder-status: {words}")
             self.assertIn(file, last)
             self.assertNotIn("Traceback", done.stderr)
+
+    def test_what_keeps_a_check_from_looking_is_a_finding(self) -> None:
+        [odd] = self.create_tempfiles([("odd", "no assignment\n")], ".ini")
+        for option, section, value, finding in (
+            ("api_paste_config", "DEFAULT", odd, "paste: can't be looked at: File contains no"),
+            ("connection", "database", "nonsense", "group type: can't be looked at: "),
+        ):
+            text = f"[{section}]\n{option} = {value}\n"
+            [conf] = self.create_tempfiles([(option, text)], ".conf")
+            done = run(pathlib.Path(conf))
+            self.assertEqual(2, done.returncode, done.stderr)
+            self.assertIn(f"FAILURE  {finding}", done.stdout)
+            self.assertNotIn("Traceback", done.stderr)
+
+    def test_processes_that_are_hidden_are_passed_over(self) -> None:
+        refused = PermissionError(errno.EPERM, "Operation not permitted")
+        with mock.patch.object(pathlib.Path, "read_bytes", side_effect=refused):
+            self.assertEqual([], list(modes.running()))
 
     def assertStartsWith(self, text: str, start: str) -> None:
         self.assertEqual(start, text[: len(start)])
