@@ -93,8 +93,14 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
 
     @override
     def _cast_create_group(self, context: Context, group: objects.Group, *rest: object) -> None:
-        with _status_on_failure([(group, GroupStatus.ERROR)]):
+        try:
             super()._cast_create_group(context, group, *rest)
+        except Exception:
+            with excutils.save_and_reraise_exception():
+                failed = {"status": GroupStatus.ERROR}
+                if not group.conditional_update(failed, {"status": GroupStatus.CREATING}):
+                    # Cinder has removed the row, and keeps its quota.
+                    self.update_quota(context, group, -1, group.project_id)
 
     @override
     def create_from_src(
