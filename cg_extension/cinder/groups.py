@@ -43,9 +43,10 @@ def _snapshot_being_created() -> sql.ColumnElement[bool]:
 
 
 def _has_volumes_of_others() -> sql.ColumnElement[bool]:
-    """A condition on ``groups``: a member was transferred to another project.
+    """A condition on ``groups``: a member is of another project.
 
-    Cinder transfers volumes that are in a group, and leaves them in it.
+    Cinder transfers volumes that are in a group, and leaves them in it; and an administrator may
+    make a volume in another project's group.
     """
     return sql.exists().where(
         models.Volume.group_id == models.Group.id,
@@ -299,8 +300,8 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
         others = [volume.id for volume in volumes if volume.project_id != group.project_id]
         if others:
             return (
-                f"Volumes of group {group.id} were transferred to another project; remove them from"
-                f" the group first: {', '.join(others)}."
+                f"Volumes of group {group.id} are of another project, to which they were"
+                f" transferred, say; remove them from the group first: {', '.join(others)}."
             )
         attached = [volume.id for volume in volumes if volume.attach_status == "attached"]
         if attached:

@@ -127,8 +127,8 @@ def _load_group(context: cinder_context.RequestContext, group_id: str) -> Source
     for volume in volumes:
         if volume.project_id != group.project_id:
             raise exceptions.InvalidState(
-                reason=f"{statuses.VOLUME.name} {volume.id} was transferred to another project; its"
-                f" data is no longer group {group.id}'s to take. Remove it from the group."
+                reason=f"{statuses.VOLUME.name} {volume.id} is of another project than group"
+                f" {group.id}, to which it was transferred, say. Remove it from the group first."
             )
         statuses.VOLUME.check(volume.id, volume.status, statuses.SNAPSHOTTABLE_VOLUME)
     return Source(tuple(Member(volume) for volume in volumes), group, source_group=group)
