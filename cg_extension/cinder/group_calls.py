@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from cinder import context as cinder_context
-from cinder import objects
+from cinder import objects, utils
 from cinder.objects import fields
 from oslo_log import log as logging
 from oslo_utils import units
@@ -62,6 +62,7 @@ class GroupCalls:
         def delete(volume: objects.Volume) -> None:
             self.remove_export(context, volume)
             self.delete_volume(volume)
+            utils.clean_volume_file_locks(volume.id, self)
 
         return _delete_all(volumes, delete)
 
@@ -90,7 +91,12 @@ class GroupCalls:
         snapshots: Sequence[objects.Snapshot],
     ) -> tuple[Update, list[Update]]:
         """Delete the snapshots, each the way that Cinder deletes it."""
-        return _delete_all(snapshots, self.delete_snapshot)
+
+        def delete(snapshot: objects.Snapshot) -> None:
+            self.delete_snapshot(snapshot)
+            utils.clean_snapshot_file_locks(snapshot.id, self)
+
+        return _delete_all(snapshots, delete)
 
     def create_group_from_src(
         self,
