@@ -198,6 +198,12 @@ def check_group_type(conf: cfg.ConfigOpts) -> Iterator[Finding]:
             f"the database does not answer: {str(error).splitlines()[0]}",
         )
     else:
+        if not group_type["is_public"]:
+            yield Finding(
+                Level.WARNING,
+                "group type",
+                f"{name} is not public; projects that have no access to it can't make groups (404)",
+            )
         if group_type["group_specs"].get(CONSISTENT) == "<is> True":
             yield Finding(Level.OK, "group type", f"{name} is as Cinder makes it")
         else:

@@ -11,6 +11,7 @@ import sys
 from importlib import metadata
 from unittest import mock
 
+from oslo_config import cfg
 from oslotest import base
 
 from cg_extension.cinder import check, modes, release
@@ -64,6 +65,15 @@ class UnreadableTest(base.BaseTestCase):
 
     def assertStartsWith(self, text: str, start: str) -> None:
         self.assertEqual(start, text[: len(start)])
+
+
+class GroupTypeTest(base.BaseTestCase):
+    def test_a_group_type_that_is_not_public_is_warned_of(self) -> None:
+        found = {"is_public": False, "group_specs": {check.CONSISTENT: "<is> True"}}
+        with mock.patch.object(check.group_types, "get_group_type_by_name", return_value=found):
+            findings = list(check.check_group_type(cfg.CONF))
+        self.assertEqual([check.Level.WARNING, check.Level.OK], [each.level for each in findings])
+        self.assertIn("not public", findings[0].text)
 
 
 class StatusCommandCase(base.BaseTestCase):
