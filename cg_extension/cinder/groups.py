@@ -42,19 +42,6 @@ def _snapshot_being_created() -> sql.ColumnElement[bool]:
     )
 
 
-def _has_volumes_of_others() -> sql.ColumnElement[bool]:
-    """A condition on ``groups``: a member is of another project.
-
-    Cinder transfers volumes that are in a group, and leaves them in it; and an administrator may
-    make a volume in another project's group.
-    """
-    return sql.exists().where(
-        models.Volume.group_id == models.Group.id,
-        models.Volume.project_id != models.Group.project_id,
-        ~models.Volume.deleted,
-    )
-
-
 def _change(
     machine: statuses.Machine,
     row: objects.base.CinderPersistentObject,
@@ -269,7 +256,8 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
             ~db.group_has_group_snapshot_filter(),
             ~db.group_has_volumes_filter(attached_or_with_snapshots=delete_volumes),
             ~db.group_creating_from_src(group_id=group.id),
-            ~_has_volumes_of_others(),
+            ~members.some_of_others(),
+            ~members.some_worked_with(),
         ]
         begin = statuses.GROUP.work["delete"].begin
         deleting = {"status": begin.target}
@@ -306,6 +294,9 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
         attached = [volume.id for volume in volumes if volume.attach_status == "attached"]
         if attached:
             return f"Volumes of group {group.id} are attached: {', '.join(attached)}."
+        busy = [f"{v.id} is {v.status}" for v in volumes if v.status in members.WORKED_WITH]
+        if busy:
+            return f"Volumes of group {group.id} are in use: {', '.join(busy)}."
         held = [
             volume.id
             for volume in volumes

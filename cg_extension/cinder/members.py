@@ -22,6 +22,11 @@ Context: TypeAlias = cinder_context.RequestContext
 VOLUME = models.Volume
 # No migration is under way in these, of which Cinder's volume API starts one.
 _SETTLED = api.API.AVAILABLE_MIGRATION_STATUS
+# Someone works with a volume that is in one of these. Cinder deletes none of them alone.
+WORKED_WITH = (
+    *("attaching", "reserved", "detaching", "uploading", "backing-up", "restoring-backup"),
+    *("extending", "reverting"),
+)
 
 
 def joining(context: Context, group: objects.Group, volume_ids: Sequence[str]) -> list[str]:
@@ -64,6 +69,28 @@ def claimed(context: Context, group: objects.Group, volume_ids: Sequence[str]) -
         with db.main_context_manager.writer.using(context) as session:
             _set_group(session, volume_ids, [VOLUME.group_id == group.id], None)
         raise
+
+
+def some_of_others() -> sa.ColumnElement[bool]:
+    """A condition on ``groups``: a member is of another project.
+
+    Cinder transfers volumes that are in a group, and leaves them in it; and an administrator may
+    make a volume in another project's group.
+    """
+    return sa.exists().where(
+        VOLUME.group_id == models.Group.id,
+        VOLUME.project_id != models.Group.project_id,
+        ~VOLUME.deleted,
+    )
+
+
+def some_worked_with() -> sa.ColumnElement[bool]:
+    """A condition on ``groups``: a member is being attached, backed up or the like."""
+    return sa.exists().where(
+        VOLUME.group_id == models.Group.id,
+        VOLUME.status.in_(WORKED_WITH),
+        ~VOLUME.deleted,
+    )
 
 
 def _load(context: Context, volume_ids: Sequence[str]) -> dict[str, membership.Volume]:

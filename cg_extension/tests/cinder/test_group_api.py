@@ -80,6 +80,19 @@ class FailureTest(GroupCase):
         status = self.user.status(f"/volumes/{volume}")
         self.assertEqual("available", status)
 
+    def test_a_group_is_not_deleted_with_volumes_that_someone_works_with(self) -> None:
+        group, volume = self.group_with_volume()
+        path = f"/consistencygroups/{group}/delete"
+        for status in ("attaching", "backing-up", "reserved", "uploading"):
+            self.sql(f"UPDATE volumes SET status = '{status}' WHERE id = '{volume}'")
+            answer = self.user.request("POST", path, {"consistencygroup": {"force": True}})
+            self.assertEqual(400, answer.status_code, status)
+            self.assertIn(f"{volume} is {status}", answer.text)
+            self.assertEqual(status, self.user.status(f"/volumes/{volume}"))
+        self.sql(f"UPDATE volumes SET status = 'available' WHERE id = '{volume}'")
+        self.user.post(path, {"consistencygroup": {"force": True}})
+        self.user.wait_for(f"/consistencygroups/{group}", "gone")
+
     def test_a_source_beyond_the_quota_leaves_no_group_and_no_quota_in_use(self) -> None:
         group, _volume = self.group_with_volume()
         self.set_quota(volumes=1)
