@@ -10,6 +10,7 @@ it came, and so does its answer, unless the filter has to change it.
 
 import re
 import time
+import urllib.parse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,9 @@ LOG = logging.getLogger(__name__)
 
 # Of a Content-Length; Python refuses to read numbers of thousands.
 _MAX_DIGITS = 18
+
+# What paths may hold as it is (RFC 3986), besides letters, digits and ``_.-~``.
+_IN_PATHS = "/:@!$&'()*+,;="
 
 # Labels of metrics must not be the client's to invent.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
@@ -191,12 +195,14 @@ class RequestLog:
             method = environ["REQUEST_METHOD"]
             known = method if method in _METHODS else "other"
             metrics.REQUESTS.labels(known, status.split()[0]).observe(seconds)
+            path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
             LOG.log(
                 level,
                 "%s %s %s status: %s time: %.4f s",
                 environ.get("REMOTE_ADDR", "-"),
                 method,
-                environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
+                # As it came: a line break in it would be the client's own line in the log.
+                urllib.parse.quote(path, _IN_PATHS, "latin-1"),
                 status.split()[0],
                 seconds,
             )
