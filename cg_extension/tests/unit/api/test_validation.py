@@ -157,6 +157,7 @@ class BodyTest(RefusalTestCase):
             "application/xml; a=application/json",
             "application/json; charset=utf-8\xe9",
             "application/json; charset=\xff",
+            "application/json; charset*=utf-8'';charset*0=x",
             "text/json",
             "json",
             "/",
