@@ -6,9 +6,10 @@ TLS and more processes are a proxy's or another WSGI server's (``cmd.wsgi``).
 
 import contextlib
 import ipaddress
+import re
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cheroot import server as cheroot
 from cheroot import wsgi
@@ -27,6 +28,15 @@ LOG = logging.getLogger(__name__)
 
 # Bytes of a request's headers; what is longer is answered with 413. Bodies: [oslo_middleware].
 _MAX_HEADER_SIZE = 64 * 1024
+
+# Bytes of a body that are read although the application did not want them, so that the client gets
+# its answer and can use the connection again. It is closed if more are left than any body may have
+# by default.
+_MAX_UNREAD = 128 * 1024
+# Bytes of the line before each chunk of a body.
+_MAX_CHUNK_LINE = 1024
+
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]+")
 
 
 class UnsafeListener(errors.StartError):
@@ -65,12 +75,36 @@ class _Headers(dict[bytes, bytes]):
         super().__setitem__(name, value)
 
 
+class _HeaderLines:
+    """Lines of headers, none of which goes on in another, as mail's do (RFC 9112, 5.2).
+
+    cheroot would take such a line for the same header once more, or fail if it is the first.
+    """
+
+    def __init__(self, rfile: Any) -> None:
+        self._rfile = rfile
+
+    def readline(self) -> bytes:
+        line: bytes = self._rfile.readline()
+        if line.startswith((b" ", b"\t")):
+            raise ValueError("Each header must be in one line.")
+        return line
+
+
 class _HeaderReader(cheroot.HeaderReader):
     """Takes for ``X-Auth-Token`` only what a proxy before us would have taken for it, too.
 
     ``X_Auth_Token``, which WSGI can't tell from it, is left out (cheroot's own class for that looks
     for text in bytes); blanks between name and colon are refused, as RFC 9112 demands.
     """
+
+    def __call__(self, rfile: Any, hdict: Any = None) -> Any:
+        headers = super().__call__(_HeaderLines(rfile), hdict)
+        # int(), by which cheroot reads it, takes signs and underscores, too: of -1 the body would
+        # be all that the client ever sends.
+        if not headers.get(b"Content-Length", b"0").isdigit():
+            raise ValueError("The Content-Length must be a whole number, 0 or more.")
+        return headers
 
     def _transform_key(self, key_name: bytes) -> bytes:
         if key_name != key_name.strip():
@@ -79,6 +113,39 @@ class _HeaderReader(cheroot.HeaderReader):
 
     def _allow_header(self, key_name: bytes) -> bool:
         return b"_" not in key_name
+
+
+class _Chunks(cheroot.ChunkedRFile):
+    """cheroot's, which reads each chunk whole, and its line to the end, however long they are."""
+
+    _left = 0  # Bytes of the chunk that is being read.
+
+    def _fetch(self) -> None:
+        if self.closed:
+            return
+        if not self._left:
+            line = self.rfile.readline(_MAX_CHUNK_LINE)
+            digits = line.partition(b";")[0].strip()
+            if not line.endswith(b"\r\n") or not _CHUNK_SIZE.fullmatch(digits):
+                raise ValueError("A chunk must begin with its size.")
+            self._left = int(digits, 16)
+        if not self._left:
+            self.closed = True
+            return
+        piece = self.rfile.read(min(self._left, self.bufsize))
+        self._left -= len(piece)
+        if not piece or (not self._left and self.rfile.read(2) != b"\r\n"):
+            raise ValueError("A chunk must be as long as it says.")
+        self.buffer += piece
+
+
+class _Gateway(wsgi.Gateway_10):
+    # cheroot's type hints take its environ for None.
+    def get_environ(self) -> Any:
+        environ: Any = super().get_environ()  # type: ignore[no-untyped-call]
+        if self.req.chunked_read:
+            environ["wsgi.input"] = _Chunks(self.req.conn.rfile, 0)
+        return environ
 
 
 class _Request(cheroot.HTTPRequest):
@@ -91,9 +158,16 @@ class _Request(cheroot.HTTPRequest):
         return bool(super().read_request_headers())  # type: ignore[no-untyped-call]
 
     def respond(self) -> None:
-        # Chunks that the application leaves unread must not be taken for the next request.
-        self.close_connection = self.close_connection or self.chunked_read
+        # Chunks that the application leaves unread must not be taken for the next request, nor
+        # those of HTTP/1.0, which has none.
+        self.close_connection = self.close_connection or b"Transfer-Encoding" in self.inheaders
         super().respond()
+
+    def send_headers(self) -> None:
+        # cheroot would read what is left of the body into memory, for callers of no name, too.
+        if getattr(self.rfile, "remaining", 0) > _MAX_UNREAD:
+            self.close_connection = True
+        super().send_headers()
 
     def simple_response(self, status: str, msg: str = "") -> None:
         # The context is for the log, which would show the last request's of this thread.
@@ -181,6 +255,7 @@ class Server:
             request_queue_size=128,
             shutdown_timeout=conf.shutdown_timeout,
         )
+        self._server.gateway = _Gateway
         self._server.max_request_header_size = _MAX_HEADER_SIZE
         self._thread = threading.Thread(target=self._server.serve, name="http")
         with self._blaming():

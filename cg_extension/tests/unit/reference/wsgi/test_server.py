@@ -108,11 +108,15 @@ class ServerTest(base.BaseTestCase):
             OSError, http.client.HTTPConnection(*http_server.address, timeout=1).request, "GET", "/"
         )
 
-    def _talk(self, raw: bytes) -> str:
-        """What the server sends on one connection, with an application that reads no body."""
+    def _talk(self, raw: bytes, read: int = 0) -> str:
+        """What the server sends on one connection, with an application that reads no body.
+
+        :param read: bytes of the body that it reads nevertheless.
+        """
 
         def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
             self.environ = environ
+            self.read = environ["wsgi.input"].read(read)
             start_response("200 OK", [("Content-Length", "0")])
             return []
 
@@ -161,9 +165,55 @@ class ServerTest(base.BaseTestCase):
         said = self._talk(b"PUT / HTTP/1.1\r\nHost: x\r\n" + lengths + b"\r\nx")
         self.assertTrue(said.startswith("HTTP/1.1 400 "), said)
 
+    def test_a_length_that_is_no_number_of_bytes_is_refused(self) -> None:
+        for length in (b"-1", b"+1", b"1_0", b""):
+            with self.subTest(length=length):
+                said = self._talk(b"PUT / HTTP/1.1\r\nContent-Length: %s\r\n\r\nx" % length)
+                self.assertTrue(said.startswith("HTTP/1.1 400 "), said)
+                self.assertIn("\r\nConnection: close\r\n", said)
+
+    def test_a_header_that_goes_on_in_another_line_is_refused(self) -> None:
+        for headers in (b" X-Auth-Token: u:p\r\n", b"X-Auth-Token: u:p:member\r\n\tadmin\r\n"):
+            with self.subTest(headers=headers):
+                said = self._talk(b"GET / HTTP/1.1\r\n" + headers + b"\r\n")
+                self.assertTrue(said.startswith("HTTP/1.1 400 "), said)
+
+    def test_what_is_left_of_a_long_body_is_not_read(self) -> None:
+        for length, closed in ((131_073, True), (131_072, False)):
+            # It breaks off, so that nothing unread resets the connection.
+            said = self._talk(b"PUT / HTTP/1.1\r\nContent-Length: %d\r\n\r\nx" % length)
+            self.assertTrue(said.startswith("HTTP/1.1 200 "), said)
+            self.assertEqual(closed, "\r\nConnection: close\r\n" in said)
+
+    def test_of_a_chunk_no_more_is_read_than_is_asked_for(self) -> None:
+        start = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        # Waiting for all of this chunk would be an error, since it breaks off.
+        said = self._talk(start + b"40000000\r\n" + b"x" * 65_536, read=65_535)
+        self.assertTrue(said.startswith("HTTP/1.1 200 "), said)
+        self.assertEqual(b"x" * 65_535, self.read)
+
+    def test_chunks_are_put_together_and_bad_ones_refused(self) -> None:
+        start = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        good = b"3;a=b\r\none\r\n2000\r\n" + b"x" * 0x2000 + b"\r\n00\r\n\r\n"
+        self.assertIn("200 OK", self._talk(start + good, read=100_000))
+        self.assertEqual(b"one" + b"x" * 0x2000, self.read)
+        for bad in (
+            b"-1\r\nx\r\n",
+            b"0x1\r\nx\r\n",
+            b"\r\n",
+            b"2\r\nx\r\n",
+            b"1\r\nxx\r\n",
+            b"1;" + b"x" * 1024 + b"\r\nx\r\n",
+            b"5\r\nx",
+        ):
+            with self.subTest(bad=bad[:10]):
+                said = self._talk(start + bad + b"0\r\n\r\n", read=10)
+                self.assertTrue(said.startswith("HTTP/1.1 500 "), said)
+
     def test_chunks_that_nobody_reads_are_not_the_next_request(self) -> None:
         inner = b"GET /inner HTTP/1.1\r\n\r\n"
         chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner)
-        said = self._talk(b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
-        self.assertEqual(1, said.count("HTTP/1.1"), said)
-        self.assertIn("200 OK", said)
+        for start in (b"PUT / HTTP/1.1\r\n", b"PUT / HTTP/1.0\r\nConnection: Keep-Alive\r\n"):
+            said = self._talk(start + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+            self.assertEqual(1, said.count("HTTP/1.1"), said)
+            self.assertIn("200 OK", said)
