@@ -4,8 +4,10 @@
 import select
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -35,6 +37,7 @@ def work(
     The manager comes first, and the API does not answer until its backends have come up, or have
     failed to: its first requests need them. The log says when all is ready for work.
     """
+    stop.await_it()
     if manager is not None:
         begun.callback(_stop_manager, conf, begun, manager)
         manager.start()
@@ -58,9 +61,14 @@ def _stop_manager(conf: cfg.ConfigOpts, begun: lifecycle.Begun, manager: process
 
 
 class StopSignal:
-    """SIGTERM or SIGINT, which end nothing by themselves from here on. For the main thread."""
+    """SIGTERM or SIGINT. For the main thread.
+
+    Until somebody waits for it, it ends the process at once: a start may itself wait, for a
+    database that does not answer, and has begun nothing that a kill would not find to mend.
+    """
 
     def __init__(self) -> None:
+        self._is_awaited = False
         # Not an Event: a thread in its ``wait`` need not notice a signal that the kernel gave to
         # another thread.
         self._arrived, notify = socket.socketpair()
@@ -69,7 +77,15 @@ class StopSignal:
         self._came = False
         signal.set_wakeup_fd(notify.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: None)
+            signal.signal(number, self._handle)
+
+    def _handle(self, _number: int, _frame: Any) -> None:
+        if not self._is_awaited:
+            sys.exit()
+
+    def await_it(self) -> None:
+        """From here on it ends nothing by itself; see ``wait``."""
+        self._is_awaited = True
 
     def wait(self, timeout: float | None = None, until: Callable[[], bool] | None = None) -> bool:
         """Wait for a signal, at most ``timeout`` seconds or until a condition holds.

@@ -11,6 +11,7 @@ _WAIT = """
 import signal, threading, time
 from cg_extension.cmd import work
 stop = work.StopSignal()
+stop.await_it()
 other = threading.Thread(target=time.sleep, args=(60,), daemon=True)
 other.start()
 timer = threading.Timer(0.5, signal.pthread_kill, (other.ident, signal.SIGTERM))
@@ -19,13 +20,33 @@ stop.wait()
 print("stopped")
 """
 
+# A start that waits, for a database say.
+_START = """
+import os, signal, sys, threading, time
+from cg_extension.cmd import lifecycle, work
+with lifecycle.command("prog") as begun:
+    begun.callback(print, "ended")
+    stop = work.StopSignal()
+    threading.Timer(0.5, os.kill, [os.getpid(), getattr(signal, sys.argv[1])]).start()
+    time.sleep(20)
+    print("went on")
+"""
+
 
 class StopSignalTest(base.BaseTestCase):
     def test_it_counts_whichever_thread_the_kernel_gives_it_to(self) -> None:
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", _WAIT],
+        done = self._run(_WAIT)
+        self.assertEqual("stopped\n", done.stdout, done.stderr)
+
+    def test_a_start_that_waits_ends_on_it(self) -> None:
+        for name in ("SIGTERM", "SIGINT"):
+            done = self._run(_START, name)
+            self.assertEqual(("ended\n", "", 0), (done.stdout, done.stderr, done.returncode))
+
+    def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program, *arguments],
             capture_output=True,
             text=True,
             timeout=120,
         )
-        self.assertEqual("stopped\n", done.stdout, done.stderr)
