@@ -12,6 +12,8 @@ from collections.abc import Iterator
 _BAD_VALUE = re.compile(
     r"Value for option (?P<name>\S+) from .*detail='(?P<file>.*)'\) is not valid: (?P<reason>.*)"
 )
+# Python's words for a text that is no number: with one, which may be part of a password.
+_NO_NUMBER = re.compile("invalid literal for int\\(\\)")
 _OURS = pathlib.Path(__file__).parents[1]
 
 
@@ -45,7 +47,9 @@ def blaming(subject: str) -> Iterator[None]:
     except Exception as error:
         if _is_ours(error):
             raise
-        raise StartError(f"{subject}: {describe(error)}") from error
+        # Nor in a traceback, for which the cause would be kept.
+        cause = None if _NO_NUMBER.match(str(error)) else error
+        raise StartError(f"{subject}: {describe(error)}") from cause
 
 
 def describe(error: BaseException) -> str:
@@ -56,6 +60,11 @@ def describe(error: BaseException) -> str:
     lines = [line.strip() for line in text.strip().splitlines()] or [type(error).__name__]
     if bad := _BAD_VALUE.match(lines[0]):
         return f"{bad['name']} ({bad['file']}): {bad['reason']}"
+    if _NO_NUMBER.match(lines[0]):
+        return (
+            "What must be a number, such as the port in a URL, is none; characters such as / @ # : "
+            "in the password of a URL are written as % and their code, such as %2F"
+        )
     # Some have the cause below a heading; any other lines below are hints for programmers.
     return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
 

@@ -378,6 +378,12 @@ def _create_engine(
     is_causal: bool = True,
 ) -> sa.Engine:
     url = sa.make_url(connection)
+    if "@" in (url.host or ""):
+        # Which the driver would tell as the name of a host, with a part of the password in it.
+        raise errors.StartError(
+            "[database] connection, or slave_connection: It has more than one @; one in a password "
+            "is written %40"
+        )
     if url.get_backend_name() == "sqlite":
         return sqlite.create_engine(options, url)
     if url.get_backend_name() == "mariadb":  # oslo.db knows it by the other name only.

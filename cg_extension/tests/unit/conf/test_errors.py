@@ -3,8 +3,11 @@
 
 import json
 import os
+import traceback
 
+import oslo_messaging
 import testtools
+from oslo_config import cfg
 from oslotest import base
 
 from cg_extension.conf import errors, kinds
@@ -25,6 +28,15 @@ class BlamingTest(base.BaseTestCase):
         with testtools.ExpectedException(AttributeError):
             with errors.blaming("the file"):
                 kinds.IntOpt("x", min=0, max=1).type(Broken())
+
+    def test_no_part_of_a_password_that_was_taken_for_a_port_is_told(self) -> None:
+        conf = cfg.ConfigOpts()
+        conf([], project="cg_extension", default_config_files=[])
+        with self.assertRaisesRegex(errors.StartError, "^url: .* such as %2F") as raised:
+            with errors.blaming("url"):
+                oslo_messaging.TransportURL.parse(conf, "rabbit://u:sec/ret@host:1/")
+        whole = "".join(traceback.format_exception(raised.exception))
+        self.assertNotIn("'sec'", whole)
 
     def test_what_was_named_already_is_not_named_again(self) -> None:
         with self.assertRaisesRegex(errors.StartError, "^named$"):

@@ -531,6 +531,12 @@ class AddressTest(base.BaseTestCase):
         self.assertNotIn("secret", told)
         self.assertNotIn("Traceback", log.output)
 
+    def test_no_part_of_a_password_is_taken_for_the_host(self) -> None:
+        for url in ("mysql+pymysql://u:se@cret@127.0.0.1:1/x", "mysql+pymysql://u:s@e:cret@h:1/x"):
+            told = self.refused(url)
+            self.assertIn("%", told)
+            self.assertNotIn("cret", told)
+
 
 class NewFileTest(base.BaseTestCase):
     """A file of SQLite's that is not there yet."""
