@@ -16,7 +16,7 @@ OPTS = [
         help="Name that types ask for by the extra spec ``volume_backend_name``. Default: the "
         "name of the section.",
     ),
-    cfg.StrOpt(
+    kinds.TextOpt(
         "backend_availability_zone",
         help="Zone of this backend, when it is not ``storage_availability_zone``.",
     ),

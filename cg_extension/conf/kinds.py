@@ -33,6 +33,9 @@ class _Text(types.String):
         text: str = super().__call__(value)
         if not text.strip():
             raise ValueError("It must not be empty; leave the line out for the default")
+        if text != text.strip():
+            # Requests lose theirs.
+            raise ValueError("It must not begin or end with blanks")
         if not text.isprintable():
             raise ValueError("It must not hold control characters")
         if wrong := sorted(set(self._forbidden).intersection(text)):

@@ -50,6 +50,17 @@ class OptionsTest(base.BaseTestCase):
                 with self.subTest(group=group, option=option.name):
                     self.assert_refused(option, "")
 
+    def test_what_requests_name_is_as_they_can_name_it(self) -> None:
+        found = {option.name: option for _, option in options()}
+        for name in (
+            "storage_availability_zone",
+            "backend_availability_zone",
+            "default_volume_type",
+        ):
+            with self.subTest(option=name):
+                self.assert_refused(found[name], " x", "x ", " ", "x" * 256, "x\0")
+                self.assertEqual("a b", found[name].type("a b"))
+
     def test_every_default_is_a_value_that_can_be_given(self) -> None:
         for group, option in options():
             if option.default is not None:
