@@ -13,8 +13,10 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from cg_extension import conf as cg_conf
-from cg_extension.conf import check, errors
+from cg_extension.conf import check, errors, unread
 from cg_extension.reference.db import engine
+
+LOG = logging.getLogger(__name__)
 
 PROJECT = "cg_extension"
 
@@ -79,6 +81,8 @@ def read(
     conf.set_default("default_log_levels", [*conf.default_log_levels, "alembic=WARN"])
     with errors.blaming("Options of the log"):
         logging.setup(conf, PROJECT)
+    for each in unread.find(conf):
+        LOG.warning("Nobody reads %s", each)
 
 
 def _undecodable(arguments: Sequence[str], defaults: Sequence[str]) -> Iterator[str]:

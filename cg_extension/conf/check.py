@@ -82,11 +82,15 @@ def describe(conf: cfg.ConfigOpts, name: str, group: str | None = None) -> str:
     return f"{shown} = {value} ({path})"
 
 
-def _written(conf: cfg.ConfigOpts, name: str, group: str | None) -> tuple[str, str] | None:
-    """An option's value as text, and the configuration file that has it; the last file counts."""
+def files(conf: cfg.ConfigOpts) -> list[str]:
+    """The configuration files that were read; of an option in several, the last one counts."""
     directories = [glob.glob(f"{path}/*.conf") for path in conf.config_dir or ()]
-    paths = [*(conf.config_file or ()), *itertools.chain.from_iterable(map(sorted, directories))]
-    for path in reversed(paths):
+    return [*(conf.config_file or ()), *itertools.chain.from_iterable(map(sorted, directories))]
+
+
+def _written(conf: cfg.ConfigOpts, name: str, group: str | None) -> tuple[str, str] | None:
+    """An option's value as text, and the configuration file that has it."""
+    for path in reversed(files(conf)):
         sections: dict[str, dict[str, list[str]]] = {}
         cfg.ConfigParser(path, sections).parse()
         if values := sections.get(group or "DEFAULT", {}).get(name):
