@@ -16,8 +16,8 @@ from collections.abc import Mapping
 import fixtures
 
 import cg_extension
+from cg_extension.tests import http_client
 from cg_extension.tests.deployment import processes
-from cg_extension.tests.functional import base as functional
 from cg_extension.tests.lvm import base
 
 UNIT = "cg-standalone.service"
@@ -82,9 +82,9 @@ class Service(fixtures.Fixture):
         with _CONFIG.open("w") as file:
             parser.write(file)
 
-    def client(self) -> functional.Client:
+    def client(self) -> http_client.Client:
         """An administrator's."""
-        return functional.Client(self, "demo", "tester", "")
+        return http_client.Client(lambda: self.url, "demo", "tester:demo")
 
     def property(self, name: str) -> str:
         """What systemd says of the unit."""

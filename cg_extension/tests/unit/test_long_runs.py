@@ -122,6 +122,13 @@ class QuickBootTest(ToolsTestCase):
         self.assertEqual(0, len(archive) % 4)
 
 
+class GuestsTestsTest(base.BaseTestCase):
+    def test_modules_that_only_a_long_run_needs_can_be_imported(self) -> None:
+        tests = pathlib.Path(cg_extension.__file__).parent / "tests"
+        for file in (tests / "machine").glob("*.py"):
+            importlib.import_module(f"cg_extension.tests.machine.{file.stem}")
+
+
 class TreeTest(ToolsTestCase):
     def test_a_tree_has_what_the_project_and_its_tests_require(self) -> None:
         tree = self.load("guest.tree")
