@@ -134,6 +134,11 @@ def change(
     return result.rowcount == len(row_ids)
 
 
+def storable(text: str) -> str:
+    """A text of others, as a driver's words, without what a database can't take in one."""
+    return _UNSTORABLE.sub("?", text)
+
+
 def change_status(
     conn: sa.Connection,
     table: sa.Table,
@@ -151,7 +156,7 @@ def change_status(
         "row_ids": list(row_ids),
         "sources": sorted(transition.sources),
         "target": transition.target,
-        "reason": reason and _UNSTORABLE.sub("?", reason),
+        "reason": reason and storable(reason),
     }
     return conn.execute(_change_status(table), parameters).rowcount
 

@@ -21,7 +21,7 @@ from cg_extension.drivers import base as driver_base
 from cg_extension.drivers import exceptions as driver_exceptions
 from cg_extension.drivers import steps
 from cg_extension.reference import metrics
-from cg_extension.reference.db import engine, queue
+from cg_extension.reference.db import engine, queue, rows
 from cg_extension.reference.manager import executors, leases, notifications
 from cg_extension.reference.manager.executors import base, unrunnable
 
@@ -147,12 +147,12 @@ class Runner:
     ) -> None:
         operation = work.operation
         if isinstance(error, driver_exceptions.DriverError):
-            reason, retry = str(error), error.retry
+            reason, retry = rows.storable(str(error)), error.retry
             if isinstance(error, driver_exceptions.HeldTooLong):
                 metrics.FREEZES_EXPIRED.inc()
-            LOG.error("%s of %s failed: %s", operation.kind, operation.resource_id, error)
+            LOG.error("%s of %s failed: %s", operation.kind, operation.resource_id, reason)
         else:
-            reason, retry = f"{type(error).__name__}: {error}", True
+            reason, retry = rows.storable(f"{type(error).__name__}: {error}"), True
             LOG.exception("%s of %s failed", operation.kind, operation.resource_id)
         if retry and operation.attempts < self._conf.operation_max_attempts:
             delay = self._delay(operation)
