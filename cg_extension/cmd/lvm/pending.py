@@ -11,6 +11,7 @@ import pathlib
 from collections.abc import Iterable
 
 from cg_extension.cmd.lvm import naming
+from cg_extension.drivers import durability
 from cg_extension.drivers.lvm import commands, exchange
 
 # As in etc/systemd/cg-lvm/cg-lvm-rollback.service.
@@ -37,7 +38,7 @@ def note(names: Iterable[str]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         for directory in (DIRECTORY, DIRECTORY.parent, DIRECTORY.parent.parent):
-            _sync(directory)
+            durability.sync(directory)
     except OSError as error:
         raise naming.UsageError(
             f"{DIRECTORY} can't be written, by which the next boot finds what a power cut leaves: "
@@ -77,11 +78,3 @@ def clear() -> list[str]:
         elif not exchange.is_pending(group.tags):
             file.unlink()
     return missing
-
-
-def _sync(directory: pathlib.Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

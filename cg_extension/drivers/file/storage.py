@@ -13,7 +13,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 
-from cg_extension.drivers import polling, steps
+from cg_extension.drivers import durability, polling, steps
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NAME = re.compile(rf"(?:volume|snapshot)-{_UUID}")
@@ -254,11 +254,7 @@ def _make(path: str) -> None:
         above = os.path.dirname(above)
     os.makedirs(path, mode=0o700, exist_ok=True)
     for directory in missing:
-        holder = os.open(os.path.dirname(directory), os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(holder)
-        finally:
-            os.close(holder)
+        durability.sync(os.path.dirname(directory))
 
 
 def _checked(name: str) -> str:

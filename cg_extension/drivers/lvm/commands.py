@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from cg_extension.conf.errors import describe
+from cg_extension.drivers import durability
 from cg_extension.drivers.lvm import at_work, errors, low_stall, privileged, reports
 from cg_extension.drivers.lvm.reports import (
     GroupIdentity,
@@ -123,11 +124,7 @@ def flush(devices: Iterable[str]) -> None:
 
 @privileged.entrypoint
 def _flush(device: str) -> None:
-    fd = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    durability.sync(device)
 
 
 def all_groups(system_dir: str | None = None) -> list[GroupIdentity]:

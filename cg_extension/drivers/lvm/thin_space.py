@@ -7,13 +7,13 @@ as well; it reads a snapshot of the metadata, of which a pool has one at most.
 """
 
 import contextlib
-import os
 import pathlib
 import re
 import subprocess
 from collections.abc import Iterator
 
 from cg_extension.conf.errors import describe
+from cg_extension.drivers import durability
 from cg_extension.drivers.lvm import at_work, commands, device_mapper, errors, privileged
 
 # Seconds; thin_ls reads all of the metadata, which may take minutes in a pool of many TiB.
@@ -106,8 +106,4 @@ def _make_durably(path: pathlib.Path) -> None:
     path.parent.mkdir(0o700, exist_ok=True)
     path.touch(0o600)
     for each in (path, path.parent, path.parent.parent):
-        fd = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        durability.sync(each)
