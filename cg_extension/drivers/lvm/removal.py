@@ -77,10 +77,10 @@ class Removal:
         wanted = dict.fromkeys(names)
         volumes = self.group.volumes()
         gone = [volumes[name] for name in wanted if name in volumes]
-        for origin in gone:
-            for volume in volumes.values():
-                if volume.name not in wanted and _goes_with(volume, origin):
-                    raise errors.Refusal(f"{origin.name} has a snapshot: {volume.name}")
+        for volume in volumes.values():
+            origin = volumes.get(volume.origin or "") if volume.origin in wanted else None
+            if origin and volume.name not in wanted and _goes_with(volume, origin):
+                raise errors.Refusal(f"{origin.name} has a snapshot: {volume.name}")
         # Zeros would end up in the cache, and leave the data in the volume below it.
         if cached := [v.name for v in gone if self._is_wiped(v) and v.traits & kinds.CACHED]:
             raise errors.Refusal(
@@ -413,7 +413,7 @@ def _goes_with(volume: commands.LogicalVolume, origin: commands.LogicalVolume) -
     A thick one, of a thick or thin volume; a thin one only of an origin outside its pool
     ("external", lvmthin(7)), whose blocks it shares.
     """
-    return volume.origin == origin.name and (volume.pool is None or volume.pool != origin.pool)
+    return volume.pool is None or volume.pool != origin.pool
 
 
 def _sets_of(volumes: Iterable[commands.LogicalVolume]) -> set[str]:
