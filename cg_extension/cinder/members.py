@@ -77,20 +77,16 @@ def some_of_others() -> sa.ColumnElement[bool]:
     Cinder transfers volumes that are in a group, and leaves them in it; and an administrator may
     make a volume in another project's group.
     """
-    return sa.exists().where(
-        VOLUME.group_id == models.Group.id,
-        VOLUME.project_id != models.Group.project_id,
-        ~VOLUME.deleted,
-    )
+    return _some_member(VOLUME.project_id != models.Group.project_id)
 
 
 def some_worked_with() -> sa.ColumnElement[bool]:
     """A condition on ``groups``: a member is being attached, backed up or the like."""
-    return sa.exists().where(
-        VOLUME.group_id == models.Group.id,
-        VOLUME.status.in_(WORKED_WITH),
-        ~VOLUME.deleted,
-    )
+    return _some_member(VOLUME.status.in_(WORKED_WITH))
+
+
+def _some_member(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    return sa.exists().where(VOLUME.group_id == models.Group.id, condition, ~VOLUME.deleted)
 
 
 def _load(context: Context, volume_ids: Sequence[str]) -> dict[str, membership.Volume]:
