@@ -88,12 +88,17 @@ def files(conf: cfg.ConfigOpts) -> list[str]:
     return [*(conf.config_file or ()), *itertools.chain.from_iterable(map(sorted, directories))]
 
 
+def sections(path: str) -> dict[str, dict[str, list[str]]]:
+    """What a configuration file has: by section, all values of each option as text."""
+    found: dict[str, dict[str, list[str]]] = {}
+    cfg.ConfigParser(path, found).parse()
+    return found
+
+
 def _written(conf: cfg.ConfigOpts, name: str, group: str | None) -> tuple[str, str] | None:
     """An option's value as text, and the configuration file that has it."""
     for path in reversed(files(conf)):
-        sections: dict[str, dict[str, list[str]]] = {}
-        cfg.ConfigParser(path, sections).parse()
-        if values := sections.get(group or "DEFAULT", {}).get(name):
+        if values := sections(path).get(group or "DEFAULT", {}).get(name):
             return values[-1], path
     return None
 

@@ -41,9 +41,7 @@ def find(conf: cfg.ConfigOpts) -> Iterator[str]:
     """
     known: _Names | None = None
     for path in check.files(conf):
-        sections: dict[str, dict[str, list[str]]] = {}
-        cfg.ConfigParser(path, sections).parse()
-        for section, options in sections.items():
+        for section, options in check.sections(path).items():
             if all(_is_registered(conf, section, name) for name in options):
                 continue
             known = known or _known(conf)  # Takes a while, and is seldom needed.
@@ -77,10 +75,13 @@ def _unread(
 
 
 def _known(conf: cfg.ConfigOpts) -> _Names:
-    found: dict[str, set[str]] = {"DEFAULT": {name for name in conf if not _is_group(conf, name)}}
-    for section in conf:
-        if _is_group(conf, section):
-            found[section] = set(conf[section])
+    found: dict[str, set[str]] = {"DEFAULT": set()}
+    for name in conf:
+        value = conf[name]
+        if isinstance(value, cfg.ConfigOpts.GroupAttr):
+            found[name] = set(value)
+        else:
+            found["DEFAULT"].add(name)
     for entry_point in metadata.entry_points(group=_ENTRY_POINTS):
         if entry_point.name not in NAMESPACES:
             continue
@@ -92,10 +93,6 @@ def _known(conf: cfg.ConfigOpts) -> _Names:
                     of = found.setdefault(old.group or section, set())
                     of.add(_plain(old.name or option.name))
     return found
-
-
-def _is_group(conf: cfg.ConfigOpts, name: str) -> bool:
-    return name in conf and isinstance(conf[name], cfg.ConfigOpts.GroupAttr)
 
 
 def _plain(name: str) -> str:
