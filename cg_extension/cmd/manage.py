@@ -72,18 +72,14 @@ def _service_remove(conf: cfg.ConfigOpts, database: engine.Database) -> None:
 
 def _add_commands(subparsers: Any) -> None:
     subparsers.required = True
-    db = subparsers.add_parser("db", help="the database's schema").add_subparsers(
-        dest="action", required=True
-    )
+    db = _subject(subparsers, "db", "the database's schema")
     sync = db.add_parser(
         "sync", help="bring it to this release's version, and create the default type"
     )
     sync.set_defaults(command=_db_sync)
     version = db.add_parser("version", help="show its version")
     version.set_defaults(command=_db_version)
-    quota = subparsers.add_parser("quota", help="the usage of projects").add_subparsers(
-        dest="action", required=True
-    )
+    quota = _subject(subparsers, "quota", "the usage of projects")
     check = quota.add_parser(
         "check",
         help="compare it with what there is; the exit status is 1 if they differ",
@@ -93,9 +89,7 @@ def _add_commands(subparsers: Any) -> None:
     check.add_argument("--fix", action="store_true", help="count anew where they differ")
     check.add_argument("--project", metavar="ID", help="look at this project only")
     check.set_defaults(command=_quota_check)
-    service = subparsers.add_parser("service", help="the backends of managers").add_subparsers(
-        dest="action", required=True
-    )
+    service = _subject(subparsers, "service", "the backends of managers")
     service.add_parser("list", help="show all of them").set_defaults(command=_service_list)
     remove = service.add_parser(
         "remove",
@@ -106,6 +100,11 @@ def _add_commands(subparsers: Any) -> None:
     # By its own name it would be the option ``host``.
     remove.add_argument("gone", metavar="HOST", help="HOST@BACKEND; HOST alone: all its backends")
     remove.set_defaults(command=_service_remove)
+
+
+def _subject(subparsers: Any, name: str, text: str) -> Any:
+    """What commands on a subject are added to."""
+    return subparsers.add_parser(name, help=text).add_subparsers(dest="action", required=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

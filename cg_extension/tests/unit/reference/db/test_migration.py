@@ -135,17 +135,27 @@ class MigrationTest(testscenarios.WithScenarios, base.BaseTestCase):
             self.assertEqual(0, process.returncode, errors)
 
 
-class LeftStatementTest(testscenarios.WithScenarios, base.BaseTestCase):
-    scenarios = databases.on("mysql")
+class BesideTestCase(testscenarios.WithScenarios, base.BaseTestCase):
+    """Something else is done in the database while it is migrated."""
+
     dialect: str
 
-    def test_a_sync_waits_for_an_index_that_one_that_was_killed_has_begun(self) -> None:
-        """MariaDB carries a statement out although its client is gone."""
+    def two_connections(self, version: str) -> tuple[engine.Database, engine.Database]:
+        """To one database, of this version."""
         conf = databases.configuration(databases.new(self.dialect))
         database, other = engine.Database(conf), engine.Database(conf)
         for each in (database, other):
             self.addCleanup(each.dispose)
-        migration.sync(database, "0001")
+        migration.sync(database, version)
+        return database, other
+
+
+class LeftStatementTest(BesideTestCase):
+    scenarios = databases.on("mysql")
+
+    def test_a_sync_waits_for_an_index_that_one_that_was_killed_has_begun(self) -> None:
+        """MariaDB carries a statement out although its client is gone."""
+        database, other = self.two_connections("0001")
         ended = []
 
         def end(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
@@ -159,16 +169,11 @@ class LeftStatementTest(testscenarios.WithScenarios, base.BaseTestCase):
         self.assertEqual((1, "0002"), (len(ended), migration.version(database)))
 
 
-class ReadMeanwhileTest(testscenarios.WithScenarios, base.BaseTestCase):
+class ReadMeanwhileTest(BesideTestCase):
     scenarios = databases.SCENARIOS
-    dialect: str
 
     def test_tables_can_be_read_while_indexes_of_others_are_made(self) -> None:
-        conf = databases.configuration(databases.new(self.dialect))
-        database, other = engine.Database(conf), engine.Database(conf)
-        for each in (database, other):
-            self.addCleanup(each.dispose)
-        migration.sync(database, "0003")
+        database, other = self.two_connections("0003")
         read = []
 
         def look(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
