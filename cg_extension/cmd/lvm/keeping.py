@@ -36,7 +36,7 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
         described.append(
             {
                 **_volume(family, group, volume),
-                "uuid": seen.usage[group][volume.name].uuid,
+                "uuid": volume.uuid,
                 "source_uuid": receipt.source_uuid,
                 "used": seen.used(group, volume),
             }
@@ -68,18 +68,16 @@ class _Seen:
     def __init__(self, group: str | None) -> None:
         self.group = group
         self.volumes: dict[str, dict[str, LogicalVolume]] = {}
-        self.usage: dict[str, dict[str, commands.VolumeUsage]] = {}
         self._exclusive: dict[tuple[str, str], Mapping[int, int] | None] = {}
         if group:
-            self.volumes[group], self.usage[group] = _look_at(group)
+            self.volumes[group] = _look_at(group)
         else:
             self.add_others()
 
     def add_others(self) -> None:
         """Look at all other volume groups."""
         names = [name for name in machinery.all_names() if name not in self.volumes]
-        for name, seen in machinery.readable(names, _look_at).items():
-            self.volumes[name], self.usage[name] = seen
+        self.volumes |= machinery.readable(names, _look_at)
 
     def families(self) -> list[naming.Family]:
         """All group snapshots and clones, or those that are in the one volume group."""
@@ -120,8 +118,9 @@ class _Seen:
             return exclusive.get(volume.thin_id or 0) if exclusive else None
         if volume.origin is None:
             return volume.size
-        percent = self.usage[group][volume.name].data_percent
-        return None if percent is None else int(volume.allocated * percent / 100)
+        if volume.data_percent is None:
+            return None
+        return int(volume.allocated * volume.data_percent / 100)
 
     def _exclusive_in(self, group: str, pool: str) -> Mapping[int, int] | None:
         key = (group, pool)
@@ -152,8 +151,5 @@ def state(family: naming.Family) -> str:
     return "complete" if family.is_complete else "incomplete"
 
 
-def _look_at(
-    name: str,
-) -> tuple[dict[str, LogicalVolume], dict[str, commands.VolumeUsage]]:
-    group = commands.VolumeGroup(name)
-    return group.volumes(status=True), group.volume_usage()
+def _look_at(name: str) -> dict[str, LogicalVolume]:
+    return commands.VolumeGroup(name).volumes(status=True, usage=True)

@@ -10,7 +10,7 @@ and younger ones, and for those of the state before.
 from collections.abc import Mapping, Sequence
 
 from cg_extension.cmd.lvm import machinery, naming
-from cg_extension.drivers.lvm import commands, engine, exchange, receipts, sets
+from cg_extension.drivers.lvm import commands, engine, exchange, kinds, receipts, sets
 from cg_extension.drivers.lvm.making import Part
 from cg_extension.drivers.lvm.reports import LogicalVolume
 
@@ -32,16 +32,12 @@ def parts(
     :raises UsageError: it can't be told, or a name is taken or too long.
     """
     naming.check_name(naming.SNAPSHOT, keep, groups.volumes)
-    uuids = {
-        name: {v.name: v.uuid for v in commands.VolumeGroup(name).volume_usage().values()}
-        for name in family.groups
-    }
     places = []
     for group, volume in family.members:
         name = naming.tag_value(volume, naming.SOURCE)
         if name is None:
             raise naming.UsageError(f"{group}/{volume.name} does not tell what it was taken of")
-        old = _predecessor(group, name, volume, groups.volumes[group], uuids[group])
+        old = _predecessor(group, name, volume, groups.volumes[group])
         places.append((group, name, volume, old))
     count = sum(old is not None for _group, _name, _volume, old in places)
     kept_set = sets.member_tag(sets.new())
@@ -50,9 +46,8 @@ def parts(
         tags = exchange.tags(name, None, up=True, gets=[])
         if old is not None:
             aside = naming.of_volume(group, name, keep)
-            own = uuids[group][name]
             become = [
-                *(sets.OWNED, kept_set, receipts.source_tag(own)),
+                *(sets.OWNED, kept_set, receipts.source_tag(old.uuid)),
                 *naming.tags(naming.SNAPSHOT, keep, name, count),
                 f"{naming.CONSISTENCY}{naming.CRASH_CONSISTENT}",
             ]
@@ -60,7 +55,7 @@ def parts(
                 name,
                 aside,
                 up=old.active or all_active,
-                gets=[*_inherited(old), *exchange.line_tags(own, old.tags)],
+                gets=[*_inherited(old), *exchange.line_tags(old.uuid, old.tags)],
                 old_gets=become,
                 old_loses=_lost(old),
             )
@@ -74,7 +69,6 @@ def _predecessor(
     name: str,
     snapshot: LogicalVolume,
     volumes: Mapping[str, LogicalVolume],
-    uuids: Mapping[str, str],
 ) -> LogicalVolume | None:
     """The volume in whose place one made of the snapshot is put; None if it was removed.
 
@@ -82,18 +76,18 @@ def _predecessor(
     """
     of = receipts.read(snapshot.tags).source_uuid
     old = volumes.get(name)
-    if old is not None and name not in uuids:
+    if old is not None and kinds.is_part(old.traits):
         raise naming.UsageError(f"{group}/{name} is a part of another volume")
     if old is not None and naming.tag_value(old, naming.SNAPSHOT):
         raise naming.UsageError(f"{group}/{name} is itself part of a group snapshot")
     # What earlier versions made does not tell of its sources' UUIDs.
-    if of is None or (old is not None and of in exchange.line(uuids[name], old.tags)):
+    if of is None or (old is not None and of in exchange.line(old.uuid, old.tags)):
         return old
     renamed = [
         v.name
         for v in volumes.values()
-        if v.name in uuids
-        and of in exchange.line(uuids[v.name], v.tags)
+        if not kinds.is_part(v.traits)
+        and of in exchange.line(v.uuid, v.tags)
         and not naming.tag_value(v, naming.SNAPSHOT)
     ]
     if renamed:

@@ -112,13 +112,11 @@ def _look_at(family: naming.Family, groups: machinery.Groups) -> dict[tuple[str,
     """What is found of each volume, by volume group and name."""
     found: dict[tuple[str, str], Findings] = {}
     for group in family.groups:
-        volume_group = commands.VolumeGroup(group)
-        volumes = volume_group.volumes(status=True)
-        usage = volume_group.volume_usage()
-        uuids = {name: each.uuid for name, each in usage.items()}
+        volumes = commands.VolumeGroup(group).volumes(status=True, usage=True)
+        uuids = {name: volume.uuid for name, volume in volumes.items()}
         members = []
         for volume in family.of_group(group):
-            if volume.name in volumes and volume.name in usage:
+            if volume.name in volumes:
                 members.append(volumes[volume.name])
             else:
                 found[group, volume.name] = Findings(wrong=["it was removed just now"])
@@ -127,7 +125,7 @@ def _look_at(family: naming.Family, groups: machinery.Groups) -> dict[tuple[str,
         }
         for volume in members:
             findings = compare(volume, uuids, pools)
-            percent = usage[volume.name].data_percent
+            percent = volume.data_percent
             if volume.pool is None and not volume.invalid and (percent or 0) > _NEARLY_FULL:
                 findings.notes.append(f"its store is {percent:.0f} % full; once full, it is lost")
             found[group, volume.name] = findings

@@ -21,7 +21,6 @@ from cg_extension.drivers.lvm.reports import (
     GroupUsage,
     LogicalVolume,
     PoolUsage,
-    VolumeUsage,
 )
 
 __all__ = [
@@ -30,7 +29,6 @@ __all__ = [
     "LogicalVolume",
     "PoolUsage",
     "VolumeGroup",
-    "VolumeUsage",
     "all_groups",
     "device_name",
     "flush",
@@ -271,27 +269,31 @@ class VolumeGroup:
             )
 
     def volumes(
-        self, locking: bool = True, status: bool = False, hidden: bool = False
+        self,
+        locking: bool = True,
+        status: bool = False,
+        usage: bool = False,
+        hidden: bool = False,
     ) -> dict[str, LogicalVolume]:
         """All logical volumes by name.
 
         :param locking: False when this process holds the lock of the volume group.
         :param status: find out as well which snapshots are ``invalid``.
+        :param usage: find out as well how full they are; asked for that, a thin pool commits.
         :param hidden: also those that LVM keeps for itself, as parts of others.
         """
-        fields = reports.STATUS_FIELDS if status else reports.VOLUME_FIELDS
+        fields = reports.VOLUME_FIELDS
         options = []
+        if status:
+            fields = (*fields, *reports.STATUS_FIELDS)
+        if usage:
+            fields = (*fields, *reports.USAGE_FIELDS)
         if not locking:
             fields = (*fields, *reports.CHANGE_FIELDS)
             options.append("--nolocking")
         if hidden:
             options.append("--all")
         found = self._report("lvs", fields, [*options, self.name], reports.volume)
-        return {volume.name: volume for volume in found}
-
-    def volume_usage(self) -> dict[str, VolumeUsage]:
-        """UUIDs and usage of all volumes by name; asked for its status, a thin pool commits."""
-        found = self._report("lvs", reports.USAGE_FIELDS, [self.name], reports.volume_usage)
         return {volume.name: volume for volume in found}
 
     def pool_usage(self, pool: str) -> PoolUsage:

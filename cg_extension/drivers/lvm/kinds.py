@@ -87,6 +87,11 @@ def obstacle(traits: frozenset[str]) -> str | None:
     return None
 
 
+def is_part(traits: frozenset[str]) -> bool:
+    """Whether LVM keeps a volume with these traits for itself, as a part of another one."""
+    return "private" in traits
+
+
 def snapshot_arguments(traits: frozenset[str]) -> list[str]:
     """What ``lvcreate`` needs to be told to make a snapshot of a volume with these traits."""
     return [word for trait in sorted(traits) for word in SNAPSHOT_ARGUMENTS.get(trait, ())]

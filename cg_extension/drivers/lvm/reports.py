@@ -35,8 +35,8 @@ VOLUME_FIELDS = (
 )
 # What tells whether the volume group has changed in between.
 CHANGE_FIELDS = ("vg_seqno",)
-STATUS_FIELDS = (*VOLUME_FIELDS, "lv_snapshot_invalid")
-USAGE_FIELDS = ("lv_name", "lv_uuid", "data_percent")
+STATUS_FIELDS = ("lv_snapshot_invalid",)
+USAGE_FIELDS = ("data_percent",)
 POOL_FIELDS = ("lv_size", "data_percent", "metadata_percent", "zero")
 GROUP_FIELDS = ("vg_size", "vg_free", "vg_tags")
 EXTENT_FIELDS = ("vg_extent_size",)
@@ -68,8 +68,10 @@ class LogicalVolume:
     layout and role and those of ``TRAITS``; ``kinds`` tells what they mean.
     ``uuid`` is LVM's, which stays whatever the volume is called.
     ``invalid``: a thick snapshot whose copy-on-write store overflowed; its content is lost. Known
-    only when asked for with the status. ``group_tags`` are those of its volume group, whose
-    metadata has the number ``group_seqno``, if asked for: every change makes it larger.
+    only when asked for with the status. ``data_percent``, only when asked for, is how much is in
+    use of a thick snapshot's store or of a thin volume's size; None for what is not active, or
+    neither. ``group_tags`` are those of its volume group, whose metadata has the number
+    ``group_seqno``, if asked for: every change makes it larger.
     """
 
     name: str
@@ -87,6 +89,7 @@ class LogicalVolume:
     group_seqno: int | None = None
     traits: frozenset[str] = frozenset()
     invalid: bool = False
+    data_percent: float | None = None
 
     @property
     def active(self) -> bool:
@@ -97,18 +100,6 @@ class LogicalVolume:
     def path(self) -> str:
         """Path of the device, there while the volume is active."""
         return f"{_DM_DIRECTORY}{self.device_name}"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class VolumeUsage:
-    """LVM's UUID of a volume, and how much of its store or of its size in the pool is in use.
-
-    ``data_percent`` is None for a volume that is not active, or neither thin nor a snapshot.
-    """
-
-    name: str
-    uuid: str
-    data_percent: float | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +163,7 @@ def rows(output: str, kind: str) -> list[dict[str, str]]:
 
 
 def volume(row: Mapping[str, Any]) -> LogicalVolume:
-    """A row with VOLUME_FIELDS or STATUS_FIELDS."""
+    """A row with VOLUME_FIELDS; what else a ``LogicalVolume`` may have, if it is there."""
     layout, role, modules = (_words(row, field) for field in ("lv_layout", "lv_role", "lv_modules"))
     traits = layout | role | (modules & {"integrity"})
     traits |= {trait for trait, field in TRAITS.items() if _flag(row, field)}
@@ -201,16 +192,7 @@ def volume(row: Mapping[str, Any]) -> LogicalVolume:
         traits=traits,
         # -1, not known, for what is not a snapshot or not active.
         invalid="lv_snapshot_invalid" in row and _flag(row, "lv_snapshot_invalid", unknown=False),
-    )
-
-
-def volume_usage(row: Mapping[str, Any]) -> VolumeUsage:
-    """A row with USAGE_FIELDS."""
-    known = _text(row, "data_percent", empty=True)
-    return VolumeUsage(
-        name=_text(row, "lv_name").strip("[]"),
-        uuid=_uuid(row, "lv_uuid"),
-        data_percent=_percentage(row, "data_percent") if known else None,
+        data_percent=_percentage(row, "data_percent") if row.get("data_percent") else None,
     )
 
 

@@ -279,6 +279,10 @@ class RefusalTest(RollbackCommandBase):
         self.lvm.groups["a"].volumes["data"] = fake_lvm.Volume(set(), pool="pool")
         self.assertIn("a/data is not the volume that a/data.one was taken of", self._refusal())
 
+    def test_a_part_of_another_volume_that_has_a_members_name(self) -> None:
+        self.lvm.groups["a"].volumes["wal"].layout = "private"
+        self.assertIn("a/wal is a part of another volume", self._refusal())
+
     def test_a_member_in_use_is_told(self) -> None:
         self.lvm.in_use = {"wal"}
         self.assertIn("a/wal is in use", self._refusal())

@@ -72,6 +72,12 @@ class ReportTest(base.BaseTestCase):
         volume = reports.volume({**ROW, "lv_kernel_major": "-1", "lv_kernel_minor": "-1"})
         self.assertEqual((None, False), (volume.number, volume.active))
 
+    def test_how_full_a_volume_is_is_told_where_that_was_asked_for_and_can_be_known(self) -> None:
+        self.assertIsNone(reports.volume(ROW).data_percent)
+        for reported, percent in (("", None), ("0.00", 0.0), ("12.34", 12.34)):
+            row = {**ROW, "data_percent": reported}
+            self.assertEqual(percent, reports.volume(row).data_percent)
+
     def test_a_form_that_is_not_known_names_field_and_value(self) -> None:
         for field, value in (
             ("lv_size", "36.00m"),
@@ -82,6 +88,7 @@ class ReportTest(base.BaseTestCase):
             ("lv_dm_path", ""),
             ("segtype", ""),
             ("lv_snapshot_invalid", "invalid"),
+            ("data_percent", "12,34"),
         ):
             error = self.assertRaises(reports.UnknownForm, reports.volume, {**ROW, field: value})
             self.assertIn(f"{field} as {value!r}", str(error))
