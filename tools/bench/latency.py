@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures the latency of an API process under load, its longest answers included.
 
-First the highest throughput of a mix of show, list and create is found by a closed loop of
-clients. Then requests are sent at a part of that rate for some minutes, each at its time, whether
-earlier ones are answered or not; a latency counts from that time on, so that what waits behind a
-slow answer counts, too. Meanwhile another API process accepts creations and deletions of groups,
-which a manager carries out. The database is a private server with its ordinary durability.
+All the time another API process accepts so many creations and deletions of groups a second, which a
+manager carries out. First the highest throughput of a mix of show, list and create beside them is
+found: from what a closed loop of clients gets, it is lowered until the manager keeps up. Then
+requests are sent at a part of that rate for some minutes. Each is sent at its time, whether earlier
+ones are answered or not; a latency counts from that time on, so that what waits behind a slow
+answer counts, too. The database is a private server with its ordinary durability.
 
 Prints a table, and of the longest answers what they waited for: how long the application took for
 each by its own log, and for how long nothing at all ran on the machine, or a checkpoint did in the
@@ -17,6 +18,7 @@ import argparse
 import collections
 import dataclasses
 import datetime
+import json
 import os
 import pathlib
 import random
@@ -30,7 +32,7 @@ from collections.abc import Iterator, Mapping
 import load
 
 from cg_extension.reference.wsgi import middleware
-from cg_extension.tests import http_client
+from cg_extension.tests import http_client, waiting
 from cg_extension.tests.deployment import deployment, processes, servers
 
 PROJECT = "latency"
@@ -38,10 +40,14 @@ BESIDE = "beside"
 TYPE = "__DEFAULT__"
 # Of the answers to clients; what dashboards and automation ask for, mostly.
 MIX = {"show": 60, "list": 30, "create": 10}
+ACCEPTED = (200, 202)
 CLIENTS = 16
-# Of the operations beside.
-OPERATORS = 4
 GROUPS = 100
+# Seconds after which what was asked for is deleted again.
+KEPT = 2
+# Of the search for the highest throughput: seconds of a try, the next one's rate, and which part of
+# the operations must have been accepted. A deletion is not, of what the manager has not made yet.
+TRY, LOWER, KEEPS_UP = 15, 0.9, 0.97
 LONGEST = 15
 COLOURS = {"show": "#1b6ca8", "list": "#e07a1f", "create": "#2c8c4b"}
 
@@ -75,6 +81,32 @@ class Requests:
             return kind, self._random.choice(self._shows)
         return kind, self._others[kind]
 
+    def answered(self, kind: str, body: bytes) -> None:
+        """Nothing follows from an answer."""
+
+
+class Operations:
+    """Requests for operations: creations, and deletions of what was created by them."""
+
+    def __init__(self, endpoint: str, rate: float) -> None:
+        self._base = f"{endpoint}/v3/{BESIDE}/consistencygroups"
+        body = {"consistencygroup": {"volume_types": TYPE}}
+        self._creation = load.request("POST", self._base, token(BESIDE), body)
+        self._made: collections.deque[str] = collections.deque()
+        self._kept = KEPT * rate
+
+    def next(self) -> tuple[str, bytes]:
+        """A deletion of what was asked for some seconds ago; until there is that, a creation."""
+        if len(self._made) < self._kept:
+            return "create", self._creation
+        url = f"{self._base}/{self._made.popleft()}"
+        return "delete", load.request("DELETE", url, token(BESIDE))
+
+    def answered(self, kind: str, body: bytes) -> None:
+        """Keep the identifier of a group that will be there."""
+        if kind == "create":
+            self._made.append(json.loads(body)["consistencygroup"]["id"])
+
 
 @dataclasses.dataclass
 class Answer:
@@ -92,7 +124,7 @@ class Answer:
 
 
 def open_loop(
-    address: load.Target, requests: Requests, seconds: float, rate: float
+    address: load.Target, requests: Requests | Operations, seconds: float, rate: float
 ) -> Iterator[Answer]:
     """The answers to ``rate`` requests a second, sent at random times (a Poisson process)."""
     selector = selectors.DefaultSelector()
@@ -121,6 +153,8 @@ def open_loop(
                 continue
             kind, asked = busy.pop(client)
             idle.append(client)
+            if status in ACCEPTED:
+                requests.answered(kind, client.body)
             found = _REQUEST_ID.search(client.head)
             request_id = found[0].decode() if found else ""
             took = time.perf_counter() - asked
@@ -156,36 +190,54 @@ class Stalls(threading.Thread):
 
 
 class Beside(threading.Thread):
-    """Asks another API process for ``rate`` operations a second: creations, and deletions."""
+    """Asks another API process for ``rate`` operations a second, until it is stopped."""
 
     def __init__(self, endpoint: str, rate: float) -> None:
         super().__init__(daemon=True)
         self._endpoint = endpoint
-        self._pause = 1 / rate
+        self._rate = rate
         self._stopping = threading.Event()
         self.accepted = 0
+        self._client = http_client.Client(lambda: endpoint, BESIDE, token(BESIDE))
 
     def run(self) -> None:
-        client = http_client.Client(lambda: self._endpoint, BESIDE, token(BESIDE))
-        made: collections.deque[str] = collections.deque()
-        due = time.monotonic()
-        while not self._stopping.wait(max(due - time.monotonic(), 0)):
-            due += self._pause
-            # What was asked for two seconds ago is available, if the manager keeps up.
-            if len(made) > 1 / self._pause and self.accepted % 2:
-                answer = client.request("DELETE", f"/consistencygroups/{made.popleft()}")
-                self.accepted += answer.status_code == 202
-            else:
-                made.append(client.begin("consistencygroups", volume_types=TYPE))
-                self.accepted += 1
+        operations = Operations(self._endpoint, self._rate)
+        address = load.target(self._endpoint)
+        for answer in open_loop(address, operations, float("inf"), self._rate):
+            self.accepted += answer.status in ACCEPTED
+            if self._stopping.is_set():
+                break
 
     def stop(self) -> None:
         self._stopping.set()
         self.join()
 
+    def waiting(self) -> int:
+        """How many groups the manager has still to make or delete."""
+        groups = self._client.get("/consistencygroups/detail")["consistencygroups"]
+        return sum(group["status"] in ("creating", "deleting") for group in groups)
 
-def _accepted(beside: list[Beside]) -> int:
-    return sum(operator.accepted for operator in beside)
+    def rest(self) -> None:
+        """Wait until the manager has caught up."""
+        waiting.eventually(lambda: self.waiting() < self._rate / 10, "the manager catches up", 120)
+
+
+def highest_throughput(
+    address: load.Target, requests: Requests, beside: Beside, operations: float
+) -> float:
+    """Requests a second that are answered while the manager keeps up with the operations."""
+    mix = (payload for _kind, payload in iter(requests.next, None))
+    rate = load.run([address], mix, clients=CLIENTS, seconds=TRY).rate
+    while True:
+        beside.rest()
+        accepted, begun = beside.accepted, time.monotonic()
+        collections.deque(open_loop(address, requests, TRY, rate), maxlen=0)
+        got = (beside.accepted - accepted) / (time.monotonic() - begun)
+        print(f"{rate:.0f} a second, and {got:.0f} operations", flush=True)
+        if got >= KEEPS_UP * operations:
+            beside.rest()
+            return rate
+        rate *= LOWER
 
 
 def table(answers: list[Answer]) -> str:
@@ -195,7 +247,7 @@ def table(answers: list[Answer]) -> str:
         mine = [answer for answer in answers if answer.kind == kind]
         cuts = statistics.quantiles([1e3 * answer.took for answer in mine], n=100)
         longest = max(1e3 * answer.took for answer in mine)
-        errors = sum(answer.status not in (200, 202) for answer in mine)
+        errors = sum(answer.status not in ACCEPTED for answer in mine)
         lines.append(
             f"| {kind} | {len(mine):,} | {cuts[49]:.1f} | {cuts[98]:.1f} | {longest:.1f} "
             f"| {errors} |"
@@ -297,28 +349,25 @@ def main() -> None:
         for group_id in made:
             client.wait(f"/consistencygroups/{group_id}")
         requests = Requests(running.endpoints[0], made)
-        share = arguments.operations / OPERATORS
-        beside = [Beside(running.endpoints[1], share) for _ in range(OPERATORS)]
-        for operator in beside:
-            operator.start()
-        mix = (payload for _kind, payload in iter(requests.next, None))
-        closed_loop = load.run([address], mix, clients=CLIENTS, seconds=min(20, arguments.seconds))
-        highest = closed_loop.rate
-        before, started, at = _accepted(beside), time.monotonic(), time.time()
+        beside = Beside(running.endpoints[1], arguments.operations)
+        beside.start()
+        highest = highest_throughput(address, requests, beside, arguments.operations)
+        before, started, at = beside.accepted, time.monotonic(), time.time()
         stalls = Stalls()
         stalls.start()
         rate = arguments.part * highest
         answers = list(open_loop(address, requests, arguments.seconds, rate))
-        operations = (_accepted(beside) - before) / (time.monotonic() - started)
-        for operator in beside:
-            operator.stop()
+        operations = (beside.accepted - before) / (time.monotonic() - started)
+        unfinished = beside.waiting()
+        beside.stop()
         application = application_times(running.apis["api0"].log)
         found = checkpoints(server.directory / "server.log", at)
     print(
         f"{arguments.database}: {highest:.0f} answers a second at most; asked for "
         f"{rate:.0f} a second for {arguments.seconds:.0f} s, with "
-        f"{operations:.0f} operations a second beside; times in ms. Load average at the end "
-        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.\n\n{table(answers)}\n\n"
+        f"{operations:.0f} operations a second accepted beside, of whose groups {unfinished} were "
+        f"not ready at the end; times in ms. Load average at the end {os.getloadavg()[0]:.1f} on "
+        f"{os.cpu_count()} cores.\n\n{table(answers)}\n\n"
         f"The longest:\n\n{longest(answers, application, stalls)}\n\n{found}"
     )
     arguments.output.with_suffix(".svg").write_text(plot(answers))

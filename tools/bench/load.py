@@ -77,7 +77,7 @@ class Client:
         self.send(self._payload)
 
     def receive(self) -> int | None:
-        """The status when the answer is whole, or ``CLOSED``; ``head`` is what precedes it then."""
+        """The status when ``head`` and ``body`` are the whole answer, or ``CLOSED``."""
         chunk = self.socket.recv(1 << 20)
         if not chunk:
             return CLOSED
@@ -90,7 +90,7 @@ class Client:
             name, _, value = line.partition(b":")
             if name.lower() == b"content-length":
                 length = int(value)
-        self.head = head
+        self.head, self.body = head, body
         return int(head[9:12]) if len(body) >= length else None
 
 
