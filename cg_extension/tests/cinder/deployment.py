@@ -107,6 +107,7 @@ class CinderDeployment(fixtures.Fixture):
     :param port: the API's port; None for a free one.
     :param directory: an existing directory for logs and state, kept; None for a temporary one.
     :param threads: run without eventlet, with the API in gunicorn.
+    :param noauth: take ``USER:PROJECT`` for a token, of an administrator, instead of Keystone's.
     """
 
     def __init__(
@@ -116,9 +117,11 @@ class CinderDeployment(fixtures.Fixture):
         port: int | None = None,
         directory: str | None = None,
         threads: bool = False,
+        noauth: bool = False,
     ) -> None:
         super().__init__()
         self._threads = threads
+        self._noauth = noauth
         self._paste = dict(paste or {})
         self._options = options or {}
         self.port = port or servers.free_port()
@@ -134,7 +137,9 @@ class CinderDeployment(fixtures.Fixture):
         self.broker_url = self.useFixture(servers.Broker()).url
         identity = keystone.shared()
         self.admin_project = identity.new_project()
-        self.admin_token = identity.token(keystone.ADMIN, self.admin_project)
+        self.admin_token = f"admin:{self.admin_project}"
+        if not self._noauth:
+            self.admin_token = identity.token(keystone.ADMIN, self.admin_project)
         self.conf_file = self._write_config(identity)
         self.manage("db", "sync")
         processes = [self._start(program) for program in PROGRAMS]
@@ -200,7 +205,7 @@ threads = 32
         sections: dict[str, dict[str, Any]] = {
             "DEFAULT": {
                 "api_paste_config": paste_file,
-                "auth_strategy": "keystone",
+                "auth_strategy": "noauth" if self._noauth else "keystone",
                 "enabled_backends": BACKEND,
                 "host": HOST,
                 "my_ip": "127.0.0.1",
