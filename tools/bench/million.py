@@ -11,7 +11,7 @@ of the databases in turn, so that whatever else the machine does touches all of 
 """
 
 import argparse
-import contextlib
+import atexit
 import itertools
 import os
 import re
@@ -298,14 +298,12 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     processes.end_cleanly_on_sigterm()
-    with contextlib.ExitStack() as stack:
-        if arguments.mysql_options:
-            server = stack.enter_context(servers.MariaDB(*arguments.mysql_options))
-            os.environ["CG_TEST_MYSQL_URL"] = server.url.render_as_string(hide_password=False)
-        _measure(arguments)
-
-
-def _measure(arguments: argparse.Namespace) -> None:
+    if arguments.mysql_options:
+        server = servers.MariaDB(*arguments.mysql_options)
+        server.setUp()
+        # Its databases are dropped at exit, too, by what is registered after this.
+        atexit.register(server.cleanUp)
+        os.environ["CG_TEST_MYSQL_URL"] = server.url.render_as_string(hide_password=False)
     few, many = arguments.counts
     for dialect in arguments.database or databases.DIALECTS:
         if arguments.creations:
