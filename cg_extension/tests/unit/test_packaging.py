@@ -109,6 +109,10 @@ class PackagingTest(base.BaseTestCase):
             for command in re.findall(r"^ExecStart=/usr/bin/(\S+)", unit.read_text(), re.MULTILINE):
                 self.assertIn(command, [*self.commands, "gunicorn"])
 
+    def test_cg_standalone_s_unit_leaves_all_options_to_its_configuration(self) -> None:
+        unit = (ROOT / "etc" / "systemd" / "cg-standalone.service").read_text()
+        self.assertIn("\nExecStart=/usr/bin/cg-standalone\n", unit)
+
     def test_a_removal_stops_every_service_of_its_package(self) -> None:
         script = (DEBIAN / "cg-extension.prerm").read_text()
         for line in (DEBIAN / "cg-extension.install").read_text().splitlines():
