@@ -15,6 +15,7 @@ from cg_extension.cmd.lvm import pending
 ROOT = pathlib.Path(cg_extension.__file__).parents[1]
 DEBIAN = ROOT / "debian"
 MANUAL = ROOT / "docs" / "man"
+_PAGE = re.compile(r"docs/[\w-]+\.md")
 SECTIONS = ("SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "FILES", "EXAMPLES", "SEE ALSO")
 
 
@@ -79,6 +80,17 @@ class PackagingTest(base.BaseTestCase):
         for command in self.commands:
             for name in re.findall(r"\*\*(cg-[\w-]+)\*\*", (MANUAL / f"{command}.rst").read_text()):
                 self.assertIn(name, self.commands)
+
+    def test_pages_that_commands_and_examples_name_come_with_them(self) -> None:
+        for package, places in (
+            ("cg-lvm", [*(ROOT / "cg_extension" / "cmd" / "lvm").rglob("*.py")]),
+            ("cg-extension", [ROOT / "etc" / "cg_extension" / "prometheus-alerts.yaml"]),
+            ("cg-extension", [*(ROOT / "etc" / "systemd" / "cg-standalone.service.d").iterdir()]),
+        ):
+            named = {page for each in places for page in _PAGE.findall(each.read_text())}
+            pages = (DEBIAN / f"{package}.docs").read_text().splitlines()
+            self.assertNotEqual(set(), named)
+            self.assertEqual(set(), named - set(pages), package)
 
     def test_what_the_project_requires_is_there_when_it_is_built(self) -> None:
         setup = _setup()
