@@ -3,8 +3,11 @@
 
 from keystonemiddleware.auth_token import _opts as auth_token
 from oslo_config import cfg
+from oslo_db import options as db_options
 from oslo_middleware import cors
 from oslo_middleware.healthcheck import opts as healthcheck
+
+from cg_extension.reference.db import engine
 
 # Seconds for each answer of Keystone; a request would wait for ever for one that never comes.
 _IDENTITY_TIMEOUT = 10
@@ -21,6 +24,7 @@ def set_defaults() -> None:
     cfg.set_defaults(
         auth_token._OPTS, http_connect_timeout=_IDENTITY_TIMEOUT, service_type=_SERVICE_TYPE
     )
+    cfg.set_defaults(db_options.database_opts, max_pool_size=engine.MAX_POOL_SIZE)
     cors.set_defaults(
         allow_headers=_REQUEST_HEADERS,
         expose_headers=_REQUEST_HEADERS[1:],

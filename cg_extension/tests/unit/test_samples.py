@@ -13,6 +13,7 @@ from oslo_policy import generator as policy_generator
 from oslotest import base
 
 import cg_extension
+from cg_extension.cmd import config
 
 ETC = pathlib.Path(cg_extension.__file__).parents[1] / "etc" / "cg_extension"
 
@@ -37,6 +38,10 @@ class SamplesTest(base.BaseTestCase):
         generator.generate(conf, fresh)
         kept = (ETC / "cg_extension.conf.sample").read_text()
         self.assertEqual(_blocks(fresh.getvalue()), _blocks(kept))
+
+    def test_the_sample_has_the_size_of_a_pool_that_holds_here(self) -> None:
+        kept = (ETC / "cg_extension.conf.sample").read_text()
+        self.assertIn(f"\n#max_pool_size = {config.new_conf().database.max_pool_size}\n", kept)
 
     def test_the_page_of_all_options_has_those_of_the_sample(self) -> None:
         kept = re.findall("^namespace = (.*)$", (ETC / "config-generator.conf").read_text(), re.M)
