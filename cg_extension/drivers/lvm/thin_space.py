@@ -7,6 +7,7 @@ as well; it reads a snapshot of the metadata, of which a pool has one at most.
 """
 
 import contextlib
+import errno
 import pathlib
 import re
 import subprocess
@@ -85,8 +86,7 @@ def _metadata_snapshot(volume_group: str, pool: str) -> Iterator[None]:
     with at_work.alone(f"metadata-{device}"), device_mapper.Control() as control:
         ours = _TAKEN / f"metadata-{device}"
         if ours.exists():
-            with contextlib.suppress(OSError):
-                control.send(device_mapper.message(device, "release_metadata_snap"))
+            _release_left(control, device)
         else:
             _make_durably(ours)
         try:
@@ -99,6 +99,18 @@ def _metadata_snapshot(volume_group: str, pool: str) -> Iterator[None]:
         finally:
             control.send(device_mapper.message(device, "release_metadata_snap"))
             ours.unlink()
+
+
+def _release_left(control: device_mapper.Control, device: str) -> None:
+    """Drop one of ours that may be there still.
+
+    :raises OSError: that can't be told, of a pool that is not active, say; it stays ours.
+    """
+    try:
+        control.send(device_mapper.message(device, "release_metadata_snap"))
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # There is none.
+            raise
 
 
 def _make_durably(path: pathlib.Path) -> None:

@@ -31,6 +31,7 @@ class Pool:
     def __init__(self) -> None:
         self.is_taken = False
         self.is_cut = False
+        self.is_active = True
 
     def __enter__(self) -> Self:
         return self
@@ -41,6 +42,8 @@ class Pool:
     def send(self, request: device_mapper.Request) -> None:
         if self.is_cut:
             raise Cut
+        if not self.is_active:
+            raise OSError(errno.ENXIO, "made to fail")
         takes = b"reserve" in request.content
         if self.is_taken == takes:
             raise OSError(errno.EBUSY if takes else errno.EINVAL, "made to fail")
@@ -84,6 +87,16 @@ class MetadataSnapshotTest(base.BaseTestCase):
             end()
             self.assertEqual({1: 4096}, self.look())
             self.assertFalse(self.pool.is_taken)
+
+    def test_one_that_is_left_is_dropped_also_after_a_look_before_its_pool_was_active(self) -> None:
+        with contextlib.suppress(Cut):
+            self.look(cut=True)
+        self.reboot()
+        self.pool.is_active = False
+        self.assertRaises(errors.LVMError, self.look)
+        self.pool.is_active = True
+        self.assertEqual({1: 4096}, self.look())
+        self.assertFalse(self.pool.is_taken)
 
     def test_one_of_somebody_else_is_left_alone(self) -> None:
         self.pool.is_taken = True
