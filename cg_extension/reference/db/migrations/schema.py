@@ -36,15 +36,21 @@ def create_table(name: str, *items: sa.schema.SchemaItem) -> None:
 
 def create_index(name: str, table: str, columns: list[str]) -> None:
     """Create an index unless it is there."""
-    dialect = op.get_bind().dialect
-    # MariaDB goes on with a statement whose client was killed, and what follows waits for that. So
-    # the server looks once more when its turn comes, which MySQL can't.
-    looks = dialect.name != "mysql" or getattr(dialect, "is_mariadb", False)
     if not utils.index_exists(op.get_bind(), table, name):
-        op.create_index(name, table, columns, if_not_exists=looks)
+        op.create_index(name, table, columns, if_not_exists=_looks_again())
 
 
 def drop_index(name: str, table: str) -> None:
     """Drop an index if it is there."""
     if utils.index_exists(op.get_bind(), table, name):
-        op.drop_index(name, table)
+        op.drop_index(name, table, if_exists=_looks_again())
+
+
+def _looks_again() -> bool:
+    """Whether the server can look itself for an index when a statement's turn comes.
+
+    MariaDB goes on with a statement whose client was killed, and what follows waits for that; MySQL
+    can't look.
+    """
+    dialect = op.get_bind().dialect
+    return dialect.name != "mysql" or getattr(dialect, "is_mariadb", False)

@@ -169,6 +169,26 @@ class LeftStatementTest(BesideTestCase):
         self.assertEqual((1, "0002"), (len(ended), migration.version(database)))
 
 
+class DroppedMeanwhileTest(testscenarios.WithScenarios, base.BaseTestCase):
+    scenarios = databases.SCENARIOS
+    dialect: str
+
+    def test_an_index_that_one_that_was_killed_drops_after_the_look_at_it_may_be_gone(self) -> None:
+        database = engine.Database(databases.configuration(databases.new(self.dialect)))
+        self.addCleanup(database.dispose)
+        migration.sync(database, "0003")
+        dropped = []
+
+        def drop(_conn: Any, cursor: Any, statement: str, *_rest: Any) -> None:
+            if "DROP INDEX" in statement:
+                dropped.append(statement)
+                cursor.execute(statement)
+
+        sa.event.listen(database.engines[0], "before_cursor_execute", drop)
+        migration.sync(database, "0004")
+        self.assertEqual((5, "0004"), (len(dropped), migration.version(database)))
+
+
 class ReadMeanwhileTest(BesideTestCase):
     scenarios = databases.SCENARIOS
 
