@@ -86,7 +86,9 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
         except Exception:
             with excutils.save_and_reraise_exception():
                 failed = {"status": GroupStatus.ERROR}
-                if not group.conditional_update(failed, {"status": GroupStatus.CREATING}):
+                group.conditional_update(failed, {"status": GroupStatus.CREATING})
+                # The scheduler may have heard of it all the same.
+                if not objects.Group.exists(context, group.id):
                     # Cinder has removed the row, and keeps its quota.
                     self.update_quota(context, group, -1, group.project_id)
 
