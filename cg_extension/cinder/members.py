@@ -24,8 +24,8 @@ VOLUME = models.Volume
 _SETTLED = api.API.AVAILABLE_MIGRATION_STATUS
 # Someone works with a volume that is in one of these. Cinder deletes none of them alone.
 WORKED_WITH = (
-    *("attaching", "reserved", "detaching", "uploading", "backing-up", "restoring-backup"),
-    *("extending", "reverting"),
+    *("creating", "downloading", "attaching", "reserved", "detaching", "uploading", "backing-up"),
+    *("restoring-backup", "extending", "reverting", "awaiting-transfer"),
 )
 
 
