@@ -110,9 +110,7 @@ def _roll_back(
     try:
         rollback.roll_back(parts, making.show_progress)
     finally:
-        # A note that stays costs a boot a look; what became of the rollback must be told.
-        with contextlib.suppress(exceptions.DriverError, OSError):
-            pending.clear()
+        _clear_notes()
     return _answer("rolled_back", family, keep, parts)
 
 
@@ -134,7 +132,7 @@ def _cancel(options: argparse.Namespace) -> dict[str, Any]:
             "group"
         )
     _call_off(*found[0])
-    pending.clear()
+    _clear_notes()
     return {"called_off": name, "volumes": []}
 
 
@@ -176,6 +174,15 @@ def _call_off(name: str, keep: str, group: str) -> None:
     noted = commands.VolumeGroup(group)
     noted.change_tags(remove=[_tag(name, keep)])
     noted.flush()
+
+
+def _clear_notes() -> None:
+    """Take notes off, if that works: one that stays costs a boot a look.
+
+    What became of the rollback must be told.
+    """
+    with contextlib.suppress(exceptions.DriverError, OSError):
+        pending.clear()
 
 
 def _given_up(name: str, keep: str, group: str, reason: str) -> str:

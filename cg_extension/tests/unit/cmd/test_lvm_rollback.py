@@ -349,6 +349,15 @@ class BootTest(RollbackCommandBase):
             "no rollback to one waits", self._call("rollback", "--cancel", "one", status=1)
         )
 
+    def test_what_was_cancelled_is_told_so_although_its_note_stays(self) -> None:
+        self._call("rollback", "one", "--at-boot")
+        refusal = OSError(errno.EROFS, "Read-only file system", "/etc/x")
+        with mock.patch.object(pending, "clear", side_effect=refusal):
+            self.assertEqual("one", self._call("rollback", "--cancel", "one")["called_off"])
+        self.assertEqual((set(), {"a", "b"}), (self._waiting(), set(self._noted())))
+        self._reboot()
+        self.assertEqual(({"second"}, []), (self._content(), self._noted()))
+
     def test_of_those_of_one_name_the_one_that_is_meant_is_cancelled(self) -> None:
         self._call("snapshot", "a/wal", "--name", "same")
         self.lvm.groups["b"].volumes["more"] = fake_lvm.Volume(set())
