@@ -27,8 +27,8 @@ _ENTRY_POINTS = "oslo.config.opts"
 _DRIVER = "volume_driver"
 # What cg_extension.conf lists the options of all backends as, and drivers whose options these are.
 _ANY_BACKEND, _OUR_DRIVERS = "backend1", ("file", "lvm")
-# Some of its options depend on auth_type.
-_OF_PLUGINS = "keystone_authtoken"
+# Its options depend on auth_type; those of the plugin may be in a section that it names.
+_OF_PLUGINS, _PLUGINS_OWN = "keystone_authtoken", "auth_section"
 
 # By section, the names of its options.
 _Names = Mapping[str, set[str]]
@@ -40,12 +40,31 @@ def find(conf: cfg.ConfigOpts) -> Iterator[str]:
     Options of backends whose driver is not of this project are not looked at.
     """
     known: _Names | None = None
-    for path in check.files(conf):
-        for section, options in check.sections(path).items():
-            if all(_is_registered(conf, section, name) for name in options):
+    files = {path: check.sections(path) for path in check.files(conf)}
+    of_plugins = _of_plugins(files.values())
+    for path, sections in files.items():
+        for section, options in sections.items():
+            if _normal(section) in of_plugins or all(
+                _is_registered(conf, section, name) for name in options
+            ):
                 continue
             known = known or _known(conf)  # Takes a while, and is seldom needed.
             yield from _unread(conf, known, path, section, options)
+
+
+def _normal(section: str) -> str:
+    """A section's name as oslo.config compares it."""
+    return section if section == "DEFAULT" else section.lower()
+
+
+def _of_plugins(files: Iterable[Mapping[str, Mapping[str, list[str]]]]) -> set[str]:
+    """The sections that hold options of keystoneauth's plugins."""
+    found = {_OF_PLUGINS}
+    for sections in files:
+        for section, options in sections.items():
+            if _normal(section) == _OF_PLUGINS:
+                found.update(map(_normal, options.get(_PLUGINS_OWN, ())))
+    return found
 
 
 def _is_registered(conf: cfg.ConfigOpts, section: str, name: str) -> bool:
@@ -57,17 +76,18 @@ def _is_registered(conf: cfg.ConfigOpts, section: str, name: str) -> bool:
 def _unread(
     conf: cfg.ConfigOpts, known: _Names, path: str, section: str, options: Mapping[str, list[str]]
 ) -> Iterator[str]:
-    if section in conf.enabled_backends or _DRIVER in options:
+    normal = _normal(section)
+    if normal in map(_normal, conf.enabled_backends) or _DRIVER in options:
         if options.get(_DRIVER, [""])[-1] not in _OUR_DRIVERS:
             return
         names = known[_ANY_BACKEND]
-    elif section not in known:
+    elif normal not in known:
         yield f"[{section}] ({path}): There is no such section{_meant(section, known, '[{}]')}"
         return
     else:
-        names = known[section]
+        names = known[normal]
     for name in options:
-        if _plain(name) not in names and section != _OF_PLUGINS:
+        if _plain(name) not in names:
             yield (
                 f"[{section}] {name} ({path}): There is no such option"
                 f"{_meant(name, names, '{}') or _elsewhere(name, known)}"
@@ -79,7 +99,7 @@ def _known(conf: cfg.ConfigOpts) -> _Names:
     for name in conf:
         value = conf[name]
         if isinstance(value, cfg.ConfigOpts.GroupAttr):
-            found[name] = set(value)
+            found[_normal(name)] = set(value)
         else:
             found["DEFAULT"].add(name)
     for entry_point in metadata.entry_points(group=_ENTRY_POINTS):

@@ -66,6 +66,19 @@ class UnreadTest(base.BaseTestCase):
         self.assertEqual([], self._unread("[database]\nmax-overflow = 1\n"))
         self.assertEqual([], self._unread("[DEFAULT]\nlog_config = file\n"))
 
+    def test_the_case_of_a_sections_name_does_not_matter(self) -> None:
+        self.assertEqual([], self._unread("[Database]\nconnection = sqlite://\n"))
+        self.assertEqual([], self._unread("[ONE]\nvolume_driver = lvm\nlvm_pool_name = pool\n"))
+        self.assertEqual(
+            [], self._unread("[DEFAULT]\nenabled_backends = One\n[one]\nanything = 1\n")
+        )
+
+    def test_the_sections_of_keystones_plugins_may_hold_anything(self) -> None:
+        self.assertEqual(
+            [],
+            self._unread("[keystone_authtoken]\nauth_section = mine\n[mine]\nanything = 1\n"),
+        )
+
     def test_values_are_not_told(self) -> None:
         self.assertNotIn("secret", "".join(self._unread("[DEFAULT]\npasword = secret\n")))
 
