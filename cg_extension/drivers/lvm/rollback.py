@@ -65,9 +65,15 @@ def roll_back(parts: Sequence[Part], progress: contents.Progress | None = None) 
     check(parts)
     _check_unused(parts)
     groups = _groups(parts)
+    removals = [part.maker.removal for part in parts]
     set_name = ""
+
+    def undo() -> None:
+        for group in groups:
+            _reactivate(group, parts)
+
     try:
-        with transaction.all_or_nothing([part.maker.removal for part in parts]) as member_tag:
+        with transaction.all_or_nothing(removals, undo=undo) as member_tag:
             set_name = member_tag.removeprefix(sets.member_tag(""))
             for group in groups:
                 group.change_tags(add=[sets.mark(sets.BACK, set_name)])
@@ -77,14 +83,8 @@ def roll_back(parts: Sequence[Part], progress: contents.Progress | None = None) 
                 for copy in part.copies:
                     part.maker.group.add_tags([copy.target], copy.tags)
             steps.checkpoint("lvm.new_made")
-            try:
-                _deactivate_all(parts, idle)
-                _add_receipts(parts)
-            except (Exception, KeyboardInterrupt):
-                # As long as the new ones are there, recovery could do it instead.
-                for group in groups:
-                    _reactivate(group, parts)
-                raise
+            _deactivate_all(parts, idle)
+            _add_receipts(parts)
             steps.checkpoint("lvm.old_inactive")
     except (Exception, KeyboardInterrupt):
         for group in groups:

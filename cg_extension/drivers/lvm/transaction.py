@@ -7,7 +7,7 @@ first by name decides.
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from cg_extension.drivers import steps
 from cg_extension.drivers.lvm import commands, errors, removal, sets
@@ -17,13 +17,17 @@ LOG = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def all_or_nothing(
-    removals: Sequence[removal.Removal], disks: Mapping[str, Sequence[str]] | None = None
+    removals: Sequence[removal.Removal],
+    disks: Mapping[str, Sequence[str]] | None = None,
+    undo: Callable[[], None] = lambda: None,
 ) -> Iterator[str]:
     """All that the block makes with the tag given here is complete at once, or is removed.
 
     :param removals: one for each volume group in which something is made.
     :param disks: by volume group, the paths of the disks that hold what the block has made, where
         the block knows them; LVM is asked for others at its end.
+    :param undo: takes back what else the block has done, after a failure before the decision: while
+        all that was made is there still, by which recovery can do it instead.
     """
     name = sets.new()
     deciding, *others = in_order(removals)
@@ -46,13 +50,16 @@ def all_or_nothing(
         written = {each: known.get(each.group.name) or each.group.devices() for each in marks}
         for each in marks:
             commands.flush(written[each])
-        may_be_decided = bool(others)
+        may_be_decided = True
         deciding.group.change_tags(add=records, remove=[marks[deciding]])
         commands.flush(written[deciding])
     except (Exception, KeyboardInterrupt):
         # What a command that failed has changed all the same must be undone first.
-        if may_be_decided and not _undecide(deciding, records, marks[deciding]):
+        is_open = not may_be_decided or _undecide(deciding, records, marks[deciding])
+        if others and not is_open:
             raise
+        if is_open:
+            undo()
         for each, mark in marks.items():
             each.discard(name, mark)
         raise

@@ -15,7 +15,7 @@ from oslotest import base
 from cg_extension.cmd import lvm
 from cg_extension.cmd.lvm import pending
 from cg_extension.cmd.lvm import rollback as rollback_command
-from cg_extension.drivers.lvm import errors, exchange, machine, rollback
+from cg_extension.drivers.lvm import commands, errors, exchange, machine, rollback
 from cg_extension.tests import long
 from cg_extension.tests.unit.drivers.lvm import fake_lvm
 
@@ -151,18 +151,24 @@ class FailureTest(RollbackCommandBase):
     def test_what_fails_before_it_is_decided_leaves_all_active_wherever_its_undoing_is_cut(
         self,
     ) -> None:
-        failed = mock.patch.object(
-            rollback, "_add_receipts", side_effect=errors.LVMError("made to")
-        )
-        for steps in range(100):
-            with failed:
-                cut = self.lvm.is_cut(steps, False, lambda: self._call("rollback", "one", status=1))
-            self._call("finish")
-            self.assertEqual({"second"}, self._content())
-            self.assertEqual([], [n for n in _MEMBERS if not self._volume(n).active], steps)
-            if not cut:
-                break
-        self.assertGreater(steps, 20)
+        self._call("snapshot", "a/data", "a/wal", "--name", "alone")
+        error = errors.LVMError("made to")
+        for module, function, effects, name in (
+            (rollback, "_add_receipts", error, "one"),
+            (commands, "flush", error, "one"),
+            # The second flush is that of the decision, which is taken back.
+            (commands, "flush", [None, error, *[None] * 100], "alone"),
+        ):
+            for steps in range(100):
+                call = ("rollback", name, "--keep-as", f"k{steps}")
+                with mock.patch.object(module, function, side_effect=effects):
+                    cut = self.lvm.is_cut(steps, False, lambda: self._call(*call, status=1))  # noqa: B023
+                self._call("finish")
+                self.assertEqual({"second"}, self._content())
+                self.assertEqual([], [n for n in _MEMBERS if not self._volume(n).active], steps)
+                if not cut:
+                    break
+            self.assertGreater(steps, 20)
 
 
 class CutBase(RollbackCommandBase):
