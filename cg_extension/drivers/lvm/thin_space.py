@@ -11,16 +11,16 @@ import errno
 import pathlib
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from cg_extension.conf.errors import describe
 from cg_extension.drivers import durability
-from cg_extension.drivers.lvm import at_work, commands, device_mapper, errors, privileged
+from cg_extension.drivers.lvm import at_work, commands, device_mapper, errors, low_stall, privileged
 
 # Seconds; thin_ls reads all of the metadata, which may take minutes in a pool of many TiB.
 _PATIENCE = 20
 _THIN_LS = ("thin_ls", "--metadata-snap", "--no-headers", "--format")
-# It outlasts a power cut, as a snapshot of the metadata does.
+# It outlasts a power cut, as a snapshot of the metadata does, where it can be written.
 _TAKEN = pathlib.Path("/var/lib/cg_extension-lvm")
 _LINE = re.compile(r"\s*(\d+)\s+(\d+)\s*")
 
@@ -84,21 +84,36 @@ def _metadata_snapshot(volume_group: str, pool: str) -> Iterator[None]:
     """
     device = commands.device_name(volume_group, pool, "tpool")
     with at_work.alone(f"metadata-{device}"), device_mapper.Control() as control:
-        ours = _TAKEN / f"metadata-{device}"
-        if ours.exists():
+        notes = [each / f"metadata-{device}" for each in (_TAKEN, low_stall.OURS)]
+        if any(each.exists() for each in notes):
             _release_left(control, device)
         else:
-            _make_durably(ours)
+            _note(*notes)
         try:
             control.send(device_mapper.message(device, "reserve_metadata_snap"))
         except OSError:
-            ours.unlink()
+            _remove(notes)
             raise
         try:
             yield
         finally:
             control.send(device_mapper.message(device, "release_metadata_snap"))
-            ours.unlink()
+            _remove(notes)
+
+
+def _note(lasting: pathlib.Path, otherwise: pathlib.Path) -> None:
+    """Make the file, so that it lasts if that works: a rescue system may write to /run only."""
+    try:
+        _make_durably(lasting)
+    except OSError:
+        otherwise.touch(0o600)
+
+
+def _remove(notes: Iterable[pathlib.Path]) -> None:
+    """Remove the file, if that works: one that stays costs a message in vain."""
+    for each in notes:
+        with contextlib.suppress(OSError):
+            each.unlink()
 
 
 def _release_left(control: device_mapper.Control, device: str) -> None:

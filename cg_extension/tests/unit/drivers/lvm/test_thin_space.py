@@ -98,6 +98,17 @@ class MetadataSnapshotTest(base.BaseTestCase):
         self.assertEqual({1: 4096}, self.look())
         self.assertFalse(self.pool.is_taken)
 
+    def test_where_only_run_can_be_written_one_that_a_kill_has_left_is_dropped(self) -> None:
+        file = self.useFixture(fixtures.TempDir()).join("read-only")
+        pathlib.Path(file).touch()
+        self.useFixture(fixtures.MockPatchObject(thin_space, "_TAKEN", pathlib.Path(file, "in")))
+        self.assertEqual({1: 4096}, self.look())
+        with contextlib.suppress(Cut):
+            self.look(cut=True)
+        self.pool.is_cut = False
+        self.assertEqual({1: 4096}, self.look())
+        self.assertFalse(self.pool.is_taken)
+
     def test_one_of_somebody_else_is_left_alone(self) -> None:
         self.pool.is_taken = True
         for _ in range(2):
