@@ -80,6 +80,13 @@ _IN_ORDER = """
         dmsetup info -c --noheadings -o name,suspended | fails grep ':Suspended'
         test -z "$(systemctl --failed --no-legend)"
 """
+# As after a change of /etc/fstab, and an upgrade of the package: the wish waits all the same.
+_START_AGAIN = """
+        systemctl start local-fs.target
+        systemctl try-restart cg-lvm-rollback
+        while systemctl is-active cg-lvm-rollback | grep -x activating; do sleep 1; done
+        cg-lvm finish --json | grep '"waiting_for_the_boot": "one"'
+"""
 _IS_AT = """
         for name in home var conf; do grep -x {state} /srv/$name/state; done
 """
@@ -190,6 +197,7 @@ class Machine:
         """Have volumes in use rolled back at boot, and reboot."""
         self._sh(_WRITE.format(state=before))
         self._sh(f"cg-lvm rollback one --at-boot --keep-as {before}")
+        self._sh(_START_AGAIN)
         self._sh(_IS_AT.format(state=before))
         self._guest.reboot()
 

@@ -4,6 +4,9 @@
 What is to be done stands in the volume group itself (``drivers.lvm.exchange``); a note only saves
 every other boot the search. So it is there before the volume group is changed, and goes after it.
 It has to be on the root file system, as it is read before any other is mounted.
+
+A restart of local-fs.target, as after a change of fstab(5), starts the boot's unit again, and so
+does an upgrade of our package, if it has run. So a file in /run keeps it to once a boot.
 """
 
 import os
@@ -11,17 +14,29 @@ import pathlib
 from collections.abc import Iterable
 
 from cg_extension.cmd.lvm import naming
+from cg_extension.conf.errors import naming_file
 from cg_extension.drivers import durability
 from cg_extension.drivers.lvm import commands, exchange
 
 # As in etc/systemd/cg-lvm/cg-lvm-rollback.service.
 DIRECTORY = pathlib.Path("/etc/cg-lvm/rollbacks")
+BOOTED = pathlib.Path("/run/cg-lvm/booted")
 _UNIT = "cg-lvm-rollback.service"
 # Where systemd looks for units, the first one first (systemd.unit(5)).
 _UNIT_DIRECTORIES = tuple(
     pathlib.Path(directory, "systemd/system")
     for directory in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib")
 )
+
+
+def leave_to_next_boot() -> None:
+    """Keep the unit from being started again before the machine is.
+
+    :raises OSError: that can't be written.
+    """
+    BOOTED.parent.mkdir(0o700, exist_ok=True)
+    with naming_file(BOOTED):
+        BOOTED.touch()
 
 
 def note(names: Iterable[str]) -> None:

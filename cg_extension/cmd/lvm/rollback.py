@@ -33,6 +33,9 @@ def finish(options: argparse.Namespace) -> dict[str, Any]:
     One that waited and can't be is called off: nobody would expect it at a boot much later.
     """
     finished, complaints = [], []
+    if options.at_boot:
+        with contextlib.suppress(OSError):  # no reason to leave things as they are
+            pending.leave_to_next_boot()
     with at_work.alone(_LOCK):
         cut = _cut()
         for group in commands.all_groups():
@@ -101,6 +104,7 @@ def _roll_back(
     if at_boot:
         rollback.check(parts)
         rollback.check_not_needed_at_boot(parts)
+        pending.leave_to_next_boot()
         pending.note(family.groups)
         first = commands.VolumeGroup(family.groups[0])
         first.change_tags(add=[_tag(name, keep)])

@@ -139,6 +139,7 @@ class PackagingTest(base.BaseTestCase):
         self.assertEqual(f"{there} {wanted}", link)
         unit = (ROOT / "etc" / "systemd" / "cg-lvm" / name).read_text()
         self.assertIn(f"\nConditionDirectoryNotEmpty={pending.DIRECTORY}\n", unit)
+        self.assertIn(f"\nConditionPathExists=!{pending.BOOTED}\n", unit)
 
     def control(self) -> str:
         return (DEBIAN / "control").read_text()

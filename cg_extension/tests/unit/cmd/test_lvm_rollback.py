@@ -32,7 +32,10 @@ class RollbackCommandBase(base.BaseTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.notes = pathlib.Path(self.useFixture(fixtures.TempDir()).path) / "cg-lvm" / "rollbacks"
+        self.booted = self.notes.parents[1] / "run" / "booted"
+        self.booted.parent.mkdir()
         self.useFixture(fixtures.MockPatchObject(pending, "DIRECTORY", self.notes))
+        self.useFixture(fixtures.MockPatchObject(pending, "BOOTED", self.booted))
         self.useFixture(fixtures.MockPatch("os.geteuid", return_value=0))
         self.lvm = self.useFixture(fake_lvm.FakeLVM(thin=False, groups=["a", "b"]))
         self.lvm.groups["a"].volumes["pool"] = fake_lvm.Volume(set(), is_pool=True)
@@ -312,6 +315,7 @@ class BootTest(RollbackCommandBase):
     """``--at-boot``, its cancelling, and what ``finish`` does at boot."""
 
     def _reboot(self) -> Any:
+        self.booted.unlink(missing_ok=True)
         self.lvm.restart()
         return self._call("finish", "--at-boot")
 
@@ -327,6 +331,25 @@ class BootTest(RollbackCommandBase):
         self.assertEqual("second", self._volume("data.two").content)
         self.assertEqual((set(), []), (self._waiting(), self._noted()))
         self.assertEqual("nothing was to be finished", self._reboot()["finished"])
+
+    def test_a_unit_that_is_started_again_before_the_next_boot_does_not_do_it(self) -> None:
+        """``test_packaging`` shows that the unit is not run where there is this file."""
+        self.assertFalse(self.booted.exists())
+        self._call("rollback", "one", "--at-boot")
+        self.assertTrue(self.booted.exists())
+        self.booted.unlink()
+        self._call("rollback", "--cancel", "one")
+        self._reboot()
+        self.assertTrue(self.booted.exists())
+
+    def test_it_is_refused_where_that_can_not_be_seen_to(self) -> None:
+        self.booted.parent.rmdir()
+        self.booted.parent.write_text("a file")
+        complaint = self._call("rollback", "one", "--at-boot", status=1)
+        self.assertIn(f"{self.booted.parent}: File exists", complaint)
+        self.assertEqual(set(), self._waiting())
+        done = self._call("finish", "--at-boot")
+        self.assertEqual("nothing was to be finished", done["finished"])
 
     def test_a_boot_that_would_not_do_it_is_told(self) -> None:
         places = [pathlib.Path(self.useFixture(fixtures.TempDir()).path) for _ in range(2)]
