@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from cg_extension.cmd.lvm import machinery, naming
-from cg_extension.drivers.lvm import commands, errors, receipts, thin_space, transaction
+from cg_extension.drivers.lvm import (
+    commands,
+    errors,
+    exchange,
+    receipts,
+    thin_space,
+    transaction,
+)
 from cg_extension.drivers.lvm.reports import LogicalVolume
 
 
@@ -47,6 +54,11 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
 def delete(options: argparse.Namespace) -> dict[str, Any]:
     """``delete``: all of a group snapshot, in all its volume groups."""
     groups, family = machinery.find_snapshot(options, options.name, options.volume_group)
+    if any(exchange.waits_for_boot(v.group_tags, family.name) for _group, v in family.members):
+        raise naming.UsageError(
+            f"a rollback to {family.name} waits for the next boot, and needs it: cg-lvm rollback "
+            f"--cancel {family.name}"
+        )
     there = groups.recovered(family)
     if there is not None:  # else it was half-made
         family = there

@@ -112,6 +112,11 @@ def is_pending(group_tags: Iterable[str]) -> bool:
     return any(tag.startswith((sets.BACK, WANTED)) for tag in group_tags)
 
 
+def waits_for_boot(group_tags: Iterable[str], name: str) -> bool:
+    """Whether a volume group's tags tell that a rollback to ``name`` waits for the next boot."""
+    return any(tag.startswith(f"{WANTED}{name}:") for tag in group_tags)
+
+
 def finish(groups: Sequence[commands.VolumeGroup], mark: str, set_name: str) -> None:
     """Exchange the names in all groups, then activate the volumes under them.
 

@@ -405,9 +405,20 @@ class BootTest(RollbackCommandBase):
         self._call("rollback", "b", "one", "--cancel")
         self.assertEqual((set(), []), (self._waiting(), self._noted()))
         self._call("rollback", "one", "--at-boot")
-        self._call("delete", "one")
+        for name in _MEMBERS:  # by lvremove
+            del self._group_of(name)[f"{name}.one"]
         self._call("rollback", "a", "one", "--cancel")
         self.assertEqual((set(), []), (self._waiting(), self._noted()))
+
+    def test_until_then_what_it_needs_is_not_deleted(self) -> None:
+        self._call("snapshot", "b/conf", "--name", "on")
+        self._call("rollback", "one", "--at-boot")
+        for group in ([], ["a"], ["b"]):
+            complaint = self._call("delete", *group, "one", status=1)
+            self.assertIn("a rollback to one waits for the next boot, and needs it", complaint)
+        self._call("delete", "on")
+        self._reboot()
+        self.assertEqual({"first"}, self._content())
 
     def test_another_waits_and_is_named(self) -> None:
         self._call("rollback", "one", "--at-boot")

@@ -228,6 +228,14 @@ class KeepingTest(RunTestCase):
         self.assertEqual({"old1", "old2", done["snapshot"]}, self.there())
         self.assertIn("old2 not deleted: in use: a.old2", done["warnings"])
 
+    def test_one_that_a_rollback_at_the_next_boot_needs_is_told_and_stays(self) -> None:
+        for age in (1, 2, 3):
+            self.add_taken(f"old{age}", NOW - age * DAY)
+        self.fake.tags.add("cg_ext.wanted=old3:before-rollback-20261127T120000Z")
+        done = self.run_it(status=exits.TAKEN_BUT)
+        self.assertEqual({"old1", "old3", done["snapshot"]}, self.there())
+        self.assertIn("old3 not deleted: a rollback to old3 waits", "".join(done["warnings"]))
+
     def test_what_the_system_refuses_after_it_is_taken_is_told_and_the_snapshot_stays(self) -> None:
         for age in (1, 2):
             self.add_taken(f"old{age}", NOW - age * DAY)
