@@ -149,7 +149,9 @@ def fields(line: bytes) -> list[str]:
 def _mount(line: bytes, others: Sequence[Mount]) -> Mount:
     """One line of mountinfo (proc_pid_mountinfo(5)); ``others`` are those before it.
 
-    A file system on several devices, or on other file systems, has a device number of its own.
+    A file system on several devices, or on other file systems, has a device number of its own, of
+    major 0, and its source tells a device. Of others the number does: their source is what was said
+    when they were mounted, and may be another volume's name by now.
     """
     words = fields(line)
     point, number, root = words[4], words[2], words[3]
@@ -158,7 +160,7 @@ def _mount(line: bytes, others: Sequence[Mount]) -> Mount:
         layers = [_mount_of(others, layer) for layer in _layers(options)]
         devices = [number for layer in layers if layer for number in layer.devices]
         return Mount(point, devices, kind, source, root)
-    if source.startswith("/dev/") and os.path.exists(source):
+    if number.startswith("0:") and source.startswith("/dev/") and os.path.exists(source):
         number = device_behind(source)
     if kind == "btrfs":
         return Mount(point, _btrfs_devices(number), kind, source, root)

@@ -56,6 +56,14 @@ class MachineTest(base.BaseTestCase):
         (mount,) = machine.read().mounts
         self.assertEqual(("/bound", "/sub"), (mount.point, mount.root))
 
+    def test_a_mount_lies_on_its_device_whatever_has_that_name_by_now(self) -> None:
+        """A volume can be renamed while it is mounted, and another get its name."""
+        self._mount(
+            "22 1 254:1 / /data rw - ext4 /dev/null rw",
+            "23 1 0:40 / /more rw - bcachefs /dev/null rw",
+        )
+        self.assertEqual([["254:1"], ["1:3"]], [each.devices for each in machine.read().mounts])
+
     def test_what_users_call_a_mount_point_is_not_taken_for_other_fields(self) -> None:
         self._add_devices({"dm-1": "254:1"})
         names = [
