@@ -21,7 +21,6 @@ AT = "cg-lvm.at="
 # How device-mapper's UUID of an opened LUKS begins.
 _LUKS_DEVICE = "CRYPT-LUKS"
 
-_FSTAB = "/etc/fstab"
 # Of what lvm(8) allows in a tag; & begins an escape.
 _PLAIN = frozenset(map(ord, string.ascii_letters + string.digits + "_+./-"))
 # Characters of a tag, with what stands before the path.
@@ -71,7 +70,7 @@ def of_snapshot(
     if recorded:
         return unquote(recorded)
     source = naming.tag_value(snapshot, naming.SOURCE) or ""
-    return points.get((group, source)) or _in_fstab(group, source, content)
+    return points.get((group, source)) or in_fstab(machine.fstab(), group, source, content)
 
 
 def _volume_of(found: machine.Machine, number: str) -> tuple[str, str] | None:
@@ -83,28 +82,12 @@ def _volume_of(found: machine.Machine, number: str) -> tuple[str, str] | None:
     return volume
 
 
-def _in_fstab(group: str, source: str, content: "file_systems.Content") -> str | None:
-    try:
-        with open(_FSTAB, errors="surrogateescape") as file:
-            return in_fstab(file, group, source, content)
-    except FileNotFoundError:
-        return None
-
-
 def in_fstab(
-    lines: Iterable[str], group: str, source: str, content: "file_systems.Content"
+    entries: Iterable[machine.Entry], group: str, source: str, content: "file_systems.Content"
 ) -> str | None:
-    """Where lines of fstab(5) have a volume with this content mounted."""
+    """Where fstab(5) has a volume with this content mounted."""
     doubled = (word.replace("-", "--") for word in (group, source))
     names = {f"/dev/{group}/{source}", f"/dev/mapper/{'-'.join(doubled)}"}
     names |= {f"UUID={content.uuid}"} if content.uuid else set()
     names |= {f"LABEL={content.label}"} if content.label else set()
-    for line in lines:
-        words = [_unescaped(word) for word in line.partition("#")[0].split()]
-        if len(words) >= 2 and words[0].replace('"', "") in names and words[1].startswith("/"):
-            return words[1]
-    return None
-
-
-def _unescaped(word: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), word)
+    return next((e.point for e in entries if e.source.replace('"', "") in names), None)

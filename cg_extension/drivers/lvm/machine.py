@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine's block devices and mounts, from /proc and /sys: what lies on what.
+"""The machine's block devices and mounts, from /proc and /sys: what lies on what; and fstab(5).
 
 Nothing is judged or changed here. Paths are bytes that any user may have chosen, by a mount of FUSE
 or in a user namespace: only the kernel's own separators count, which it writes as octal escapes
@@ -13,10 +13,12 @@ import os
 import pathlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 _BLOCK_DEVICES = "/sys/class/block"
 _FILE_SYSTEMS = "/sys/fs"
 _MOUNTINFO = "/proc/self/mountinfo"
+_FSTAB = "/etc/fstab"
 _SWAPS = "/proc/swaps"
 
 _DEVICES_BY_NUMBER = "/sys/dev/block"
@@ -43,6 +45,14 @@ class Mount:
     kind: str = ""
     source: str = ""
     root: str = "/"
+
+
+class Entry(NamedTuple):
+    """A line of fstab(5): where it has something mounted at boot, or when it is asked for."""
+
+    source: str
+    point: str
+    is_automatic: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -98,6 +108,23 @@ def read() -> Machine:
     return Machine(below, mounts, [device_behind(path) for path in paths if os.path.exists(path)])
 
 
+def fstab() -> list[Entry]:
+    """What fstab(5) has mounted; nothing if there is none."""
+    try:
+        with open(_FSTAB, errors="surrogateescape") as file:
+            return list(entries(file))
+    except FileNotFoundError:
+        return []
+
+
+def entries(lines: Iterable[str]) -> Iterator[Entry]:
+    """The lines of fstab(5) that have a mount point."""
+    for line in lines:
+        words = [_unescaped(word) for word in line.partition("#")[0].split()]
+        if len(words) >= 2 and words[1].startswith("/"):
+            yield Entry(words[0], words[1], "noauto" not in "".join(words[3:4]).split(","))
+
+
 def _below(block_device: str) -> list[str]:
     """What a disk, partition or loop device lies on directly."""
     directory = os.path.realpath(f"{_BLOCK_DEVICES}/{block_device}")
@@ -142,8 +169,11 @@ def _number(block_device: str) -> str:
 
 def fields(line: bytes) -> list[str]:
     """The fields of a line of /proc that has paths among them."""
-    words = os.fsdecode(line.removesuffix(b"\n")).split(" ")
-    return [re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), word) for word in words]
+    return [_unescaped(word) for word in os.fsdecode(line.removesuffix(b"\n")).split(" ")]
+
+
+def _unescaped(word: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), word)
 
 
 def _mount(line: bytes, others: Sequence[Mount]) -> Mount:

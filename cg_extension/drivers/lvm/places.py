@@ -4,7 +4,8 @@
 A member is said as ``VG/LV``, or as a path: of a device, of a mount point, directory or file. A
 path stands for all logical volumes that the file system with it lies on, whatever is between: LUKS,
 a partition, a loop device, a file system on several of them. Of stacked logical volumes it is the
-uppermost. What lies on none, or in part on something else, is refused by name.
+uppermost. What lies on none, or in part on something else, is refused by name; so is a path where
+another file system belongs, by fstab(5), that is not mounted.
 """
 
 import dataclasses
@@ -55,6 +56,9 @@ def find(words: Iterable[str], with_submounts: bool = False) -> Found:
 class _Search:
     def __init__(self, found: machine.Machine, with_submounts: bool) -> None:
         self._machine = found
+        there = {mount.point for mount in found.mounts}
+        # Where a file system belongs that is not mounted.
+        self._absent = [e for e in machine.fstab() if os.path.realpath(e.point) not in there]
         self._with_submounts = with_submounts
         self._warnings: list[str] = []
 
@@ -65,6 +69,7 @@ class _Search:
             if _is_path(word) and os.path.isdir(word):
                 for mount in self._below(os.path.realpath(word)):
                     self._look_at_submount(word, mount, volumes)
+                self._look_for_absent_submounts(word)
         self._look_for_other_parts(volumes)
         return Found(list(volumes), list(dict.fromkeys(self._warnings)), self._machine)
 
@@ -88,9 +93,18 @@ class _Search:
         return self._of_file_system(word)
 
     def _of_file_system(self, path: str) -> list[Volume]:
-        mount = self._machine.mount_of(os.path.realpath(path))
+        real = os.path.realpath(path)
+        mount = self._machine.mount_of(real)
         if mount is None or not mount.devices:
             raise errors.Refusal(f"{path} is in a file system whose devices are not known here")
+        for absent in self._absent:
+            point = os.path.realpath(absent.point)
+            is_in_it = real == point or _is_below(real, point)
+            if is_in_it and self._machine.mount_of(point) is mount:
+                raise errors.Refusal(
+                    f"{path} is in the {mount.kind} at {mount.point}, as {absent.source}, which "
+                    f"/etc/fstab has at {absent.point}, is not mounted: mount {absent.point}"
+                )
         if not self._is_on_devices(mount):
             what = (
                 mount.kind
@@ -123,9 +137,8 @@ class _Search:
 
     def _below(self, directory: str) -> Iterator[machine.Mount]:
         """What is mounted below a directory and can be seen there."""
-        prefix = directory.rstrip("/") + "/"
         for mount in self._machine.mounts:
-            if mount.point.startswith(prefix) and self._machine.mount_of(mount.point) is mount:
+            if _is_below(mount.point, directory) and self._machine.mount_of(mount.point) is mount:
                 yield mount
 
     def _look_at_submount(
@@ -145,6 +158,15 @@ class _Search:
                 f"not in it, although it is below {word}: {mount.point}, which is on {others} "
                 "(--with-submounts takes it along)"
             )
+
+    def _look_for_absent_submounts(self, word: str) -> None:
+        for absent in self._absent:
+            point = os.path.realpath(absent.point)
+            if absent.is_automatic and _is_below(point, os.path.realpath(word)):
+                self._warnings.append(
+                    f"not in it, although it belongs below {word} by /etc/fstab: {absent.point}, "
+                    "which is not mounted"
+                )
 
     def _look_for_other_parts(self, volumes: dict[Volume, None]) -> None:
         """Warn of a file system of which only a part is taken; it would be of no use."""
@@ -166,6 +188,10 @@ class _Search:
 
 def _is_path(word: str) -> bool:
     return word.startswith(("/", "./", "../")) or "/" not in word
+
+
+def _is_below(path: str, directory: str) -> bool:
+    return path.startswith(directory.rstrip("/") + "/")
 
 
 def is_name(word: str) -> bool:

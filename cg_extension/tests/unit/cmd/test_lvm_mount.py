@@ -36,9 +36,10 @@ class PointTest(base.BaseTestCase):
     def test_fstab_is_read_by_path_uuid_and_label(self) -> None:
         for spec in ("/dev/v-g/data", "/dev/mapper/v--g-data", "UUID=u-1", 'LABEL="data"'):
             lines = ["# comment\n", "\n", "none /x\n", f"{spec} /srv/a\\040b ext4 defaults 0 2\n"]
-            self.assertEqual("/srv/a b", mount_points.in_fstab(lines, "v-g", "data", _EXT), spec)
+            entries = machine.entries(lines)
+            self.assertEqual("/srv/a b", mount_points.in_fstab(entries, "v-g", "data", _EXT), spec)
         lines = ["UUID=other /srv ext4\n", "/dev/v-g/data none swap\n", "/dev/v-g/data\n"]
-        self.assertIsNone(mount_points.in_fstab(lines, "v-g", "data", _EXT))
+        self.assertIsNone(mount_points.in_fstab(machine.entries(lines), "v-g", "data", _EXT))
 
     def test_what_was_recorded_comes_before_what_is_now(self) -> None:
         now = {("vg", "data"): "/now"}

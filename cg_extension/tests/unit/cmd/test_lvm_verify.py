@@ -7,7 +7,7 @@ import fixtures
 from oslotest import base
 
 from cg_extension.cmd.lvm import file_systems, mount_points, programs, text, verifying
-from cg_extension.drivers.lvm import reports
+from cg_extension.drivers.lvm import machine, reports
 from cg_extension.tests.unit.drivers.lvm import reported
 
 _POOLS = {"pool": verifying.Pool(None, created={1: 0, 7: 4, 8: 5})}
@@ -191,8 +191,8 @@ class CheckTest(base.BaseTestCase):
         self.useFixture(FakeTools(blkid=(0, printed)))
         content = file_systems.look("/dev/null")
         self.assertEqual((label, "ext4"), (content.label, content.kind))
-        lines = ["LABEL=my\\040d$ta\\134q /srv ext4 defaults 0 2\n"]
-        self.assertEqual("/srv", mount_points.in_fstab(lines, "vg", "data", content))
+        entries = machine.entries(["LABEL=my\\040d$ta\\134q /srv ext4 defaults 0 2\n"])
+        self.assertEqual("/srv", mount_points.in_fstab(entries, "vg", "data", content))
 
     def test_nothing_known_is_said(self) -> None:
         self.useFixture(FakeTools(blkid=(2, "")))

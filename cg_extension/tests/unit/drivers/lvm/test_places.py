@@ -38,6 +38,7 @@ class PlacesTest(base.BaseTestCase):
             ("kernel_name", lambda number: f"/dev/{number}"),
         ):
             self.useFixture(fixtures.MockPatchObject(machine, name, stand_in))
+        self._fstab()
 
     def _mount(self, name: str, *devices: str, kind: str = "ext4", source: str = "/dev/x") -> str:
         point = self.root / name
@@ -123,6 +124,38 @@ class PlacesTest(base.BaseTestCase):
         self.assertIn("nfs4 of nas:/x", self._refusal(network))
         self.assertIn("character device", self._refusal("/dev/null"))
         self.assertIn("/nowhere: No such file", self._refusal("/nowhere"))
+
+    def _fstab(self, *lines: str) -> None:
+        path = self.root / "fstab"
+        path.write_text("".join(f"{line}\n" for line in lines))
+        self.useFixture(fixtures.MockPatchObject(machine, "_FSTAB", str(path)))
+
+    def test_a_path_where_fstab_has_what_is_not_mounted_is_refused_by_name(self) -> None:
+        """What is mounted above it would be taken for it."""
+        point = self._mount("data", "254:1")
+        (self.root / "data/a b/log").mkdir(parents=True)
+        self._fstab(f"/dev/other/log {point}/a\\040b ext4 noauto 0 2", f"/dev/vg/data {point} ext4")
+        for path in (f"{point}/a b", f"{point}/a b/log"):
+            refusal = self._refusal(path)
+            self.assertIn(f"/dev/other/log, which /etc/fstab has at {point}/a b, is not", refusal)
+        self.assertEqual(["vg/data"], self._found(point))
+        self.assertEqual("", self.warnings)
+        self._mount("data/a b/log", "254:5")
+        self.assertEqual(["vg/disk"], self._found(f"{point}/a b/log"))
+        self._mount("data/a b", "254:2")
+        self.assertEqual(["other/log"], self._found(f"{point}/a b"))
+
+    def test_what_fstab_has_mounted_below_at_boot_is_warned_of_if_it_is_not(self) -> None:
+        point = self._mount("data", "254:1")
+        self._fstab(
+            f"/dev/other/log {point}/log ext4 defaults 0 2",
+            f"/dev/sdb1 {point}/disk vfat rw,noauto 0 0",
+            "/dev/sdb2 none swap sw 0 0",
+        )
+        for with_submounts in (False, True):
+            self.assertEqual(["vg/data"], self._found(point, with_submounts=with_submounts))
+            self.assertIn(f"{point}/log, which is not mounted", self.warnings)
+            self.assertNotIn("disk", self.warnings)
 
     def test_what_is_neither_path_nor_volume_is_refused_with_both_forms(self) -> None:
         self.assertIn("VG/LV", self._refusal("nothing-of-that-name"))
