@@ -21,6 +21,7 @@ from typing import Any
 
 from cg_extension.cmd.lvm.profiles import state as states
 from cg_extension.cmd.lvm.profiles.reading import Hook
+from cg_extension.cmd.lvm.profiles.signals import Signals
 from cg_extension.drivers import exceptions
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -83,18 +84,22 @@ class Hooks:
         self._state.save()
 
 
-def undo(state: states.State) -> list[str]:
+def undo(state: states.State, signals: Signals) -> list[str]:
     """Run the after-hooks that are left, the last first; gives back which failed, and how.
 
-    Where there is no room to keep what is left, all are run just the same: by another run again, if
-    this one is killed.
+    One that fails as a signal comes is run again: systemd sends that to all processes of a unit, so
+    it has cut the hook short. Where there is no room to keep what is left, all are run just the
+    same: by another run again, if this one is killed.
     """
     complaints = []
     while state.undoings:
         undoing = state.undoings[-1]
+        came = signals.came
         try:
             _run(undoing.name, undoing.user, undoing.command, undoing.time_limit, state, "after-")
         except HookError as error:
+            if signals.came != came:
+                continue
             complaints.append(str(error))
         state.undoings.pop()
         with contextlib.suppress(OSError):

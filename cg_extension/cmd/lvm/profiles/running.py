@@ -43,21 +43,21 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def _run_alone(options: argparse.Namespace, name: str) -> dict[str, Any]:
     with states.alone(name), Signals() as signals:
-        undone, complaints = _undo_left(name)
+        undone, complaints = _undo_left(name, signals)
         if options.after_hooks:
             status = {"status": exits.TAKEN_BUT} if complaints else {}
             return {"profile": name, "undone": undone, "warnings": complaints, **status}
         return _Run(options, reading.read(options.profile), signals, complaints).run()
 
 
-def _undo_left(profile: str) -> tuple[list[str], list[str]]:
+def _undo_left(profile: str, signals: Signals) -> tuple[list[str], list[str]]:
     """Run the after-hooks that an earlier run was killed before; those run, and which failed."""
     left = states.load(profile)
     if left is None:
         return [], []
     names = [undoing.name for undoing in reversed(left.undoings)]
     hooks.end_all(left)
-    complaints = hooks.undo(left)
+    complaints = hooks.undo(left, signals)
     message = f"profile {profile}: ran what a killed run left of after-hooks: {', '.join(names)}"
     report.journal(report.UNDONE, message, profile=profile, snapshot=left.snapshot)
     return names, complaints
@@ -123,12 +123,12 @@ class _Run:
             with contextlib.suppress(hooks.HookError):
                 running.end_sessions()
             hooks.end_all(state)
-            self._complaints += hooks.undo(state)
+            self._complaints += hooks.undo(state, self._signals)
             raise
         state.result = states.TAKEN
         with contextlib.suppress(OSError):  # after a kill, after-hooks are not told of it then
             state.save()
-        self._complaints += hooks.undo(state)
+        self._complaints += hooks.undo(state, self._signals)
         answer = making.answer("snapshot", name, held, parts, found.warnings)
         return {"profile": profile.name, "consistency": profile.consistency, **answer}
 

@@ -19,6 +19,7 @@ from oslotest import base
 
 from cg_extension.cmd.lvm.profiles import exits, hooks, reading
 from cg_extension.cmd.lvm.profiles import state as states
+from cg_extension.cmd.lvm.profiles.signals import Signals
 from cg_extension.drivers import exceptions
 from cg_extension.tests import waiting
 
@@ -64,7 +65,7 @@ class HooksTestCase(base.BaseTestCase):
 class OrderTest(HooksTestCase):
     def test_after_hooks_are_run_in_the_opposite_order(self) -> None:
         hooks.Hooks([self.logging("a"), self.logging("b")], self.state).begin()
-        self.assertEqual([], hooks.undo(self.state))
+        self.assertEqual([], hooks.undo(self.state, Signals()))
         self.assertEqual(["before a", "before b", "after b", "after a"], self.logged())
         self.assertIsNone(states.load("nightly"))
 
@@ -72,7 +73,7 @@ class OrderTest(HooksTestCase):
         failing = self.logging("b", before='echo "before b" >>"$LOG"; exit 3')
         running = hooks.Hooks([self.logging("a"), failing, self.logging("c")], self.state)
         self.assertFails("^hook b ended with status 3$", running)
-        hooks.undo(self.state)
+        hooks.undo(self.state, Signals())
         self.assertEqual(["before a", "before b", "after b", "after a"], self.logged())
 
     def test_an_after_hook_without_a_before_is_run_whatever_fails(self) -> None:
@@ -81,12 +82,12 @@ class OrderTest(HooksTestCase):
             self.state,
         )
         self.assertFails("hook a", running)
-        hooks.undo(self.state)
+        hooks.undo(self.state, Signals())
         self.assertEqual(["after z"], self.logged())
 
     def test_an_after_hook_that_fails_is_told_and_keeps_none_from_being_run(self) -> None:
         hooks.Hooks([self.logging("a"), self.logging("b", after="exit 4")], self.state).begin()
-        self.assertEqual(["after-hook b ended with status 4"], hooks.undo(self.state))
+        self.assertEqual(["after-hook b ended with status 4"], hooks.undo(self.state, Signals()))
         self.assertEqual(["before a", "before b", "after a"], self.logged())
 
     def test_a_program_that_is_gone_is_named(self) -> None:
@@ -100,7 +101,7 @@ class OrderTest(HooksTestCase):
         hook = self.hook("a", after='env | sort >>"$LOG"; pwd >>"$LOG"')
         hooks.Hooks([hook], self.state).begin()
         self.state.result = states.TAKEN
-        hooks.undo(self.state)
+        hooks.undo(self.state, Signals())
         names = [line.partition("=")[0] for line in self.logged()]
         shell = {"PWD", "OLDPWD", "SHLVL", "_", "LOG"}
         ours = {"CG_LVM_PROFILE", "CG_LVM_SNAPSHOT", "CG_LVM_RESULT", "CG_LVM_RUN"}
@@ -132,7 +133,7 @@ class UserTest(HooksTestCase):
         self.state.undoings = [states.Undoing("a", "nobody-of-that-name", ["/bin/true"], 5.0)]
         self.assertEqual(
             ["after-hook a can't be run: there is no user nobody-of-that-name"],
-            hooks.undo(self.state),
+            hooks.undo(self.state, Signals()),
         )
 
 
@@ -161,7 +162,8 @@ class TimeLimitTest(HooksTestCase):
     def test_an_after_hook_has_its_limit_too(self) -> None:
         hooks.Hooks([self.hook("a", after="sleep 77", time_limit=0.2)], self.state).begin()
         self.assertEqual(
-            ["after-hook a took longer than its time limit of 0.2 s"], hooks.undo(self.state)
+            ["after-hook a took longer than its time limit of 0.2 s"],
+            hooks.undo(self.state, Signals()),
         )
 
 
@@ -229,6 +231,7 @@ class KilledTest(HooksTestCase):
             """
             import pathlib, sys, time
             from cg_extension.cmd.lvm.profiles import hooks, reading, state
+            from cg_extension.cmd.lvm.profiles.signals import Signals
             state.DIRECTORY = pathlib.Path({directory!r})
             made = state.State("nightly", "nightly-1", mark={mark!r})
             running = hooks.Hooks({given}, made)
@@ -250,7 +253,7 @@ class KilledTest(HooksTestCase):
         with states.alone("nightly"):
             left = states.load("nightly")
             hooks.end_all(left)
-            return hooks.undo(left)
+            return hooks.undo(left, Signals())
 
     def test_after_a_kill_the_after_hooks_are_run_once(self) -> None:
         script = 'running.begin(); print("here", flush=True); time.sleep(77)'
@@ -285,7 +288,7 @@ class KilledTest(HooksTestCase):
         slow = 'echo "after a" >>"$LOG"; test -e $LOG.second || { touch $LOG.second; sleep 77; }'
         script = (
             'running.begin(); import threading; threading.Timer(1, print, ["here"], '
-            '{"flush": True}).start(); hooks.undo(made)'
+            '{"flush": True}).start(); hooks.undo(made, Signals())'
         )
         self._killed(script, self.logging("a", after=slow), self.logging("b"))
         self.assertEqual([], self._undo_left())

@@ -479,6 +479,17 @@ class SignalsTest(RunTestCase):
         self.assertIn("ended by SIGTERM: old and others not deleted", done["warnings"])
         self.assertEqual(["after"], self.logged())
 
+    def test_an_after_hook_that_the_signal_cuts_short_as_well_is_run_again(self) -> None:
+        """As ``systemctl stop`` does it: the run gets the signal first, then the others."""
+        cut = f"[ -e {self.directory}/cut ] || {{ touch {self.directory}/cut; kill $PPID $$; }}"
+        self.write(
+            self.hook("a", before="true", after="echo a >>$LOG")
+            + self.hook("b", after=f"echo begun >>$LOG; {cut}; echo ended >>$LOG")
+        )
+        done = self.run_it()
+        self.assertEqual(["begun", "begun", "ended", "a"], self.logged())
+        self.assertEqual({done["snapshot"]}, self.there())
+
 
 class FiguresTest(RunTestCase):
     def _figures(self) -> dict[str, float]:
