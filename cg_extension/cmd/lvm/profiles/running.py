@@ -47,7 +47,12 @@ def _run_alone(options: argparse.Namespace, name: str) -> dict[str, Any]:
         if options.after_hooks:
             status = {"status": exits.TAKEN_BUT} if complaints else {}
             return {"profile": name, "undone": undone, "warnings": complaints, **status}
-        return _Run(options, reading.read(options.profile), signals, complaints).run()
+        try:
+            profile = reading.read(options.profile)
+        except exits.ProfileError:
+            _tell(complaints)
+            raise
+        return _Run(options, profile, signals, complaints).run()
 
 
 def _undo_left(profile: str, signals: Signals) -> tuple[list[str], list[str]]:
@@ -87,7 +92,7 @@ class _Run:
             with contextlib.suppress(exceptions.DriverError, OSError):
                 found = pruning.look(profile)
             self._write_figures(getattr(error, "status", 1), found)
-            self._tell_complaints()
+            _tell(self._complaints)
             raise
         name = answer["snapshot"]
         message = f"profile {profile}: took {name}"
@@ -165,9 +170,10 @@ class _Run:
         except OSError as error:
             self._complaints.append(f"no figures written: {errors.describe(error)}")
 
-    def _tell_complaints(self) -> None:
-        for complaint in self._complaints:
-            print(f"cg-lvm: {complaint}", file=sys.stderr)
+
+def _tell(complaints: Sequence[str]) -> None:
+    for complaint in complaints:
+        print(f"cg-lvm: {complaint}", file=sys.stderr)
 
 
 def _parts(

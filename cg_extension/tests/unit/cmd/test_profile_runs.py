@@ -412,10 +412,11 @@ class HooksTest(RunTestCase):
         self.assertEqual({done["snapshot"]}, self.there())
         self.assertEqual(["b", "a"], self.logged())
 
-    def _left(self) -> None:
+    def _left(self, more: str = "") -> None:
         """What a run leaves that was killed."""
         states.DIRECTORY.mkdir(exist_ok=True)
-        command = ["/bin/sh", "-c", f"echo left $CG_LVM_SNAPSHOT $CG_LVM_RESULT >>{self.log}"]
+        script = f"echo left $CG_LVM_SNAPSHOT $CG_LVM_RESULT >>{self.log}{more}"
+        command = ["/bin/sh", "-c", script]
         states.State("x", "x-1", undoings=[states.Undoing("l", USER, command, 20.0)]).save()
 
     def test_what_a_killed_run_has_left_is_run_once_by_systemd(self) -> None:
@@ -432,6 +433,11 @@ class HooksTest(RunTestCase):
         self._left()
         self.run_it("x", status=exits.PROFILE)
         self.assertEqual(["left x-1 unknown"] * 2, self.logged())
+
+    def test_one_that_fails_is_told_although_the_profile_is_wrong(self) -> None:
+        self._left("; exit 5")
+        self.write("keep = 1")
+        self.assertIn("after-hook l ended with status 5", self.run_it("x", status=exits.PROFILE))
 
     def test_the_next_run_begins_with_it(self) -> None:
         self._left()
