@@ -90,10 +90,11 @@ PROFILE = _table(
         "members": {
             "description": "a list of mount points, directories, files, devices or VG/LV",
             "type": "array",
+            # No path from where somebody calls it: the timer calls it elsewhere.
             "items": {
-                "description": "text that is not empty",
+                "description": "VG/LV, or a whole path: one that begins with /",
                 "type": "string",
-                "pattern": r"\A[^\x00]+\Z",
+                "pattern": r"\A(/|(?!\.\.?/)[^/\x00]+/)[^\x00]*\Z",
             },
             "minItems": 1,
         },
