@@ -23,7 +23,10 @@ _STATES = (COMPLETE, "incomplete", "lost")
 _FIGURES = (
     ("last_run_timestamp_seconds", "When the last run ended."),
     ("last_run_exit_status", "Its exit status: 0 is good."),
-    ("newest_snapshot_timestamp_seconds", "The instant of the newest complete group snapshot."),
+    (
+        "newest_snapshot_timestamp_seconds",
+        "The instant of the newest complete group snapshot; 0: there is none.",
+    ),
     ("snapshots", "How many group snapshots there are, by state."),
 )
 
@@ -77,8 +80,8 @@ def write_figures(
     }
     if found is not None:
         instants = [each.instant.timestamp() for each in found if each.counts and each.instant]
-        if instants:
-            values["newest_snapshot_timestamp_seconds"] = {"": max(instants)}
+        # Of a figure that is missing no alert would tell.
+        values["newest_snapshot_timestamp_seconds"] = {"": max(instants, default=0)}
         values["snapshots"] = {
             f',state="{state}"': sum(each.state == state for each in found) for state in _STATES
         }

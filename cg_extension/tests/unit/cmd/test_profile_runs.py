@@ -529,6 +529,12 @@ class FiguresTest(RunTestCase):
         self.assertEqual(1, figures['last_run_exit_status{profile="x"}'])
         self.assertEqual(1, figures['snapshots{profile="x",state="complete"}'])
 
+    def test_that_there_is_none_is_as_old_as_can_be(self) -> None:
+        """Else no alert would tell of the profile whose volumes are gone."""
+        self.write(f'metrics-directory = "{self.directory}"', members='["vg/gone"]')
+        self.run_it(status=1)
+        self.assertEqual(0, self._figures()['newest_snapshot_timestamp_seconds{profile="x"}'])
+
     def test_a_directory_that_is_not_there_is_told_and_the_snapshot_stays(self) -> None:
         self.write(f'metrics-directory = "{self.directory}/gone"')
         done = self.run_it(status=exits.TAKEN_BUT)
