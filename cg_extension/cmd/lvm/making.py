@@ -36,13 +36,16 @@ def parts_of_live(
     prefix: str,
     consistency: str = naming.CRASH_CONSISTENT,
     more: Sequence[str] = (),
+    recovered: bool = True,
 ) -> list[making.Part]:
     """What to make of volumes that may be written to.
 
     :param consistency: what the content is worth, for the receipt.
     :param more: further tags.
+    :param recovered: put right what a crash left in their volume groups; else nothing is changed.
     """
-    groups = machinery.Groups(dict.fromkeys(group for group, _name in found.volumes), options)
+    names = dict.fromkeys(group for group, _name in found.volumes)
+    groups = machinery.Groups(names, options, recovered)
     tags = [f"{naming.CONSISTENCY}{consistency}", *more]
     points = mount_points.of(found.seen) if prefix == naming.SNAPSHOT else {}
     return _parts(

@@ -46,6 +46,15 @@ class GroupSnapshot(NamedTuple):
     receipt: receipts.Receipt
 
 
+def check_sources(parts: Sequence[Part]) -> Mapping[str, retake.Sources]:
+    """Refuse what can't be frozen as things are, before anything is done; what was found out.
+
+    :raises Refusal: no group snapshot can be taken of the sources; says why.
+    """
+    seen = {part.maker.group.name: part.seen for part in parts if part.seen is not None}
+    return retake.check(_request([(part, "") for part in parts]), seen)
+
+
 def snapshot_group(parts: Sequence[Part], check: Callable[[], None] | None = None) -> GroupSnapshot:
     """Take snapshots of volumes that may be written to; all show the same instant.
 
@@ -54,7 +63,7 @@ def snapshot_group(parts: Sequence[Part], check: Callable[[], None] | None = Non
     """
     if (there := _finished(parts)) is not None:
         return GroupSnapshot(0.0, receipts.read(there[0].tags if there else ()))
-    arguments = _check_sources(parts)
+    arguments = _ready_sources(parts)
     disks: dict[str, Sequence[str]] = {}
     with transaction.all_or_nothing([part.maker.removal for part in parts], disks) as mark:
         taken, seen = _snapshot([(part, mark, False) for part in parts], arguments)
@@ -76,7 +85,7 @@ def clone_group(parts: Sequence[Part], progress: contents.Progress | None = None
     thin = [part for part in parts if part.maker.is_thin]
     thick = [part for part in parts if not part.maker.is_thin]
     temporaries = [_temporaries(part) for part in thick]
-    arguments = _check_sources([*thin, *temporaries])
+    arguments = _ready_sources([*thin, *temporaries])
     with (
         transaction.removed_at_last([part.maker.removal for part in thick]) as temporary_mark,
         transaction.all_or_nothing([part.maker.removal for part in parts]) as mark,
@@ -153,13 +162,12 @@ def _request(parts: Sequence[tuple[Part, str]]) -> retake.Request:
     )
 
 
-def _check_sources(parts: Sequence[Part]) -> Mapping[str, Mapping[str, Sequence[str]]]:
+def _ready_sources(parts: Sequence[Part]) -> Mapping[str, Mapping[str, Sequence[str]]]:
     """Refuse what can't be frozen, and activate sources: an inactive one can't be held.
 
     Gives back, by volume group and source, the arguments of ``lvcreate`` that its kind needs.
     """
-    seen = {part.maker.group.name: part.seen for part in parts if part.seen is not None}
-    sources = retake.check(_request([(part, "") for part in parts]), seen)
+    sources = check_sources(parts)
     for part in parts:
         inactive = sources[part.maker.group.name].inactive
         part.maker.group.activate([c.source for c in part.copies if c.source in inactive])

@@ -116,6 +116,8 @@ class _Run:
         found = places.find(profile.members, profile.with_submounts)
         _check_pools(profile, found)
         parts = _parts(self._options, profile, name, found)
+        if profile.hooks:  # else it is the next thing to be done anyway
+            together.check_sources(parts)
         state = states.State(profile.name, name)
         running = hooks.Hooks(profile.hooks, state)
         try:
@@ -177,7 +179,11 @@ def _tell(complaints: Sequence[str]) -> None:
 
 
 def _parts(
-    options: argparse.Namespace, profile: reading.Profile, name: str, found: places.Found
+    options: argparse.Namespace,
+    profile: reading.Profile,
+    name: str,
+    found: places.Found,
+    recovered: bool = True,
 ) -> list[Any]:
     """What to make; refused if the name is there, or what else stands in the way."""
     given = {
@@ -192,7 +198,7 @@ def _parts(
     }
     tags = [f"{naming.PROFILE}{profile.name}"]
     return making.parts_of_live(
-        argparse.Namespace(**given), found, naming.SNAPSHOT, profile.consistency, tags
+        argparse.Namespace(**given), found, naming.SNAPSHOT, profile.consistency, tags, recovered
     )
 
 
@@ -244,8 +250,7 @@ def _foretell(options: argparse.Namespace, profile: reading.Profile) -> dict[str
     name = profile.snapshot_name(now)
     found = places.find(profile.members, profile.with_submounts)
     pools = _check_pools(profile, found)
-    for group, volume in found.volumes:
-        naming.of_volume(group, volume, name)  # refused if it gets too long
+    together.check_sources(_parts(options, profile, name, found, recovered=False))
     group = min(group for group, _name in found.volumes)
     new = pruning.Taken(name, group, now, pruning.COMPLETE)
     plan = pruning.plan([*pruning.look(profile.name), new], profile.keep, name)

@@ -23,7 +23,7 @@ from cg_extension.cmd import lvm
 from cg_extension.cmd.lvm import keeping
 from cg_extension.cmd.lvm.profiles import exits, hooks, pruning, reading, report
 from cg_extension.cmd.lvm.profiles import state as states
-from cg_extension.drivers.lvm import retake
+from cg_extension.drivers.lvm import errors, retake
 from cg_extension.tests.unit.drivers.lvm import fake_lvm
 
 USER = getpass.getuser()
@@ -259,6 +259,22 @@ class KeepingTest(RunTestCase):
             for arguments in (("x",), ("x", "--dry-run")):
                 self.assertIn(reason, self.run_it(*arguments, status=1))
         self.assertEqual([], self.logged())
+
+    def test_what_can_not_be_frozen_is_refused_before_any_hook_and_by_a_dry_run(self) -> None:
+        refusal = errors.Refusal("vg-a holds swap of this machine: swapoff first")
+        self.write(self.hook("h", before='echo begun >>"$LOG"', after='echo after >>"$LOG"'))
+        with mock.patch.object(retake, "check", side_effect=refusal):
+            for arguments in (("x",), ("x", "--dry-run")):
+                self.assertIn("holds swap", self.run_it(*arguments, status=1))
+        self.assertEqual([], self.logged())
+
+    def test_a_dry_run_leaves_even_what_a_crash_has_left(self) -> None:
+        self.fake.volumes["a.dead"] = fake_lvm.Volume(
+            {"cg_ext", "cg_ext.set=dead"}, pool="pool", origin="a"
+        )
+        self.fake.tags.add("cg_ext.begun=dead:0-1-0")
+        self.run_it("x", "--dry-run")
+        self.assertIn("a.dead", self.fake.volumes)
 
     def test_a_full_run_is_told_with_the_file_that_has_no_room(self) -> None:
         full = OSError(errno.ENOSPC, "No space left on device")
