@@ -55,6 +55,8 @@ def check_own_files(machine: Machine, members: Mapping[str, str], own_paths: Ite
     for path in own_paths:
         if found := machine.under_path(os.path.realpath(path)) & set(members):
             name = members[min(found)]
+            if path == os.getcwd():
+                raise errors.Refusal(f"{name} holds {path}, where this is called: cd elsewhere")
             raise errors.Refusal(
                 f"{name} holds {path}, which this program needs while the volume is frozen"
             )

@@ -65,6 +65,14 @@ class OwnFilesTest(base.BaseTestCase):
         )
         self.assertIn("/nowhere/log", str(refusal))
 
+    def test_the_directory_in_which_it_is_called_is_told_as_that(self) -> None:
+        here = os.getcwd()
+        found = _machine(mounts=[("/", "8:1"), (os.path.realpath(here), "254:1")])
+        refusal = self.assertRaises(
+            errors.Refusal, preflight.check_own_files, found, MEMBERS, [here]
+        )
+        self.assertIn(f"holds {here}, where this is called: cd elsewhere", str(refusal))
+
     def test_the_innermost_mount_counts(self) -> None:
         found = _machine(mounts=[("/nowhere", "254:1"), ("/nowhere/deep", "8:1")])
         preflight.check_own_files(found, MEMBERS, ["/nowhere/deep/log"])
