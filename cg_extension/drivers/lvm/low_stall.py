@@ -31,9 +31,10 @@ _SETTINGS = """
 # Added by cg_extension to what stands in {path}.
 activation {{
 {activation}}}
-report {{ compact_output=0 compact_output_cols="" list_item_separator="," }}
-# Else LVM 2.03.31 writes its complaints into the JSON report, and nothing to standard error.
-log {{ report_command_log=0 }}
+report {{ compact_output=0 compact_output_cols="" list_item_separator="," mark_hidden_devices=1 }}
+# Else LVM 2.03.31 writes its complaints into the JSON report, and nothing to standard error; and
+# names of commands stand before each line of a report. (A prefix= in lvm.conf wins over one here.)
+log {{ report_command_log=0 command_names=0 }}
 """
 
 

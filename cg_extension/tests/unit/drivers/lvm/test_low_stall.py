@@ -34,9 +34,11 @@ class SystemDirTest(base.BaseTestCase):
         self.assertIn("mlock_filter", (ours / "lvmlocal.conf").read_text())
 
     def test_reports_have_the_form_that_is_read_whatever_theirs_have(self) -> None:
-        (self.theirs / "lvmlocal.conf").write_text("report { compact_output=1 }")
+        theirs = "report { compact_output=1 }\nlog { command_names=1 }"
+        (self.theirs / "lvmlocal.conf").write_text(theirs)
         local = (self.ours() / "lvmlocal.conf").read_text()
         self.assertLess(local.index("compact_output=1"), local.index("compact_output=0"))
+        self.assertLess(local.index("command_names=1"), local.index("command_names=0"))
         self.assertIn('list_item_separator=","', local)
 
     def test_their_local_settings_stay_before_ours(self) -> None:
