@@ -67,6 +67,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("build_packages.py must be run by root, for the tree that it builds on")
+    if missing := [each for each in ("git", "mmdebstrap") if not shutil.which(each)]:
+        sys.exit(f"build_packages.py needs what is not here: apt install {' '.join(missing)}")
     try:
         made = build(arguments.release, arguments.directory, not arguments.no_tests)
     except subprocess.CalledProcessError as error:
