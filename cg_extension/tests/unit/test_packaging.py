@@ -3,10 +3,13 @@
 
 import ast
 import configparser
+import os
 import pathlib
 import re
+import subprocess
 from importlib import metadata
 
+import fixtures
 from oslotest import base
 
 import cg_extension
@@ -140,6 +143,24 @@ class PackagingTest(base.BaseTestCase):
         unit = (ROOT / "etc" / "systemd" / "cg-lvm" / name).read_text()
         self.assertIn(f"\nConditionDirectoryNotEmpty={pending.DIRECTORY}\n", unit)
         self.assertIn(f"\nConditionPathExists=!{pending.BOOTED}\n", unit)
+
+    def test_a_removal_tells_of_a_rollback_that_nobody_would_carry_out(self) -> None:
+        root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        notes = root / pending.DIRECTORY.relative_to("/")
+        notes.mkdir(parents=True)
+
+        def told(action: str) -> str:
+            command = ["sh", str(DEBIAN / "cg-lvm.prerm"), action]
+            environment = {**os.environ, "DPKG_ROOT": str(root)}
+            done = subprocess.run(
+                command, env=environment, stderr=subprocess.PIPE, text=True, check=True
+            )
+            return done.stderr
+
+        self.assertEqual("", told("remove"))
+        (notes / "uuid").touch()
+        self.assertIn("A rollback waits for the next boot", told("remove"))
+        self.assertEqual("", told("upgrade"))
 
     def control(self) -> str:
         return (DEBIAN / "control").read_text()
