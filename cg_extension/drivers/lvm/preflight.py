@@ -55,7 +55,7 @@ def check_own_files(machine: Machine, members: Mapping[str, str], own_paths: Ite
     for path in own_paths:
         if found := machine.under_path(os.path.realpath(path)) & set(members):
             name = members[min(found)]
-            if path == os.getcwd():
+            if path == _working_directory():
                 raise errors.Refusal(f"{name} holds {path}, where this is called: cd elsewhere")
             raise errors.Refusal(
                 f"{name} holds {path}, which this program needs while the volume is frozen"
@@ -111,8 +111,10 @@ def parts_of_file_systems(machine: Machine, members: Mapping[str, str]) -> set[s
 
 def own_paths(more: Iterable[str] = ()) -> list[str]:
     """What this process needs: its programs, libraries, open files, and LVM's."""
-    paths = {sys.executable, sys.prefix, os.getcwd(), os.path.dirname(__file__)}
+    paths = {sys.executable, sys.prefix, os.path.dirname(__file__)}
     paths |= {"/usr/sbin", "/lib", "/run", "/dev", "/tmp", *more}  # noqa: S108
+    if directory := _working_directory():
+        paths.add(directory)
     with open("/proc/self/maps") as maps:
         paths |= {line.split(maxsplit=5)[-1].strip() for line in maps if "/" in line}
     for name in os.listdir("/proc/self/fd"):
@@ -121,3 +123,11 @@ def own_paths(more: Iterable[str] = ()) -> list[str]:
         except FileNotFoundError:  # the descriptor of the listing itself
             continue
     return sorted(path for path in paths if path.startswith("/"))
+
+
+def _working_directory() -> str | None:
+    """None: it was removed."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return None

@@ -2,6 +2,7 @@
 """What is refused before anything is frozen, and the order of suspends."""
 
 import os
+from unittest import mock
 
 import fixtures
 from oslotest import base
@@ -85,6 +86,10 @@ class OwnFilesTest(base.BaseTestCase):
         self.assertRaises(
             errors.Refusal, preflight.check_own_files, _machine(swaps=["254:2"]), MEMBERS, []
         )
+
+    def test_a_working_directory_that_was_removed_is_in_nobodys_way(self) -> None:
+        with mock.patch("os.getcwd", side_effect=FileNotFoundError):
+            self.assertIn("/run", preflight.own_paths())
 
     def test_what_this_process_has_open_is_among_its_own_paths(self) -> None:
         with open(__file__) as file:
