@@ -17,14 +17,18 @@ class Interrupted(exceptions.DriverError):
 
 
 class Signals:
-    """While this is entered, ``came`` tells the first such signal, or None."""
+    """While this is entered, ``came`` tells the first such signal, or None.
+
+    One that is ignored, as nohup(1) has it, stays so.
+    """
 
     def __init__(self) -> None:
         self.came: str | None = None
         self._interrupt = False
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._come) for number in _ENDING}
+        heeded = [n for n in _ENDING if signal.getsignal(n) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._come) for number in heeded}
         return self
 
     def __exit__(self, *_error: object) -> None:

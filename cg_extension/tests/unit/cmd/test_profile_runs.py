@@ -501,6 +501,14 @@ class SignalsTest(RunTestCase):
         self.assertIn("ended by SIGTERM: old and others not deleted", done["warnings"])
         self.assertEqual(["after"], self.logged())
 
+    def test_a_signal_that_is_ignored_ends_nothing(self) -> None:
+        """As of a run under nohup whose terminal goes."""
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self.write(self.hook("a", before="kill -HUP $PPID; echo before >>$LOG"))
+        self.run_it()
+        self.assertEqual(["before"], self.logged())
+
     def test_an_after_hook_that_the_signal_cuts_short_as_well_is_run_again(self) -> None:
         """As ``systemctl stop`` does it: the run gets the signal first, then the others."""
         cut = f"[ -e {self.directory}/cut ] || {{ touch {self.directory}/cut; kill $PPID $$; }}"
