@@ -8,6 +8,7 @@ uppermost. What lies on none, or in part on something else, is refused by name; 
 another file system belongs, by fstab(5), that is not mounted.
 """
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -50,13 +51,18 @@ def find(words: Iterable[str], with_submounts: bool = False) -> Found:
     :param with_submounts: take what is mounted below a directory along; else it is only named.
     :raises Refusal: a word means no logical volume; says what it means.
     """
-    return _Search(machine.read(), with_submounts).find(words)
+    wanted = list(words)
+    for word in wanted:
+        if _is_path(word) and os.path.isdir(word):
+            with contextlib.suppress(OSError):  # have autofs mount what belongs there
+                os.scandir(word).close()
+    return _Search(machine.read(), with_submounts).find(wanted)
 
 
 class _Search:
     def __init__(self, found: machine.Machine, with_submounts: bool) -> None:
         self._machine = found
-        there = {mount.point for mount in found.mounts}
+        there = {mount.point for mount in found.mounts if mount.kind != "autofs"}
         # Where a file system belongs that is not mounted.
         self._absent = [e for e in machine.fstab() if os.path.realpath(e.point) not in there]
         self._with_submounts = with_submounts

@@ -3,6 +3,8 @@
 
 import os
 import pathlib
+from collections.abc import Iterator
+from unittest import mock
 
 import fixtures
 from oslotest import base
@@ -156,6 +158,19 @@ class PlacesTest(base.BaseTestCase):
             self.assertEqual(["vg/data"], self._found(point, with_submounts=with_submounts))
             self.assertIn(f"{point}/log, which is not mounted", self.warnings)
             self.assertNotIn("disk", self.warnings)
+
+    def test_what_autofs_has_not_mounted_is_mounted_and_else_not_there(self) -> None:
+        point = self._mount("data", "0:40", kind="autofs", source="systemd-1")
+        self._fstab(f"/dev/vg/data {point} ext4 x-systemd.automount 0 2")
+        self.assertIn(f"which /etc/fstab has at {point}, is not mounted", self._refusal(point))
+        real = os.scandir
+
+        def scandir(path: str) -> Iterator[os.DirEntry[str]]:
+            self._mount("data", "254:1")
+            return real(path)
+
+        with mock.patch("os.scandir", scandir):
+            self.assertEqual(["vg/data"], self._found(point))
 
     def test_what_is_neither_path_nor_volume_is_refused_with_both_forms(self) -> None:
         self.assertIn("VG/LV", self._refusal("nothing-of-that-name"))
