@@ -44,13 +44,12 @@ from cg_extension.drivers.lvm.reports import LogicalVolume
 
 LOG = logging.getLogger(__name__)
 
-_TAKES = "cg_ext.takes="
 _ASIDE = "cg_ext.aside="
 _UP = "cg_ext.up"
 _GETS = "cg_ext.gets="
 _OLD_GETS = "cg_ext.old.gets="
 _OLD_LOSES = "cg_ext.old.loses="
-_FOR_NOW = (_TAKES, _ASIDE, _GETS, _OLD_GETS, _OLD_LOSES)
+_FOR_NOW = (sets.TAKES, _ASIDE, _GETS, _OLD_GETS, _OLD_LOSES)
 _WAS = "cg_ext.was="
 WANTED = "cg_ext.wanted="
 
@@ -68,7 +67,7 @@ def tags(
     :param aside: None: no volume has the name that is taken.
     """
     return [
-        f"{_TAKES}{takes}",
+        f"{sets.TAKES}{takes}",
         *([f"{_ASIDE}{aside}"] if aside else []),
         *([_UP] if up else []),
         *(f"{_GETS}{tag}" for tag in gets),
@@ -84,7 +83,7 @@ def told_later(old_gets: Iterable[str]) -> list[str]:
 
 def taken_name(tags: Iterable[str]) -> str | None:
     """The name that a volume with these tags will get."""
-    return _value(tags, _TAKES)
+    return _value(tags, sets.TAKES)
 
 
 def aside_name(tags: Iterable[str]) -> str | None:

@@ -27,6 +27,12 @@ def check_members(
     obstacles = {name: _obstacle(volumes[name]) for name in names}
     if refused := [f"{name} {reason}" for name, reason in sorted(obstacles.items()) if reason]:
         raise errors.Refusal("; ".join(refused))
+    tags = {tag for volume in volumes.values() for tag in volume.tags}
+    if taken := [name for name in names if f"{sets.TAKES}{name}" in tags]:
+        raise errors.Refusal(
+            f"a rollback is putting others in the place of {', '.join(sorted(taken))} in volume "
+            f"group {volume_group}: wait for its end, or for cg-lvm finish"
+        )
     pools = {volumes[name].pool for name in names}
     if len(pools) > 1:
         raise errors.Refusal(

@@ -118,6 +118,8 @@ MADE = "cg_ext.made="
 DELETED = "cg_ext.deleted="
 # Of a set that stands in for other volumes, once it is complete; ``exchange`` acts on it.
 BACK = "cg_ext.back="
+# Of a volume in such a set: the name that it takes.
+TAKES = "cg_ext.takes="
 _UNFINISHED = "cg_ext.unfinished="
 # Tags of cg-lvm and of the driver that all volumes of a set have in common.
 _USERS_SETS = ("cg-lvm.snapshot=", "cg-lvm.clone=", "cgsnapshot=")

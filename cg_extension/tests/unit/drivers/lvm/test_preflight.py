@@ -7,7 +7,7 @@ from unittest import mock
 import fixtures
 from oslotest import base
 
-from cg_extension.drivers.lvm import errors, machine, preflight
+from cg_extension.drivers.lvm import errors, machine, preflight, sets
 from cg_extension.tests.unit.drivers.lvm import reported
 
 MEMBERS = {"254:1": "vg-a", "254:2": "vg-b", "254:3": "vg-c"}
@@ -37,6 +37,14 @@ class MembersTest(base.BaseTestCase):
 
     def test_one_of_another_group_is_named(self) -> None:
         self.assertIn("elsewhere", self._refusal(dict([_volume("a")]), ["a", "elsewhere"]))
+
+    def test_one_whose_name_a_rollback_is_about_to_give_or_has_given_to_another(self) -> None:
+        """Some of the members would be those of before it, and some those after it."""
+        for name in ("new", "a"):
+            given = reported.volume(name, pool="pool", tags=frozenset([f"{sets.TAKES}a"]))
+            volumes = {**dict([_volume("a"), _volume("b")]), name: given}
+            self.assertIn("in the place of a in", self._refusal(volumes, ["a", "b"]))
+            preflight.check_members(volumes, "vg", ["b"])
 
     def test_two_pools_are_refused(self) -> None:
         self.assertIn("pools", self._refusal(dict([_volume("a"), _volume("b", "p2")]), ["a", "b"]))
