@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import datetime
+import sys
 from typing import Any
 
 from cg_extension.cmd.lvm import machinery, making, naming, pending, succession
@@ -20,7 +21,7 @@ def roll_back(options: argparse.Namespace) -> dict[str, Any]:
     """``rollback``: now, or noted for the next boot, or that is called off."""
     if options.cancel and (options.at_boot or options.keep_as):
         raise naming.UsageError("--cancel takes no other option of rollback")
-    with at_work.alone(_LOCK):
+    with at_work.alone(_LOCK, _tell_wait):
         if options.cancel:
             return _cancel(options)
         keep = options.keep_as or _new_name()
@@ -36,7 +37,7 @@ def finish(options: argparse.Namespace) -> dict[str, Any]:
     if options.at_boot:
         with contextlib.suppress(OSError):  # no reason to leave things as they are
             pending.leave_to_next_boot()
-    with at_work.alone(_LOCK):
+    with at_work.alone(_LOCK, _tell_wait):
         cut = _cut()
         for group in commands.all_groups():
             if not sets.orphaned(group.tags):
@@ -70,6 +71,10 @@ def finish(options: argparse.Namespace) -> dict[str, Any]:
     if waiting and not options.at_boot:
         answer["waiting_for_the_boot"] = ", ".join(name for name, _keep, _group in waiting)
     return {**answer, "volumes": []}
+
+
+def _tell_wait() -> None:
+    print("cg-lvm: another rollback or finish is under way: waiting for its end", file=sys.stderr)
 
 
 def _roll_back(

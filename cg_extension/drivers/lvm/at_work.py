@@ -12,7 +12,7 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from cg_extension.conf.errors import naming_file
 from cg_extension.drivers.lvm import low_stall
@@ -54,11 +54,18 @@ def wait_for_all() -> None:
 
 
 @contextlib.contextmanager
-def alone(what: str) -> Iterator[None]:
-    """Hold this machine's lock called ``what``."""
+def alone(what: str, before_waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold this machine's lock called ``what``.
+
+    :param before_waiting: called if another holds it.
+    """
     low_stall.OURS.mkdir(0o700, exist_ok=True)
     with open(low_stall.OURS / f"{what}.lock", "wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            before_waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

@@ -109,11 +109,11 @@ class AtWorkTest(base.BaseTestCase):
     def test_with_nobody_at_work_there_is_nothing_to_wait_for(self) -> None:
         at_work.wait_for_all()
 
-    def test_one_is_alone_at_a_time(self) -> None:
+    def test_one_is_alone_at_a_time_and_another_tells_that_it_waits(self) -> None:
         order = []
 
         def second() -> None:
-            with at_work.alone("vg"):
+            with at_work.alone("vg", lambda: order.append("waits")):
                 order.append("second")
 
         with at_work.alone("vg"), at_work.alone("another"):
@@ -122,4 +122,4 @@ class AtWorkTest(base.BaseTestCase):
             thread.join(0.2)
             order.append("first")
         thread.join(10)
-        self.assertEqual(["first", "second"], order)
+        self.assertEqual(["waits", "first", "second"], order)
