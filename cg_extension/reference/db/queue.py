@@ -33,15 +33,13 @@ _OF_HOST = sa.and_(
 # What was never tried is due, whatever the clock says that it was queued by: that may have been set
 # back since, or be another node's.
 _IS_NEW = _COLUMNS.attempts == 0
-_IS_FREE = sa.and_(
-    sa.or_(_IS_NEW, _COLUMNS.run_after <= engine.utcnow()),
-    sa.or_(
-        _COLUMNS.owner.is_(None),
-        _COLUMNS.owner == sa.bindparam("new_owner"),
-        sa.and_(
-            _COLUMNS.id.in_(sa.bindparam("overdue", expanding=True)),
-            _COLUMNS.lease_expires_at <= engine.utcnow(),
-        ),
+_IS_DUE = _COLUMNS.run_after <= engine.utcnow()
+_IS_FREE = sa.or_(
+    _COLUMNS.owner.is_(None),
+    _COLUMNS.owner == sa.bindparam("new_owner"),
+    sa.and_(
+        _COLUMNS.id.in_(sa.bindparam("overdue", expanding=True)),
+        _COLUMNS.lease_expires_at <= engine.utcnow(),
     ),
 )
 _NEXT_UNCLAIMED = (
@@ -61,17 +59,20 @@ _NEXT_DUE = sa.select(
     ),
     engine.utcnow(),
 ).where(_OF_HOST)
-_LOCK_FREE = (
+# Those due are the first of the index, however many wait for another attempt; else all must be
+# looked at for new ones.
+_LOCK_FREE = [
     sa.select(_TABLE, engine.utcnow().label("now"))
-    .where(_OF_HOST, _IS_FREE)
+    .where(_OF_HOST, is_wanted, _IS_FREE)
     .order_by(_COLUMNS.run_after, _COLUMNS.id)
     .limit(sa.bindparam("at_most", type_=sa.Integer))
     # Other claimers pass over these instead of waiting for them. SQLite has one writer only.
     .with_for_update(skip_locked=True)
-)
+    for is_wanted in (_IS_DUE, _IS_NEW)
+]
 _CLAIM = (
     sa.update(_TABLE)
-    .where(_COLUMNS.id.in_(sa.bindparam("ids", expanding=True)), _IS_FREE)
+    .where(_COLUMNS.id.in_(sa.bindparam("ids", expanding=True)), sa.or_(_IS_NEW, _IS_DUE), _IS_FREE)
     .values(
         owner=sa.bindparam("new_owner"),
         lease_expires_at=sa.bindparam("expires"),
@@ -197,12 +198,15 @@ def claim(
         "overdue": list(overdue),
         "at_most": limit,
     }
-    free = [
-        row
-        for row in conn.execute(_LOCK_FREE, parameters)
-        if row.owner in (None, owner) or row.lease_expires_at == overdue[row.id]
-    ]
-    if not free:
+    for query in _LOCK_FREE:
+        free = [
+            row
+            for row in conn.execute(query, parameters)
+            if row.owner in (None, owner) or row.lease_expires_at == overdue[row.id]
+        ]
+        if free:
+            break
+    else:
         return []
     expires = free[0].now + datetime.timedelta(seconds=lease_seconds)
     ids = [row.id for row in free]

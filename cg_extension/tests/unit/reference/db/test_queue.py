@@ -2,6 +2,7 @@
 """Claims and leases, on every database."""
 
 import datetime
+from collections.abc import Callable
 from concurrent import futures
 from typing import Any
 
@@ -68,25 +69,46 @@ class LongQueueTest(OperationsTestCase):
     # Those that tell how much they have read.
     scenarios = databases.on("sqlite", "mysql")
 
+    def steps(self, conn: sa.Connection, read: Callable[[], None]) -> int:
+        if self.dialect == "mysql":
+            conn.exec_driver_sql("FLUSH STATUS")
+            read()
+            status = conn.exec_driver_sql("SHOW SESSION STATUS LIKE 'Handler_read%%'")
+            return sum(int(count) for _name, count in status)
+        taken: list[None] = []
+        connection = conn.connection.dbapi_connection
+        assert connection is not None
+        connection.set_progress_handler(lambda: taken.append(None), 1)
+        read()
+        connection.set_progress_handler(None, 1)
+        return len(taken)
+
     def test_that_something_is_due_is_found_out_without_a_look_at_all_that_waits(self) -> None:
         for _ in range(200):
             self.enqueue()
         self.claim("a", limit=8)
         with self.database.reader() as conn:
-            if self.dialect == "mysql":
-                conn.exec_driver_sql("FLUSH STATUS")
+
+            def look() -> None:
                 self.assertLess(queue.next_due(conn, HOST, "a") or 0, 0)
-                read = conn.exec_driver_sql("SHOW SESSION STATUS LIKE 'Handler_read%%'")
-                steps = sum(int(count) for _name, count in read)
-            else:
-                taken: list[None] = []
-                connection = conn.connection.dbapi_connection
-                assert connection is not None
-                connection.set_progress_handler(lambda: taken.append(None), 1)
-                self.assertLess(queue.next_due(conn, HOST, "a") or 0, 0)
-                connection.set_progress_handler(None, 1)
-                steps = len(taken)
-        self.assertLess(steps, 150)
+
+            self.assertLess(self.steps(conn, look), 150)
+
+    def test_what_is_due_is_claimed_without_a_look_at_all_that_is_to_be_tried_again(self) -> None:
+        for _ in range(200):
+            self.enqueue()
+        with self.database.writer() as conn:
+            later = engine.now(conn) + datetime.timedelta(hours=1)
+            conn.execute(sa.update(tables.operations).values(run_after=later, attempts=1))
+        queued = self.enqueue()
+        with self.database.writer() as conn:
+
+            def claim() -> None:
+                wanted = {"host": HOST, "owner": "a", "lease_seconds": LEASE, "limit": 8}
+                (claimed,) = queue.claim(conn, **wanted)
+                self.assertEqual(queued, claimed.id)
+
+            self.assertLess(self.steps(conn, claim), 300)
 
 
 class OperationsTest(OperationsTestCase):
