@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a command that serves does between its beginning and its end: work until a signal."""
 
+import os
 import select
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +24,9 @@ LOG = logging.getLogger(__name__)
 # answers without them.
 _LOOK_INTERVAL = 0.1
 _SETUP_PATIENCE = 60.0
+_ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
+# Seconds that a start has to end on a signal.
+_END_PATIENCE = 2.0
 
 
 def work(
@@ -76,8 +81,17 @@ class StopSignal:
         self._notify = notify
         self._came = False
         signal.set_wakeup_fd(notify.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _ENDING:
             signal.signal(number, self._handle)
+        threading.Thread(target=self._end_what_is_stuck, name="stop", daemon=True).start()
+
+    def _end_what_is_stuck(self) -> None:
+        """Python's handlers don't run while libpq waits for a server, which may be for minutes."""
+        while not _ENDING.intersection(self._arrived.recv(64, socket.MSG_PEEK)):
+            time.sleep(_END_PATIENCE)
+        time.sleep(_END_PATIENCE)
+        if not self._is_awaited:
+            os._exit(0)
 
     def _handle(self, _number: int, _frame: Any) -> None:
         if not self._is_awaited:
@@ -99,7 +113,5 @@ class StopSignal:
                 break
             pause = left if until is None else min(_LOOK_INTERVAL, left or _LOOK_INTERVAL)
             if select.select([self._arrived], [], [], pause)[0]:
-                self._came = bool(
-                    {signal.SIGTERM, signal.SIGINT}.intersection(self._arrived.recv(64))
-                )
+                self._came = bool(_ENDING.intersection(self._arrived.recv(64)))
         return self._came

@@ -33,6 +33,19 @@ with lifecycle.command("prog") as begun:
 """
 
 
+# libpq does not return on a signal.
+_STUCK = """
+import os, signal, socket, threading
+import psycopg2
+from cg_extension.cmd import lifecycle, work
+silent = socket.create_server(("127.0.0.1", 0))
+with lifecycle.command("prog"):
+    stop = work.StopSignal()
+    threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGTERM]).start()
+    psycopg2.connect(host="127.0.0.1", port=silent.getsockname()[1])
+"""
+
+
 class StopSignalTest(base.BaseTestCase):
     def test_it_counts_whichever_thread_the_kernel_gives_it_to(self) -> None:
         done = self._run(_WAIT)
@@ -42,6 +55,10 @@ class StopSignalTest(base.BaseTestCase):
         for name in ("SIGTERM", "SIGINT"):
             done = self._run(_START, name)
             self.assertEqual(("ended\n", "", 0), (done.stdout, done.stderr, done.returncode))
+
+    def test_a_start_ends_on_it_also_while_a_server_says_nothing(self) -> None:
+        done = self._run(_STUCK)
+        self.assertEqual(("", "", 0), (done.stdout, done.stderr, done.returncode))
 
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
