@@ -86,7 +86,8 @@ class FailureTest(GroupCase):
     def test_a_group_is_not_deleted_with_volumes_that_someone_works_with(self) -> None:
         group, volume = self.group_with_volume()
         path = f"/consistencygroups/{group}/delete"
-        for status in ("attaching", "awaiting-transfer", "creating", "reserved", "uploading"):
+        worked_with = ("attaching", "awaiting-transfer", "backing-up", "creating", "uploading")
+        for status in (*worked_with, "reserved"):
             self.sql(f"UPDATE volumes SET status = '{status}' WHERE id = '{volume}'")
             answer = self.user.request("POST", path, {"consistencygroup": {"force": True}})
             self.assertEqual(400, answer.status_code, status)
