@@ -89,7 +89,7 @@ class Groups:
         ]
         for each in found:
             for group, volume in each.members:
-                new = self.volumes[group].values()
+                new = [v for v in self.volumes[group].values() if not sets.is_left(v)]
                 if any(exchange.taken_name(other.tags) == volume.name for other in new):
                     raise naming.UsageError(
                         f"a rollback is about to put another volume in the place of {group}/"

@@ -218,6 +218,15 @@ def is_doomed(volume: LogicalVolume) -> bool:
     return is_marked(volume) or any(tag.startswith(_UNFINISHED) for tag in volume.tags)
 
 
+def is_left(volume: LogicalVolume) -> bool:
+    """Whether a volume is only there to be removed: its set will not be complete any more."""
+    return any(
+        mark.kind == GOING or (mark.dooms and mark.is_orphaned)
+        for mark in read_marks(volume.group_tags)
+        if mark.set_name in names(volume)
+    )
+
+
 def orphaned(group_tags: Iterable[str]) -> list[Mark]:
     """What a volume group's tags say of sets whose process is gone."""
     return [mark for mark in read_marks(group_tags) if mark.is_orphaned]

@@ -46,6 +46,21 @@ class MembersTest(base.BaseTestCase):
             self.assertIn("in the place of a in", self._refusal(volumes, ["a", "b"]))
             preflight.check_members(volumes, "vg", ["b"])
 
+    def test_of_a_rollback_that_was_called_off_nothing_is_in_the_way(self) -> None:
+        tags = frozenset([f"{sets.TAKES}a", sets.member_tag("s")])
+        for mark, is_left in (
+            (sets.mark(sets.GOING, "s"), True),
+            (f"{sets.BEGUN}s:gone-1-1", True),
+            (sets.mark(sets.BEGUN, "s"), False),
+            (sets.mark(sets.GOING, "other"), False),
+        ):
+            new = reported.volume("new", pool="pool", tags=tags, group_tags=frozenset([mark]))
+            volumes = {**dict([_volume("a")]), "new": new}
+            if is_left:
+                preflight.check_members(volumes, "vg", ["a"])
+            else:
+                self.assertIn("in the place of a in", self._refusal(volumes, ["a"]))
+
     def test_two_pools_are_refused(self) -> None:
         self.assertIn("pools", self._refusal(dict([_volume("a"), _volume("b", "p2")]), ["a", "b"]))
 
