@@ -361,14 +361,19 @@ def _snapshot(conn: sa.Connection, single: bool) -> Iterator[None]:
 
 
 def _end(conn: sa.Connection, roll_back: Callable[[], object]) -> None:
-    """Give no connection back to the pool with a transaction that is open."""
+    """Give no connection back to the pool with a transaction that is open.
+
+    One that can't be rolled back ends with its connection: what it was for has ended already, and
+    how that ended is what callers must hear.
+    """
     if conn.invalidated:
         return
     try:
         roll_back()
-    except BaseException:
+    except BaseException as error:
         conn.invalidate()
-        raise
+        if not isinstance(error, Exception):
+            raise
 
 
 def _create_engine(

@@ -65,6 +65,29 @@ class EngineTest(testscenarios.WithScenarios, base.BaseTestCase):
         with self.database.reader() as conn:
             self.assertEqual(["b"], self._projects(conn))
 
+    def test_a_server_that_goes_before_the_rollback_does_not_hide_what_it_is_for(self) -> None:
+        def fail() -> None:
+            with self.database.writer() as conn:
+                conn.execute(_LOCKS.insert(), {"project_id": "a"})
+                raise ZeroDivisionError
+
+        calls = []
+        dbapi = self.database.engines[0].dialect.loaded_dbapi
+
+        def go_after_the_first(connection: Any) -> None:  # which is SQLAlchemy's own
+            calls.append(connection)
+            if len(calls) > 1:
+                raise dbapi.OperationalError(2013, "gone")
+            connection.dbapi_connection.rollback()
+
+        with self.database.writer() as conn:
+            pooled = type(conn.connection)
+        with mock.patch.object(pooled, "rollback", go_after_the_first, create=True):
+            self.assertRaises(ZeroDivisionError, fail)
+        self.assertGreater(len(calls), 1)
+        with self.database.reader() as conn:
+            self.assertEqual([], self._projects(conn))
+
     def test_a_reader_keeps_to_one_snapshot_while_others_write(self) -> None:
         with self.database.reader() as reading:
             self.assertEqual([], self._projects(reading))
