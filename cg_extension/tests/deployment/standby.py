@@ -5,6 +5,7 @@ What was committed is on both (``synchronous_standby_names``), as it must be whe
 accepted may be lost. What Patroni or repmgr do elsewhere is done here by hand.
 """
 
+import functools
 import shutil
 
 import fixtures
@@ -44,6 +45,11 @@ class _Member(servers.PostgreSQL):
         """Whether what it commits is on its standby as well."""
         return self.execute("SELECT sync_state FROM pg_stat_replication") == [("sync",)]
 
+    def has_database(self, name: str) -> bool:
+        """Whether clients find the database here, too."""
+        found = self.execute(f"SELECT 1 FROM pg_database WHERE datname = '{name}'")
+        return bool(found)
+
     def promote(self) -> None:
         """Become the primary, and for now one without a standby."""
         self.execute("SELECT pg_promote()")
@@ -71,7 +77,10 @@ class PostgreSQLPair(fixtures.Fixture):
 
     def new_database(self) -> str:
         """URL of a new empty database, which finds whichever is the primary."""
-        name = sa.make_url(self._primary.new_database()).database
+        name = str(sa.make_url(self._primary.new_database()).database)
+        # libpq tries no other server when one says that there is no such database.
+        has_it = functools.partial(self._standby.has_database, name)
+        waiting.eventually(has_it, "the standby has the new database", 60, 0.1)
         hosts = "&".join(f"host={url.host}:{url.port}" for url in self._urls)
         return f"postgresql+psycopg2://postgres@/{name}?{hosts}&target_session_attrs=read-write"
 
