@@ -15,6 +15,7 @@ import os
 import pathlib
 import platform
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -57,6 +58,12 @@ def _tox(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "tox", *arguments]
 
 
+def _script(*arguments: str) -> list[str]:
+    """A script of ours in the environment that has what the tests need, made if it is not there."""
+    command = shlex.join(["python", "-W", "ignore", *arguments])
+    return _tox("run", "-e", "functional", "-x", f"testenv:functional.commands={command}")
+
+
 def _chaos(*arguments: str) -> list[str]:
     return _tox("run", "-e", "chaos", "--", *arguments)
 
@@ -77,8 +84,6 @@ def _power_cuts(kind: str, *arguments: str) -> list[str]:
 
 _IN_UML = (sys.executable, "tools/guest/uml.py", "--release", "trixie")
 _IN_QEMU = ("--kind", "qemu", "--timeout", "5000")
-# An environment that has what the tests need, for a script of ours.
-_PYTHON = ("exec", "-e", "functional", "--", "python", "-W", "ignore")
 _STESTR = (
     "python -c 'from cg_extension.tests.lvm import run; print(run.platform_line())' && "
     "stestr --repo-url /run init && "
@@ -204,9 +209,9 @@ PARTS = (
         Part(f"benchmark {name}, as briefly as it runs", command, 1800)
         for name, command in (
             ("api.py", _tox("run", "-e", "bench", "--", "--rounds=1", "--seconds=1")),
-            ("million.py", _tox(*_PYTHON, "tools/bench/million.py", "--counts", "100", "1000")),
-            ("soak.py", _tox(*_PYTHON, "tools/bench/soak.py", "--requests=5000")),
-            ("latency.py", _tox(*_PYTHON, "tools/bench/latency.py", "--seconds=20", _BRIEF)),
+            ("million.py", _script("tools/bench/million.py", "--counts", "100", "1000")),
+            ("soak.py", _script("tools/bench/soak.py", "--requests=5000")),
+            ("latency.py", _script("tools/bench/latency.py", "--seconds=20", _BRIEF)),
             (
                 "group_snapshot.py",
                 [
