@@ -64,7 +64,8 @@ class _Search:
         self._machine = found
         there = {mount.point for mount in found.mounts if mount.kind != "autofs"}
         # Where a file system belongs that is not mounted.
-        self._absent = [e for e in machine.fstab() if os.path.realpath(e.point) not in there]
+        points = ((os.path.realpath(entry.point), entry) for entry in machine.fstab())
+        self._absent = [(point, entry) for point, entry in points if point not in there]
         self._with_submounts = with_submounts
         self._warnings: list[str] = []
 
@@ -103,8 +104,7 @@ class _Search:
         mount = self._machine.mount_of(real)
         if mount is None or not mount.devices:
             raise errors.Refusal(f"{path} is in a file system whose devices are not known here")
-        for absent in self._absent:
-            point = os.path.realpath(absent.point)
+        for point, absent in self._absent:
             is_in_it = real == point or _is_below(real, point)
             if is_in_it and self._machine.mount_of(point) is mount:
                 raise errors.Refusal(
@@ -166,9 +166,9 @@ class _Search:
             )
 
     def _look_for_absent_submounts(self, word: str) -> None:
-        for absent in self._absent:
-            point = os.path.realpath(absent.point)
-            if absent.is_automatic and _is_below(point, os.path.realpath(word)):
+        directory = os.path.realpath(word)
+        for point, absent in self._absent:
+            if absent.is_automatic and _is_below(point, directory):
                 self._warnings.append(
                     f"not in it, although it belongs below {word} by /etc/fstab: {absent.point}, "
                     "which is not mounted"
