@@ -13,7 +13,6 @@ from cg_extension.drivers.lvm import (
     commands,
     engine,
     errors,
-    exchange,
     making,
     recovery,
     removal,
@@ -88,13 +87,14 @@ class Groups:
             and set(each.groups) & set(family.groups)
         ]
         for each in found:
-            for group, volume in each.members:
-                new = [v for v in self.volumes[group].values() if not sets.is_left(v)]
-                if any(exchange.taken_name(other.tags) == volume.name for other in new):
-                    raise naming.UsageError(
-                        f"a rollback is about to put another volume in the place of {group}/"
-                        f"{volume.name}: wait for its end, or for cg-lvm finish"
-                    )
+            for group in each.groups:
+                taken = sets.taken_names(self.volumes[group].values())
+                for volume in each.of_group(group):
+                    if volume.name in taken:
+                        raise naming.UsageError(
+                            f"a rollback is about to put another volume in the place of {group}/"
+                            f"{volume.name}: wait for its end, or for cg-lvm finish"
+                        )
         return next(iter(found), None)
 
     def was_cut(self, family: naming.Family) -> bool:

@@ -27,9 +27,7 @@ def check_members(
     obstacles = {name: _obstacle(volumes[name]) for name in names}
     if refused := [f"{name} {reason}" for name, reason in sorted(obstacles.items()) if reason]:
         raise errors.Refusal("; ".join(refused))
-    # One that was called off may still be there to be wiped.
-    tags = {tag for v in volumes.values() if not sets.is_left(v) for tag in v.tags}
-    if taken := [name for name in names if f"{sets.TAKES}{name}" in tags]:
+    if taken := sets.taken_names(volumes.values()).intersection(names):
         raise errors.Refusal(
             f"a rollback is putting others in the place of {', '.join(sorted(taken))} in volume "
             f"group {volume_group}: wait for its end, or for cg-lvm finish"

@@ -227,6 +227,15 @@ def is_left(volume: LogicalVolume) -> bool:
     )
 
 
+def taken_names(volumes: Iterable[LogicalVolume]) -> set[str]:
+    """The names that a rollback under way gives to other volumes, or has given just now.
+
+    One that was called off does not count, although its volumes may still be there to be wiped.
+    """
+    found = [(v, {t.removeprefix(TAKES) for t in v.tags if t.startswith(TAKES)}) for v in volumes]
+    return {name for volume, taken in found if taken and not is_left(volume) for name in taken}
+
+
 def orphaned(group_tags: Iterable[str]) -> list[Mark]:
     """What a volume group's tags say of sets whose process is gone."""
     return [mark for mark in read_marks(group_tags) if mark.is_orphaned]
