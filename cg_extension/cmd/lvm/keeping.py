@@ -54,7 +54,8 @@ def show(options: argparse.Namespace) -> dict[str, Any]:
 def delete(options: argparse.Namespace) -> dict[str, Any]:
     """``delete``: all of a group snapshot, in all its volume groups."""
     groups, family = machinery.find_snapshot(options, options.name, options.volume_group)
-    if any(exchange.waits_for_boot(v.group_tags, family.name) for _group, v in family.members):
+    tags = {tag for _group, volume in family.members for tag in volume.group_tags}
+    if family.name in dict(exchange.waiting(tags)):
         raise naming.UsageError(
             f"a rollback to {family.name} waits for the next boot, and needs it: cg-lvm rollback "
             f"--cancel {family.name}"

@@ -112,7 +112,7 @@ def _roll_back(
         pending.leave_to_next_boot()
         pending.note(family.groups)
         first = commands.VolumeGroup(family.groups[0])
-        first.change_tags(add=[_tag(name, keep)])
+        first.change_tags(add=[exchange.wanted_tag(name, keep)])
         first.flush()
         return {**_answer("at_boot", family, keep, parts), "warnings": pending.warnings()}
     pending.note(family.groups)
@@ -172,16 +172,15 @@ def _not_finished(group: str) -> str:
 def _waiting() -> list[tuple[str, str, str]]:
     """What waits for the next boot: the group snapshot, the state before, the volume group."""
     return [
-        (*tag.removeprefix(exchange.WANTED).partition(":")[::2], group.name)
+        (name, keep, group.name)
         for group in commands.all_groups()
-        for tag in sorted(group.tags)
-        if tag.startswith(exchange.WANTED)
+        for name, keep in exchange.waiting(group.tags)
     ]
 
 
 def _call_off(name: str, keep: str, group: str) -> None:
     noted = commands.VolumeGroup(group)
-    noted.change_tags(remove=[_tag(name, keep)])
+    noted.change_tags(remove=[exchange.wanted_tag(name, keep)])
     noted.flush()
 
 
@@ -202,10 +201,6 @@ def _given_up(name: str, keep: str, group: str, reason: str) -> str:
         still = f"it could not be called off ({describe(error)}), so the next boot tries again"
         return f"not rolled back to {name}: {reason}; {still}"
     return f"not rolled back to {name}, and no longer to be: {reason}"
-
-
-def _tag(name: str, keep: str) -> str:
-    return f"{exchange.WANTED}{name}:{keep}"
 
 
 def _new_name() -> str:

@@ -51,7 +51,7 @@ _OLD_GETS = "cg_ext.old.gets="
 _OLD_LOSES = "cg_ext.old.loses="
 _FOR_NOW = (sets.TAKES, _ASIDE, _GETS, _OLD_GETS, _OLD_LOSES)
 _WAS = "cg_ext.was="
-WANTED = "cg_ext.wanted="
+_WANTED = "cg_ext.wanted="
 
 
 def tags(
@@ -108,12 +108,25 @@ def line(uuid: str, tags: Iterable[str]) -> set[str]:
 
 def is_pending(group_tags: Iterable[str]) -> bool:
     """Whether a volume group's tags tell of a rollback to be finished or carried out."""
-    return any(tag.startswith((sets.BACK, WANTED)) for tag in group_tags)
+    return any(tag.startswith((sets.BACK, _WANTED)) for tag in group_tags)
 
 
-def waits_for_boot(group_tags: Iterable[str], name: str) -> bool:
-    """Whether a volume group's tags tell that a rollback to ``name`` waits for the next boot."""
-    return any(tag.startswith(f"{WANTED}{name}:") for tag in group_tags)
+def wanted_tag(name: str, keep: str) -> str:
+    """The tag of a volume group by which a rollback to ``name`` waits for the next boot.
+
+    :param keep: what the state before is to be called.
+    """
+    return f"{_WANTED}{name}:{keep}"
+
+
+def waiting(group_tags: Iterable[str]) -> list[tuple[str, str]]:
+    """What such tags tell: the group snapshot, and what the state before is to be called."""
+    found = []
+    for tag in sorted(group_tags):
+        if tag.startswith(_WANTED):
+            name, _colon, keep = tag.removeprefix(_WANTED).partition(":")
+            found.append((name, keep))
+    return found
 
 
 def finish(groups: Sequence[commands.VolumeGroup], mark: str, set_name: str) -> None:
@@ -239,7 +252,7 @@ def _complete(group: commands.VolumeGroup, mark: str, set_name: str) -> None:
     steps.checkpoint("lvm.told")
     # Each volume has the tags of its group. With none of the set the rollback was undone.
     tags = [tag for volume in _of_set(volumes, set_name) for tag in volume.group_tags]
-    wanted = {tag for tag in tags if tag.startswith(WANTED)}
+    wanted = {tag for tag in tags if tag.startswith(_WANTED)}
     group.change_tags(remove=[mark, *sorted(wanted)])
     group.flush()
     steps.checkpoint("lvm.rolled_back")

@@ -304,6 +304,6 @@ class TagsTest(RollbackBase):
 
     def test_what_waits_for_the_boot_counts_no_more_once_it_is_done(self) -> None:
         self._start()
-        self.lvm.groups["a"].tags.add(f"{exchange.WANTED}s:k")
+        self.lvm.groups["a"].tags.add(exchange.wanted_tag("s", "k"))
         self._roll_back()
         self.assertEqual("new", self._became("wanted"))
