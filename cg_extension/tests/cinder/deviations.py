@@ -62,6 +62,7 @@ TABLE: dict[str, dict[str, Deviation]] = {
         "a snapshot of a group snapshot can't be deleted on its own": Deviation(
             _OWN_MESSAGE, {"response_json_paths": {"$.badRequest.message": "/part of a group/"}}
         ),
+        "from snapshot": Deviation(_WHOLE_SECONDS, before=_available_and_a_second_later("group")),
         "from group": Deviation(
             _WHOLE_SECONDS, before=_available_and_a_second_later("from snapshot")
         ),
