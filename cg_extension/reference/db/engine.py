@@ -431,6 +431,8 @@ def _create_engine(
     engine.dialect.skip_autocommit_rollback = autocommit
     sa.event.listen(engine, "connect", prepare)
     pooling.check_alive(engine)
+    if not options.connection_trace:  # For which oslo.db listens, too.
+        pooling.forget_savepoints(engine)
     # The connection that tested the server was made before the listener was there.
     engine.dispose()
     return engine

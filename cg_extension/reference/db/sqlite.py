@@ -24,7 +24,7 @@ def create_engine(options: Any, url: sa.URL) -> sa.Engine:
     """Not by oslo.db, which opens the file anew for each transaction: half of a request's time."""
     _probe(url)
     engine = sa.create_engine(url, pool_size=options.max_pool_size)
-    exc_filters.register_engine(engine)
+    sa.event.listen(engine, "handle_error", exc_filters.handler, retval=True)
 
     def prepare(dbapi_connection: Any, record: Any) -> None:
         # BEGIN is ours to send: the module's own comes only before the first change.

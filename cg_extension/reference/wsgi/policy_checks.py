@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checks of oslo.policy that are made of others, which here just call these.
+"""The checks of oslo.policy, with what oslo's do at every call done once, when the rules are read.
 
-oslo's own inspect the signature of each part at every call, since a plugin's may be of the old form
-without the rule's name: that takes longer than the checks. Here it is done once, when the rules are
-read. What is allowed is the same.
+Those that are made of others inspect the signature of each part, since a plugin's may be of the old
+form without the rule's name: that takes longer than the checks. Those that compare an attribute of
+the caller's parse its name, which may be a constant. What is allowed is the same.
 """
 
 import inspect
+import keyword
 from typing import Any
 
 from oslo_policy import policy
+
+# oslo's class of checks that compare an attribute of the caller's, which has no public name.
+_GENERIC = type(policy.RuleDefault("any", "project_id:%(project_id)s").check)
 
 
 def prepared(check: Any) -> Any:
@@ -23,9 +27,16 @@ def prepared(check: Any) -> Any:
         return _Not(prepared(check.rule))
     if kind is policy.RuleCheck:
         return _Rule(check.kind, check.match)
+    if kind is _GENERIC and _is_attribute(check.kind):
+        return _Attribute(check.kind, check.match)
     # ``self``, target, creds, enforcer, and the rule; oslo's own leave that out if it is not taken.
     takes_rule = len(inspect.getfullargspec(check.__call__).args) > 4
     return check if takes_rule else policy.AndCheck([check])
+
+
+def _is_attribute(kind: str) -> bool:
+    """Whether a check's left side is the plain name of an attribute, not True, False or None."""
+    return kind.isidentifier() and not keyword.iskeyword(kind)
 
 
 class _And(policy.AndCheck):
@@ -49,3 +60,12 @@ class _Rule(policy.RuleCheck):
             return bool(enforcer.rules[self.match](target, creds, enforcer, current_rule))
         except KeyError:  # There is no such rule, which nobody passes.
             return False
+
+
+class _Attribute(policy.Check):
+    def __call__(self, target: Any, creds: Any, enforcer: Any, current_rule: Any = None) -> bool:
+        try:
+            match, value = self.match % target, creds[self.kind]
+        except KeyError:  # One of the two has none.
+            return False
+        return match in (map(str, value) if isinstance(value, list) else (str(value),))

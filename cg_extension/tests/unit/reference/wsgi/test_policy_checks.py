@@ -7,6 +7,7 @@ from unittest import mock
 
 from oslo_policy import _checks, policy
 
+from cg_extension.reference.wsgi import policy_checks
 from cg_extension.tests.unit.reference.wsgi import base
 
 # Each in the place of a rule that guards a call.
@@ -24,6 +25,20 @@ RULES = (
     "own:a or role:b",
     "@",
     "!",
+)
+# Checks of an attribute, of a part of one and of a constant.
+COMPARISONS = (
+    "project_id:%(project_id)s",
+    "project_id:%(missing)s",
+    "missing:%(project_id)s",
+    "roles:%(project_id)s",
+    "is_admin:True",
+    "token.project_id:%(project_id)s",
+    "token:%(project_id)s",
+    "'p':%(project_id)s",
+    "True:%(admin)s",
+    "None:%(project_id)s",
+    "None:None",
 )
 CALL = "consistencygroup:get_all"
 
@@ -63,3 +78,24 @@ class PolicyChecksTest(base.HostTestCase):
                 answer = self.call("GET", "/consistencygroups", roles=",".join(chosen))
                 expected = 200 if allowed else 403
                 self.assertEqual(expected, answer.status_int, (rule, chosen))
+
+    def test_a_comparison_says_what_that_of_oslo_policy_says(self) -> None:
+        targets = ({"project_id": "p", "admin": True}, {"project_id": "None"}, {})
+        callers: tuple[dict[str, Any], ...] = (
+            {
+                "project_id": "p",
+                "roles": ["a", "p"],
+                "is_admin": True,
+                "token": {"project_id": "p"},
+            },
+            {"project_id": "q", "roles": [], "is_admin": False, "token": [{"project_id": "p"}]},
+            {"project_id": ["q", 1, "p"], "roles": [["p"]], "token": {}},
+        )
+        allowed = set()
+        for rule, target, creds in itertools.product(COMPARISONS, targets, callers):
+            check = policy.RuleDefault("any", rule).check
+            expected = check(target, creds, None)
+            got = policy_checks.prepared(check)(target, creds, None, "any")
+            self.assertIs(expected, got, (rule, target, creds))
+            allowed.add(expected)
+        self.assertEqual({True, False}, allowed)
