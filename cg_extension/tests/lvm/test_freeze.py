@@ -62,36 +62,51 @@ class SlowMemberTest(base.LVMTestCase):
     def _snapshot(self, eng: engine.Engine) -> None:
         eng.snapshot_group(self.copies(["a", "b"], "s-"))
 
-    def _wait_until_frozen(self) -> None:
-        device = os.path.basename(self.a)
+    def _is_frozen(self) -> bool:
         # LVM suspends it as well. The processes are looked for last: that takes a guest's time.
-        waiting.eventually(
-            lambda: self.control.is_suspended(device) and len(_freeze_processes()) >= 2,
-            *("frozen", 300),
-        )
+        is_suspended = self.control.is_suspended(os.path.basename(self.a))
+        return is_suspended and len(_freeze_processes()) >= 2
+
+    def _wait_until_frozen(self) -> None:
+        waiting.eventually(self._is_frozen, "frozen", 300)
+
+    def _take(self) -> errors.LVMError | None:
+        try:
+            self._snapshot(self.eng)
+        except errors.LVMError as failure:
+            return failure
+        return None
+
+    def _comes_to_hold(self, taking: concurrent.futures.Future[errors.LVMError | None]) -> bool:
+        waiting.eventually(lambda: taking.done() or self._is_frozen(), "frozen", 300)
+        return not taking.done()
+
+    def _begin_to_take(
+        self, pool: concurrent.futures.Executor
+    ) -> concurrent.futures.Future[errors.LVMError | None]:
+        """A group snapshot that holds ``a`` now.
+
+        LVM's own suspends bring the writers into step: a freeze may find no write under way that it
+        had to wait for, or one that is about to end, and another must be tried.
+        """
+        while True:
+            taking = pool.submit(self._take)
+            if self._comes_to_hold(taking):
+                return taking
+            self.assertIsNone(taking.result())
+            self.eng.delete(copy.target for copy in self.copies(["a", "b"], "s-"))
 
     def _assert_resumed_within(self, seconds: float) -> None:
         device = os.path.basename(self.a)
         waiting.eventually(lambda: not self.control.is_suspended(device), "resumed", seconds)
 
     def _assert_fails_when_killed(self, chosen: slice) -> None:
-        failure: list[Exception] = []
-
-        def take() -> None:
-            try:
-                self._snapshot(self.eng)
-            except errors.LVMError as error:
-                failure.append(error)
-
-        with self._slow_writers():
-            thread = threading.Thread(target=take)
-            thread.start()
-            self._wait_until_frozen()
+        with self._slow_writers(), concurrent.futures.ThreadPoolExecutor() as pool:
+            taking = self._begin_to_take(pool)
             for pid in reversed(_freeze_processes()[chosen]):  # a live watchdog ends with it
                 os.kill(pid, signal.SIGKILL)
             self._assert_resumed_within(5)
-            thread.join()
-        self.assertIsInstance(failure[0], errors.FreezeError)
+            self.assertIsInstance(taking.result(), errors.FreezeError)
         self.assert_sound(self.eng, ["a", "b"])
 
     def test_past_the_deadline_all_go_on_and_the_snapshot_fails(self) -> None:
@@ -127,14 +142,12 @@ class SlowMemberTest(base.LVMTestCase):
         self.assert_sound(self.eng, ["a", "b"])
 
     def test_a_member_that_someone_else_resumes_meanwhile_fails_the_snapshot(self) -> None:
-        def take() -> errors.LVMError:
-            return self.assertRaises(errors.FreezeError, self._snapshot, self.eng)
-
         with self._slow_writers(), concurrent.futures.ThreadPoolExecutor() as pool:
-            failure = pool.submit(take)
-            self._wait_until_frozen()
+            taking = self._begin_to_take(pool)
             base.run("dmsetup", "resume", "--noudevsync", self.a)
-            self.assertIn("been resumed by someone else", str(failure.result()))
+            failure = taking.result()
+        self.assertIsInstance(failure, errors.FreezeError)
+        self.assertIn("been resumed by someone else", str(failure))
         self.assert_sound(self.eng, ["a", "b"])
 
     def test_nothing_stays_held_by_a_suspend_that_ends_after_the_deadline(self) -> None:
