@@ -80,12 +80,13 @@ class RequestId(oslo_middleware.RequestId):
 
 
 class CORS(oslo_middleware.CORS):
-    """oslo's, for what browsers send."""
+    """oslo's, for what browsers send: it would answer any ``OPTIONS`` with 200, at any path."""
 
     application: "WSGIApplication"
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        if "HTTP_ORIGIN" in environ or environ["REQUEST_METHOD"] == "OPTIONS":
+        is_preflight = "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+        if "HTTP_ORIGIN" in environ and (is_preflight or environ["REQUEST_METHOD"] != "OPTIONS"):
             return super().__call__(environ, start_response)
         return self.application(environ, start_response)
 

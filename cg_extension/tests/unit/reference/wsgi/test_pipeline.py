@@ -89,6 +89,16 @@ class PipelineTest(base.HostTestCase):
         answer = self.send("OPTIONS", "/v3/p/volumes", headers=headers)
         self.assertNotIn("Access-Control-Allow-Origin", answer.headers)
 
+    def test_options_that_are_no_preflight_are_a_method_like_any_other(self) -> None:
+        token = {"X-Auth-Token": "u:p"}
+        for headers in (token, {**token, "Origin": "https://ui.example.org"}):
+            answer = self.send("OPTIONS", "/v3/p/volumes", headers=headers)
+            self.assert_fault(answer, 405, "badMethod")
+            self.assertEqual("GET, HEAD, POST", answer.headers["Allow"])
+            answer = self.send("OPTIONS", "/v3/p/nothing", headers=headers)
+            self.assert_fault(answer, 404, "itemNotFound")
+        self.assert_fault(self.send("OPTIONS", "/v3/p/volumes"), 401, "unauthorized")
+
     def test_changes_are_logged_and_reads_are_not(self) -> None:
         log = self.useFixture(fixtures.FakeLogger(level=20))
         self.call("GET", "/volumes")
