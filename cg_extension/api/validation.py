@@ -44,6 +44,7 @@ FORMATS = {
     "text": r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$",
     "uuid": r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
     "whole-number": r"^[0-9]+$",
+    "digits": r"^[0-9]{1,10}$",
     "timestamp": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}$",
 }
 FORMAT_CHECKER = jsonschema.FormatChecker(formats=())
@@ -65,6 +66,7 @@ _FORMAT_NAMES = {
     "text": "text without control characters other than line breaks and tabs",
     "uuid": "a UUID",
     "whole-number": "a whole number, 0 or more",
+    "digits": "a whole number of at most 10 digits",
 }
 _TYPE_NAMES = {
     "object": "an object",
@@ -294,6 +296,8 @@ def _explain(error: jsonschema.ValidationError, whole: str, entries: str) -> str
     """What was wrong and what would be right, in one sentence."""
     keys = [part for part in error.absolute_path if isinstance(part, str)]
     where = keys[-1] if keys else whole
+    if "propertyNames" in list(error.absolute_schema_path)[-2:]:
+        where = f"a key of {where}"
     value, expected = error.instance, error.validator_value
     match error.validator:
         case "additionalProperties":
@@ -311,15 +315,27 @@ def _explain(error: jsonschema.ValidationError, whole: str, entries: str) -> str
         case "format":
             return f"{where} must be {_FORMAT_NAMES[expected]}; it is {shown(value)}."
         case "enum":
-            return f"{where} must be one of {names(map(str, expected))}; it is {shown(value)}."
+            allowed = names(each if isinstance(each, str) else shown(each) for each in expected)
+            choice = "one of " if len(expected) > 1 else ""
+            return f"{where} must be {choice}{allowed}; it is {shown(value)}."
         case "maxLength":
             return f"{where} must have at most {expected} characters; it has {len(value)}."
         case "minLength" if expected == 1:
             return f"{where} must not be empty."
-        case "minProperties" if expected == 1:
+        case "minimum" | "maximum":
+            bounds = {"at least": "minimum", "at most": "maximum"}
+            right = " and ".join(
+                f"{words} {error.schema[name]}"
+                for words, name in bounds.items()
+                if name in error.schema
+            )
+            return f"{where} must be {right}; it is {shown(value)}."
+        case "minProperties" | "maxProperties" if expected == 1:
+            least = error.validator == "minProperties"
             known = names(error.schema.get("properties", {}))
-            wanted_key = f"one of {known}" if known else "at least one key"
-            return f"{where} must have {wanted_key}."
+            if known:
+                return f"{where} must have {'' if least else 'only '}one of {known}."
+            return f"{where} must have {'at least' if least else 'only'} one key."
         case "maxItems" if isinstance(value, list) and expected == 1:
             return f"{where} must be given only once."
         case _:

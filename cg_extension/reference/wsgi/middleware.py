@@ -42,11 +42,22 @@ _IN_PATHS = "/:@!$&'()*+,;="
 # Labels of metrics must not be the client's to invent.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
-# What links are made of: its name for messages, its place in the environ, its form (RFC 3986).
+# What links are made of: its name for messages, its place in the environ, its form (RFC 3986), and
+# that in words.
 _LINK_PARTS = (
-    ("scheme", "wsgi.url_scheme", re.compile("https?")),
-    ("host", "HTTP_HOST", re.compile(r"(([\w.~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(:\d*)?)?", re.A)),
-    ("path's prefix", "SCRIPT_NAME", re.compile(r"(/[^/\s\\<>\"?#][^\s\\<>\"?#]*)?")),
+    ("scheme", "wsgi.url_scheme", re.compile("https?"), "http or https"),
+    (
+        "host",
+        "HTTP_HOST",
+        re.compile(r"(([\w.~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(:\d*)?)?", re.A),
+        "a name or an address, with or without a port",
+    ),
+    (
+        "path's prefix",
+        "SCRIPT_NAME",
+        re.compile(r"(/[^/\s\\<>\"?#][^\s\\<>\"?#]*)?"),
+        "a path that begins with one slash",
+    ),
 )
 
 
@@ -129,9 +140,9 @@ class ProxyHeaders(oslo_middleware.HTTPProxyToWSGI):
                 last = value.rpartition(",")[2].strip()
                 environ[f"HTTP_X_FORWARDED_{name}"] = last.rstrip("/") if name == "PREFIX" else last
         super().process_request(req)
-        for header, key, form in _LINK_PARTS:
+        for name, key, form, right in _LINK_PARTS:
             if not form.fullmatch(environ.get(key, "")):
-                return faults.fault(400, f"The {header} of the request is none.")
+                return faults.fault(400, f"The request's {name} must be {right}.")
         return None
 
 

@@ -15,7 +15,7 @@ _VOLUME = {
     # A number, or one in digits as some clients send it.
     "size": {
         "type": ["integer", "string"],
-        "pattern": "^[0-9]{1,10}$",
+        "format": "digits",
         "minimum": 1,
         "maximum": schemas.MAX_INTEGER,
     },

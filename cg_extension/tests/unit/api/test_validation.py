@@ -191,6 +191,34 @@ class BodyTest(RefusalTestCase):
             {"name": "x", "nmae": 1, "a": 2}, '"a", "nmae"', "count, id, mode, name, text"
         )
 
+    def test_messages_about_numbers_and_keys_say_what_would_be_right(self) -> None:
+        keys = {"propertyNames": {"minLength": 1, "maxLength": 2, "format": "line"}}
+        body = validation.Body(
+            {
+                "properties": {
+                    "size": {"type": ["integer", "string"], "minimum": 1, "maximum": 9},
+                    "digits": {"format": "digits"},
+                    "off": {"enum": [False]},
+                    "pairs": keys,
+                    "one": {"maxProperties": 1, "properties": {"a": {}, "b": {}}},
+                    "any": {"maxProperties": 1},
+                }
+            }
+        )
+        for document, message in (
+            ({"size": 0}, "size must be at least 1 and at most 9; it is 0."),
+            ({"size": 10}, "size must be at least 1 and at most 9; it is 10."),
+            ({"digits": "x"}, 'digits must be a whole number of at most 10 digits; it is "x".'),
+            ({"off": True}, "off must be false; it is true."),
+            ({"pairs": {"": 1}}, "a key of pairs must not be empty."),
+            ({"pairs": {"abc": 1}}, "a key of pairs must have at most 2 characters; it has 3."),
+            ({"pairs": {"\n": 1}}, "a key of pairs must be text without control characters"),
+            ({"one": {"a": 1, "b": 2}}, "one must have only one of a, b."),
+            ({"any": {"a": 1, "b": 2}}, "any must have only one key."),
+        ):
+            raw = json.dumps(document).encode()
+            self.assert_refused(body.load, _request(raw), words=(message,))
+
     def test_a_line_has_no_control_characters(self) -> None:
         for character in "\n\t\r\x1b\x7f\x85":
             self._refused({"name": character}, "without control characters")
