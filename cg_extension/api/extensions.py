@@ -17,7 +17,8 @@ from cg_extension.contract import interface
 
 ENTRY_POINTS = "cg_extension.api.extensions"
 
-# Path below the project → HTTP method → name of the controller's function.
+# Path below the project → HTTP method → name of the controller's function. A part in braces stands
+# for any text without a slash, ``{key}`` for the rest of the path.
 Table = Mapping[str, Mapping[str, str]]
 
 

@@ -15,6 +15,10 @@ from cg_extension.contract import exceptions
 
 WSGIApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
+# The key of metadata or of an extra spec is all the rest of a path: it may have slashes, which
+# clients send as they are.
+_FORMS = {"key": ".+"}
+
 
 def table_of(extension: extensions.ResourceExtension) -> extensions.Table:
     """Every path of an extension's collection: as in its table, else by Cinder's conventions."""
@@ -78,7 +82,7 @@ class Router:
             self.collections.add(collection)
             others = self._extending.get(collection, ())
             resource = wsgi.Resource(controller, functions, self._response_validation, others)
-            self._mapper.connect(None, path, controller=resource)
+            self._mapper.connect(None, path, controller=resource, requirements=_FORMS)
         self._mapper.create_regs([])
 
     def add_extension(self, extension: extensions.ResourceExtension) -> None:

@@ -9,6 +9,7 @@ import ipaddress
 import re
 import socket
 import threading
+import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from cheroot import server as cheroot
@@ -35,6 +36,9 @@ _MAX_HEADER_SIZE = 64 * 1024
 _MAX_UNREAD = 128 * 1024
 # Bytes of the line before each chunk of a body.
 _MAX_CHUNK_LINE = 1024
+
+# An encoded slash, as cheroot writes it.
+_SLASH = "%2F"
 
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]+")
 
@@ -143,6 +147,11 @@ class _Gateway(wsgi.Gateway_10):
     # cheroot's type hints take its environ for None.
     def get_environ(self) -> Any:
         environ: Any = super().get_environ()  # type: ignore[no-untyped-call]
+        if _SLASH in environ["PATH_INFO"]:
+            # cheroot leaves it as it is, which can't be told from an encoded percent sign; other
+            # servers decode it.
+            path, _, _ = environ["REQUEST_URI"].partition("?")
+            environ["PATH_INFO"] = urllib.parse.unquote(path, "latin-1")
         if self.req.chunked_read:
             environ["wsgi.input"] = _Chunks(self.req.conn.rfile, 0)
         return environ

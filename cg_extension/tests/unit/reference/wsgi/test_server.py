@@ -160,6 +160,15 @@ class ServerTest(base.BaseTestCase):
         self.assertEqual("proxy", self.environ["HTTP_X_FORWARDED_HOST"])
         self.assertNotIn("HTTP_X_AUTH_TOKEN", self.environ)
 
+    def test_a_slash_in_a_path_may_be_encoded_as_for_other_servers(self) -> None:
+        for sent, path in (
+            (b"/a%2Fb%2fc%20d?x=%2F", "/a/b/c d"),
+            (b"/a%252Fb%2Fc", "/a%2Fb/c"),
+            (b"/a%252Fb", "/a%2Fb"),
+        ):
+            self._talk(b"GET " + sent + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertEqual(path, self.environ["PATH_INFO"])
+
     def test_two_lengths_of_a_body_are_none(self) -> None:
         lengths = b"Content-Length: 1\r\nContent-Length: 1\r\n"
         said = self._talk(b"PUT / HTTP/1.1\r\nHost: x\r\n" + lengths + b"\r\nx")

@@ -179,6 +179,16 @@ class VolumeMetadataTest(base.HostTestCase):
         self.assertEqual(body, self.ok("PUT", self.path, body))
         self.assertEqual(body, self.ok("GET", self.path))
 
+    def test_a_key_may_have_slashes(self) -> None:
+        # As Kubernetes has them; clients send them as they are.
+        for path in (f"{self.path}/csi.storage.k8s.io/pvc/name", f"{self.path}/a%2Fb"):
+            key = path.removeprefix(f"{self.path}/").replace("%2F", "/")
+            one = {"meta": {key: "5"}}
+            self.assertEqual(one, self.ok("PUT", path, one))
+            self.assertEqual(one, self.ok("GET", path))
+            self.ok("DELETE", path)
+        self.assertEqual({"metadata": {"a": "1", "b": "2"}}, self.ok("GET", self.path))
+
     def test_a_key_that_is_not_there_is_not_found(self) -> None:
         for method in ("GET", "DELETE"):
             self.assert_fault(self.call(method, f"{self.path}/x"), 404, "itemNotFound", "x")
