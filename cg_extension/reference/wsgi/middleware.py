@@ -212,8 +212,8 @@ class RequestLog:
                 level,
                 "%s %s %s status: %s time: %.4f s",
                 environ.get("REMOTE_ADDR", "-"),
-                method,
-                # As it came: a line break in it would be the client's own line in the log.
+                # As they came: a line break in one would be the client's own line in the log.
+                urllib.parse.quote(method, "", "latin-1"),
                 urllib.parse.quote(path, _IN_PATHS, "latin-1"),
                 status.split()[0],
                 seconds,

@@ -111,6 +111,11 @@ class PipelineTest(base.HostTestCase):
         self.call("DELETE", "/x%0D%0A2026-11-27 a forged line%1B[2K")
         self.assertIn("DELETE /v3/p/x%0D%0A2026-11-27%20a%20forged%20line%1B%5B2K st", log.output)
 
+    def test_a_method_can_not_begin_a_line_of_the_log(self) -> None:
+        log = self.useFixture(fixtures.FakeLogger(level=20))
+        self.send("X\r\x85\x1b[2KFORGED", "/v3/p/volumes")
+        self.assertIn(" X%0D%85%1B%5B2KFORGED /v3/p/volumes status: 401", log.output)
+
     def test_what_is_refused_before_auth_is_logged_under_its_own_request(self) -> None:
         seen = []
 
