@@ -18,6 +18,8 @@ from cg_extension.contract import records
 MAX_OFFSET = 2**63 - 1
 DEFAULT_SORT_KEY = "created_at"
 DEFAULT_SORT_DIR = "desc"
+# What python-cinderclient sends for ``--sort name`` of volumes and snapshots.
+CINDERS_SORT_ALIASES = {"display_name": "name"}
 SORT_DIRS = ("asc", "desc")
 
 _ONE: dict[str, Any] = {"type": "array", "maxItems": 1}
@@ -30,6 +32,7 @@ class Listing:
     :param collection: its name, the key of the list in the answer.
     :param filters: columns that a query may ask for by value.
     :param sort_keys: columns that a query may sort by.
+    :param sort_aliases: other words for some of them, with what they stand for.
     :param link_key: the key of the links in the answer.
     """
 
@@ -39,11 +42,13 @@ class Listing:
         *,
         filters: Iterable[str],
         sort_keys: Iterable[str],
+        sort_aliases: Mapping[str, str] | None = None,
         link_key: str | None = None,
     ) -> None:
         self.collection = collection
         self.filters = tuple(filters)
-        self.sort_keys = tuple(sort_keys)
+        self._sort_aliases = dict(sort_aliases or {})
+        self.sort_keys = (*sort_keys, *self._sort_aliases)
         # Clients page by the collection's own name; the API reference may have another.
         self.link_keys = {link_key or f"{collection}_links", f"{collection}_links"}
         self.parameters: dict[str, Any] = {
@@ -118,7 +123,7 @@ class Listing:
         dirs = dirs + [DEFAULT_SORT_DIR] * (len(keys) - len(dirs))
         sort: dict[str, str] = {}
         for key, direction in zip(keys, dirs, strict=True):
-            sort.setdefault(key, direction)
+            sort.setdefault(self._sort_aliases.get(key, key), direction)
         return tuple(sort.items())
 
     @staticmethod

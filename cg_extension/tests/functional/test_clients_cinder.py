@@ -52,3 +52,13 @@ class CinderCommandTest(base.FunctionalTest):
 
     def test_a_version_that_is_too_new_is_lowered_by_the_command(self) -> None:
         self._run("--os-volume-api-version", "3.59", "list")
+
+    def test_lists_are_sorted_by_name(self) -> None:
+        client = self.service.client()
+        for name in ("b", "c", "a"):
+            volume = self._created("create", "1", "--name", name)
+            client.wait(f"/volumes/{volume}")
+            self._created("snapshot-create", volume, "--name", f"of-{name}")
+        for command, pattern in (("list", r"\| ([abc]) "), ("snapshot-list", r"\| of-([abc]) ")):
+            listed = self._run(command, "--sort", "name:asc")
+            self.assertEqual(["a", "b", "c"], re.findall(pattern, listed))

@@ -16,6 +16,7 @@ LISTING = pagination.Listing(
     "snapshots",
     filters=service_snapshots.FILTERS,
     sort_keys=("id", "name", "status", "volume_id", "created_at"),
+    sort_aliases=pagination.CINDERS_SORT_ALIASES,
 )
 
 # Action → its function here.

@@ -19,6 +19,7 @@ LISTING = pagination.Listing(
     "volumes",
     filters=service_volumes.FILTERS,
     sort_keys=("id", "name", "status", "availability_zone", "size", "created_at"),
+    sort_aliases=pagination.CINDERS_SORT_ALIASES,
 )
 
 

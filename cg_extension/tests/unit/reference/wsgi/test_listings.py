@@ -21,3 +21,14 @@ class ListingsTest(base.HostTestCase):
                 with self.subTest(path=path, key=key):
                     self.ok("GET", f"{path}?sort_key={key}")
                     self.ok("GET", f"{path}?sort={key}:asc")
+
+    def test_names_are_sorted_by_under_the_word_of_cinders_client_too(self) -> None:
+        for path, collection in (("/volumes", "volumes"), ("/snapshots", "snapshots")):
+            for name in ("b", "c", "a"):
+                volume = self.volume(name=name)
+                if path == "/snapshots":
+                    self.snapshot(volume, name=name)
+            for query in ("sort_key=display_name&sort_dir=asc", "sort=display_name:asc"):
+                names = [each["name"] for each in self.ok("GET", f"{path}?{query}")[collection]]
+                self.assertEqual(sorted(names), names)
+                self.assertEqual({"a", "b", "c"}, set(names))
