@@ -15,7 +15,9 @@ _IDENTITY_TIMEOUT = 10
 # By which an application credential's access rules name this service; the catalog must, too.
 _SERVICE_TYPE = "block-storage"
 
-_REQUEST_HEADERS = ["X-Auth-Token", "X-OpenStack-Request-ID", "OpenStack-API-Version"]
+# Those by which browsers say who asks, and those that answers have, too.
+_IDENTITY_HEADERS = ["X-Auth-Token", "Authorization"]
+_HEADERS = ["X-OpenStack-Request-ID", "OpenStack-API-Version"]
 
 
 def set_defaults() -> None:
@@ -26,7 +28,7 @@ def set_defaults() -> None:
     )
     cfg.set_defaults(db_options.database_opts, max_pool_size=engine.MAX_POOL_SIZE)
     cors.set_defaults(
-        allow_headers=_REQUEST_HEADERS,
-        expose_headers=_REQUEST_HEADERS[1:],
+        allow_headers=[*_IDENTITY_HEADERS, *_HEADERS],
+        expose_headers=_HEADERS,
         allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE"],
     )

@@ -80,11 +80,14 @@ class PipelineTest(base.HostTestCase):
         headers = {
             "Origin": "https://ui.example.org",
             "Access-Control-Request-Method": "PUT",
-            "Access-Control-Request-Headers": "X-Auth-Token",
         }
-        answer = self.send("OPTIONS", "/v3/p/volumes", headers=headers)
-        self.assertEqual(200, answer.status_int)
-        self.assertEqual("https://ui.example.org", answer.headers["Access-Control-Allow-Origin"])
+        # Of both ways to say who asks.
+        for header in ("X-Auth-Token", "authorization"):
+            headers["Access-Control-Request-Headers"] = f"content-type, {header}"
+            answer = self.send("OPTIONS", "/v3/p/volumes", headers=headers)
+            self.assertEqual(200, answer.status_int)
+            allowed = answer.headers.get("Access-Control-Allow-Origin")
+            self.assertEqual("https://ui.example.org", allowed)
         headers["Origin"] = "https://elsewhere.example.org"
         answer = self.send("OPTIONS", "/v3/p/volumes", headers=headers)
         self.assertNotIn("Access-Control-Allow-Origin", answer.headers)
