@@ -147,6 +147,10 @@ class _Gateway(wsgi.Gateway_10):
     # cheroot's type hints take its environ for None.
     def get_environ(self) -> Any:
         environ: Any = super().get_environ()  # type: ignore[no-untyped-call]
+        if not environ.get("HTTP_HOST"):
+            # Links then lead to where the client has reached us; cheroot would give its own name.
+            host, port = self.req.conn.socket.getsockname()[:2]
+            environ["HTTP_HOST"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if _SLASH in environ["PATH_INFO"]:
             # cheroot leaves it as it is, which can't be told from an encoded percent sign; other
             # servers decode it.

@@ -8,6 +8,7 @@ import socket
 import threading
 from typing import Any
 
+import webob
 from oslo_config import cfg
 from oslotest import base
 
@@ -168,6 +169,12 @@ class ServerTest(base.BaseTestCase):
         ):
             self._talk(b"GET " + sent + b" HTTP/1.1\r\nHost: x\r\n\r\n")
             self.assertEqual(path, self.environ["PATH_INFO"])
+
+    def test_who_names_no_host_gets_links_to_the_address_that_was_reached(self) -> None:
+        for raw in (b"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.1\r\nHost:\r\n\r\n"):
+            self._talk(raw)
+            port = self.environ["SERVER_PORT"]
+            self.assertEqual(f"http://127.0.0.1:{port}", webob.Request(self.environ).host_url)
 
     def test_two_lengths_of_a_body_are_none(self) -> None:
         lengths = b"Content-Length: 1\r\nContent-Length: 1\r\n"
