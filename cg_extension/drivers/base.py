@@ -10,7 +10,8 @@ What holds for every call:
 - It raises ``drivers.exceptions.DriverError`` or a subclass for what went wrong. Anything else
   that escapes is treated as a DriverError, with a traceback in the log.
 - Calls come from several threads at once, but never two for the same resource.
-- Group calls give back a :class:`GroupUpdate`, or a plain tuple of its fields.
+- Group calls give back a :class:`GroupUpdate`, or a plain tuple of its fields. What a call must
+  not give back is in ``drivers.answers``.
 """
 
 import abc

@@ -5,18 +5,19 @@ import contextlib
 import dataclasses
 import os
 import unittest
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cg_extension.contract import context as cg_context
 from cg_extension.contract import records
-from cg_extension.drivers import base
+from cg_extension.drivers import answers, base
 from cg_extension.drivers.conformance import factories
 
 GIB = 1024**3
 STAMP_LENGTH = 4096
 BLANK = b"\0" * STAMP_LENGTH
 
+Answer = TypeVar("Answer")
 Member = TypeVar("Member", records.Volume, records.Snapshot)
 
 # A mixin, so that no test loader takes it for a test case; only for the type checker it is one.
@@ -119,11 +120,18 @@ class Harness(_TestCase):
         """The backend holds what it held when the test began."""
         self.assertEqual(self.at_start, sorted(self.objects()))
 
+    def assertGiven(self, check: Callable[..., Answer], *given: object) -> Answer:
+        """What the driver gave back, once a check of ``drivers.answers`` let it pass."""
+        try:
+            return check(*given)
+        except TypeError as error:
+            raise AssertionError(str(error)) from error
+
     # Records that went through the driver.
 
-    def updated(self, record: Member, update: base.ModelUpdate | None) -> Member:
+    def updated(self, record: Member, update: base.ModelUpdate) -> Member:
         """The record with the model update applied, as the manager keeps it for later calls."""
-        update = update or base.ModelUpdate()
+        self.assertGiven(answers.model_update, update)
         self.assertEqual(set(), set(update) - {"provider_location"}, "unknown keys in an update")
         return dataclasses.replace(record, status="available", **update)
 
@@ -131,9 +139,8 @@ class Harness(_TestCase):
         self, members: Sequence[Member], update: base.GroupUpdate
     ) -> Sequence[Member]:
         """The same for the members of a group call, one update each, in order."""
-        updates = base.GroupUpdate(*update).members
-        self.assertEqual(len(members), len(updates))
-        return [self.updated(*pair) for pair in zip(members, updates, strict=True)]
+        update = self.assertGiven(answers.group_update, update, len(members))
+        return [self.updated(*pair) for pair in zip(members, update.members, strict=True)]
 
     def remove_volume_later(self, volume: records.Volume) -> records.Volume:
         self.addCleanup(self.driver.delete_volume, self.context, volume)

@@ -3,7 +3,7 @@
 
 import concurrent.futures
 
-from cg_extension.drivers import exceptions
+from cg_extension.drivers import answers, exceptions
 from cg_extension.drivers.conformance import factories, harness
 
 
@@ -22,10 +22,11 @@ class VolumeConformance(harness.Harness):
         before = sorted(self.objects())
         self.driver = self.start_driver()
         self.assertEqual(before, sorted(self.objects()))
+        self.assertEqual({}, self.driver.get_lost_snapshots())
         self.assertHolds("kept", volume, self.restored(snapshot))
 
     def test_stats_tell_capacity_in_gib(self) -> None:
-        stats = self.driver.get_volume_stats()
+        stats = self.assertGiven(answers.volume_stats, self.driver.get_volume_stats())
         self.assertGreater(stats.total_capacity_gb, 0)
         self.assertGreaterEqual(stats.free_capacity_gb, 0)
         self.assertLessEqual(stats.free_capacity_gb, stats.total_capacity_gb)
@@ -165,6 +166,7 @@ class VolumeConformance(harness.Harness):
         first = self.driver.initialize_connection(self.context, volume, self.connector)
         second = self.driver.initialize_connection(self.context, volume, self.connector)
         self.assertEqual(first, second)
+        self.assertGiven(answers.connection, first)
         self.driver.terminate_connection(self.context, volume, self.connector)
         self.driver.terminate_connection(self.context, volume, self.connector)
 

@@ -13,6 +13,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from cg_extension.contract import context as cg_context
+from cg_extension.drivers import answers
 from cg_extension.drivers import base as driver_base
 from cg_extension.reference.db import engine, queue, services
 from cg_extension.reference.manager import leases, lost_snapshots, runner
@@ -123,7 +124,7 @@ class Backend:
         stats: Mapping[str, Any] | None = None
         if self.is_ready():
             try:
-                stats = dataclasses.asdict(self.driver.get_volume_stats())
+                stats = dataclasses.asdict(answers.volume_stats(self.driver.get_volume_stats()))
             except BaseException as error:
                 LOG.error("Backend %s can't tell its state: %s", self.host, error)
         try:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from oslo_log import log as logging
 
 from cg_extension.contract import statuses
+from cg_extension.drivers import answers
 from cg_extension.reference.db import engine, rows, tables
 
 LOG = logging.getLogger(__name__)
@@ -26,12 +27,12 @@ def write(database: engine.Database, report: Callable[[], Mapping[str, str]]) ->
 
     :param report: the driver's ``get_lost_snapshots``.
     """
-    news = _available(database, report())
+    news = _available(database, answers.lost_snapshots(report()))
     if not news:
         return
     # One that was half-made when the driver looked may have become available since: what counts is
     # what the driver tells of it from then on.
-    reasons = report()
+    reasons = answers.lost_snapshots(report())
     for snapshot_id, cgsnapshot_id in news.items():
         if snapshot_id in reasons:
             _write(database, snapshot_id, cgsnapshot_id, reasons[snapshot_id])

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from cg_extension.contract import context as cg_context
 from cg_extension.contract import records, statuses
+from cg_extension.drivers import answers
 from cg_extension.drivers import base as driver_base
 from cg_extension.reference import metrics
 from cg_extension.reference.db import queue, quotas, rows, tables
@@ -67,6 +68,7 @@ class Executor(abc.ABC):
         """Call the driver; what it gives back is for ``succeed``.
 
         :raises DriverError: it did not work.
+        :raises TypeError: what it gives back is not what the interface says.
         """
 
     def give_back(self, conn: sa.Connection) -> None:
@@ -146,9 +148,9 @@ def apply_updates(
         apply_update(conn, table, resource, update)
 
 
-def measured(update: driver_base.GroupUpdate) -> driver_base.GroupUpdate:
+def measured(update: object, members: int) -> driver_base.GroupUpdate:
     """What a call that may have held I/O gave back, and for how long is in the metrics now."""
-    update = driver_base.GroupUpdate(*update)
+    update = answers.group_update(update, members)
     if update.held_seconds:
         metrics.FREEZES.observe(update.held_seconds)
         if update.deadline_seconds:

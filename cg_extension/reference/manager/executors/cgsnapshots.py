@@ -55,7 +55,8 @@ class Create(CGSnapshotExecutor):
 
     def run(self, driver: base.Driver, context: base.Context) -> driver_base.GroupUpdate:
         return base.measured(
-            driver.create_cgsnapshot(context, self.cgsnapshot, self.snapshots, self.volumes)
+            driver.create_cgsnapshot(context, self.cgsnapshot, self.snapshots, self.volumes),
+            len(self.snapshots),
         )
 
     def succeed(self, conn: sa.Connection, result: driver_base.GroupUpdate) -> str:

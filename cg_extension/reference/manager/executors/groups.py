@@ -8,6 +8,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from cg_extension.contract import records, statuses
+from cg_extension.drivers import answers
 from cg_extension.drivers import base as driver_base
 from cg_extension.reference.db import queue
 from cg_extension.reference.manager import load
@@ -86,7 +87,8 @@ class CreateFromSource(WithVolumes):
         return base.measured(
             driver.create_consistencygroup_from_src(
                 context, self.group, self.volumes, **self.source
-            )
+            ),
+            len(self.volumes),
         )
 
     def succeed(self, conn: sa.Connection, result: driver_base.GroupUpdate) -> str:
@@ -117,7 +119,7 @@ class Update(GroupExecutor):
 
     def run(self, driver: base.Driver, context: base.Context) -> driver_base.MembershipUpdate:
         update = driver.update_consistencygroup(context, self.group, self.added, self.removed)
-        return driver_base.MembershipUpdate(*update)
+        return answers.membership_update(update, len(self.added), len(self.removed))
 
     def succeed(self, conn: sa.Connection, result: driver_base.MembershipUpdate) -> str:
         self._release(conn, self.removed)

@@ -8,6 +8,7 @@ from typing import Self
 import sqlalchemy as sa
 
 from cg_extension.contract import records, statuses
+from cg_extension.drivers import answers
 from cg_extension.drivers import base as driver_base
 from cg_extension.reference.db import queue
 from cg_extension.reference.manager import load
@@ -43,7 +44,8 @@ class Create(SnapshotExecutor):
     action = "create"
 
     def run(self, driver: base.Driver, context: base.Context) -> driver_base.ModelUpdate:
-        return driver.create_snapshot(context, self.snapshot, self.volume)
+        update = driver.create_snapshot(context, self.snapshot, self.volume)
+        return answers.model_update(update)
 
     def succeed(self, conn: sa.Connection, result: driver_base.ModelUpdate) -> str:
         base.apply_update(conn, base.SNAPSHOTS, self.snapshot, result)

@@ -8,6 +8,7 @@ from typing import Self
 import sqlalchemy as sa
 
 from cg_extension.contract import records, statuses
+from cg_extension.drivers import answers
 from cg_extension.drivers import base as driver_base
 from cg_extension.reference.db import queue
 from cg_extension.reference.manager import load
@@ -53,6 +54,9 @@ class Create(VolumeExecutor):
         return dataclasses.replace(loaded, snapshot=snapshot, source=source)
 
     def run(self, driver: base.Driver, context: base.Context) -> driver_base.ModelUpdate:
+        return answers.model_update(self._make(driver, context))
+
+    def _make(self, driver: base.Driver, context: base.Context) -> driver_base.ModelUpdate:
         if self.snapshot is not None:
             return driver.create_volume_from_snapshot(context, self.volume, self.snapshot)
         if self.source is not None:

@@ -67,6 +67,19 @@ class RunnerTest(base.ManagerTestCase):
         self.assertEqual([*["create_volume"] * 3, "delete_volume"], self.driver.calls)
         self.assertEqual([], self.queue())
 
+    def test_what_is_no_answer_of_a_driver_is_told_as_the_reason(self) -> None:
+        for answer, said in (
+            ("here", "An update is 'here'; it must be a mapping, {} if there is nothing to note"),
+            ({"provider_location": {}}, "provider_location is {}; it must be"),
+            ({"provider_location": "x" * 256}, "it must be None or up to 255 printable"),
+        ):
+            self.driver.behaviour["create_volume"] = functools.partial(lambda given: given, answer)
+            volume = self.create_volume()
+            self.run_queue()
+            row = self.row(tables.volumes, volume)
+            self.assertEqual("error", row.status)
+            self.assertIn(said, row.status_reason)
+
     def test_a_refusal_is_not_tried_again(self) -> None:
         self.driver.behaviour["create_volume"] = fail(driver_exceptions.DriverRefusal("no"))
         volume = self.create_volume()
