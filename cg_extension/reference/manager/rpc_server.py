@@ -11,6 +11,7 @@ from oslo_log import log as logging
 
 from cg_extension.contract import context as cg_context
 from cg_extension.contract import exceptions, records
+from cg_extension.drivers import answers
 from cg_extension.drivers import exceptions as driver_exceptions
 from cg_extension.reference.db import engine
 from cg_extension.reference.manager import backend, load
@@ -36,8 +37,8 @@ class Connections:
         with self._database.reader() as conn:
             volume = load.volume(conn, volume_id)
         try:
-            return driver.initialize_connection(context, volume, connector)
-        except driver_exceptions.DriverError as error:
+            return answers.connection(driver.initialize_connection(context, volume, connector))
+        except BaseException as error:  # A library may ask for the end of the process.
             raise _unavailable("reach", volume_id, error) from error
 
     def terminate(
@@ -49,7 +50,7 @@ class Connections:
             volume = load.volume(conn, volume_id)
         try:
             driver.terminate_connection(context, volume, connector)
-        except driver_exceptions.DriverError as error:
+        except BaseException as error:
             raise _unavailable("let go of", volume_id, error) from error
 
     def _backend(self, host: str) -> backend.Backend:
@@ -59,10 +60,9 @@ class Connections:
         return found
 
 
-def _unavailable(
-    verb: str, volume_id: str, error: driver_exceptions.DriverError
-) -> exceptions.ServiceUnavailable:
-    LOG.error("Could not %s volume %s: %s", verb, volume_id, error)
+def _unavailable(verb: str, volume_id: str, error: BaseException) -> exceptions.ServiceUnavailable:
+    is_bug = not isinstance(error, driver_exceptions.DriverError)
+    LOG.error("Could not %s volume %s: %s", verb, volume_id, error, exc_info=is_bug)
     return exceptions.ServiceUnavailable(
         reason=f"The backend could not {verb} volume {volume_id}; try again later."
     )

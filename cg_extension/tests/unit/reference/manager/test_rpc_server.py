@@ -82,6 +82,23 @@ class SharedRules:
         )
         self.assertNotIn("secret", error.msg)
 
+    def test_a_driver_that_would_end_the_process_or_gives_nonsense_is_unavailable(
+        self: Any,
+    ) -> None:
+        def end() -> None:
+            raise SystemExit(1)
+
+        volume = self.create_volume()
+        call = (self.driver.host, self.context, volume, CONNECTOR)
+        for behaviour in (end, {}.popitem, lambda: {"driver_volume_type": "local"}, lambda: {1}):
+            self.driver.behaviour["initialize_connection"] = behaviour
+            with self.subTest(behaviour):
+                self.assertRaises(
+                    exceptions.ServiceUnavailable, self.client.initialize_connection, *call
+                )
+        self.driver.behaviour["terminate_connection"] = end
+        self.assertRaises(exceptions.ServiceUnavailable, self.client.terminate_connection, *call)
+
 
 class LocalTest(SharedRules, RPCTestCase):
     transport_url = "fake:/"
