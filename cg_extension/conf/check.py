@@ -125,10 +125,10 @@ def _read(conf: cfg.ConfigOpts, name: str, group: str | None = None) -> object:
 
 def _check_bounds(conf: cfg.ConfigOpts, name: str, group: str | None, value: object) -> None:
     bounds = _LIBRARY_BOUNDS.get((group, name))
-    if bounds is None or not isinstance(value, int):
+    if bounds is None or (value is None and _written(conf, name, group) is None):
         return
     least, most = bounds
-    if not least <= value <= most:
+    if not (isinstance(value, int) and least <= value <= most):
         raise errors.StartError(
             f"{describe(conf, name, group)}: It must be a whole number from {least} to {most}"
         )

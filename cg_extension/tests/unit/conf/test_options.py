@@ -112,6 +112,12 @@ class CheckTest(base.BaseTestCase):
             error = self.assertRaises(errors.StartError, check.check, conf)
             self.assertIn(name, str(error))
 
+    def test_an_option_of_a_library_that_needs_a_number_is_not_left_empty(self) -> None:
+        for name in ("log_rotate_interval", "max_logfile_count", "max_logfile_size_mb"):
+            conf = self.configured(f"[DEFAULT]\n{name} =\n", log.register_options)
+            error = self.assertRaises(errors.StartError, check.check, conf)
+            self.assertIn(f"{name} =  ({self.path}): It must be a whole number", str(error))
+
     def test_files_of_libraries_must_be_there(self) -> None:
         conf = self.configured("")
         conf.register_opt(cfg.StrOpt("ssl_ca_file", default=""), group="oslo_messaging_rabbit")
