@@ -2,31 +2,38 @@
 """What all commands do first: options, configuration files, logs."""
 
 import collections
+import contextlib
 import logging as python_logging
 import os
 import pathlib
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent import futures
+from typing import Any
 
 import oslo_messaging
 from oslo_config import cfg
+from oslo_log import formatters
 from oslo_log import log as logging
 
 from cg_extension import conf as cg_conf
 from cg_extension.conf import check, errors, unread
+from cg_extension.contract import context as cg_context
 from cg_extension.reference.db import engine
 
 LOG = logging.getLogger(__name__)
 
 PROJECT = "cg_extension"
 
-# If one of these is malformed, every line of the log is a traceback.
-_LOG_FORMATS = (
-    "logging_context_format_string",
-    "logging_debug_format_suffix",
-    "logging_default_format_string",
-    "logging_exception_prefix",
-)
+# If one of these is malformed, or names what there is not, lines of the log are tracebacks. With
+# each what makes a record need it, and nothing whose words have not been looked at by then.
+_LOG_FORMATS: dict[str, dict[str, Any]] = {
+    "logging_default_format_string": {},
+    "logging_debug_format_suffix": {"level": python_logging.DEBUG},
+    "logging_exception_prefix": {"exc_info": (ValueError, ValueError("tried"), None)},
+    "logging_context_format_string": {"has_context": True},
+    "logging_user_identity_format": {"has_context": True},  # What is not there is a dash in it.
+}
 
 
 def new_conf() -> cfg.ConfigOpts:
@@ -74,15 +81,41 @@ def read(
                 f"default_log_levels: {level!r} is not LOGGER=LEVEL, with a level such as INFO"
             )
     for name in _LOG_FORMATS:
-        try:
+        with _blaming_format(conf, name):
             conf[name] % collections.defaultdict(int)
-        except (ValueError, TypeError) as error:
-            raise errors.StartError(f"{check.describe(conf, name)}: {error}") from error
+    for name, needs in _LOG_FORMATS.items():
+        with _blaming_format(conf, name):
+            # In a thread of its own, which keeps the context that is made.
+            with futures.ThreadPoolExecutor(1) as pool:
+                pool.submit(_format, conf, **needs).result()
     conf.set_default("default_log_levels", [*conf.default_log_levels, "alembic=WARN"])
     with errors.blaming("Options of the log"):
         logging.setup(conf, PROJECT)
     for each in unread.find(conf):
         LOG.warning("Nobody reads %s", each)
+
+
+@contextlib.contextmanager
+def _blaming_format(conf: cfg.ConfigOpts, name: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyError as error:  # Of a record's attributes.
+        raise errors.StartError(f"{check.describe(conf, name)}: There is no {error}") from error
+    except (ValueError, TypeError) as error:
+        raise errors.StartError(f"{check.describe(conf, name)}: {error}") from error
+
+
+def _format(
+    conf: cfg.ConfigOpts,
+    level: int = python_logging.INFO,
+    exc_info: Any = None,
+    has_context: bool = False,
+) -> None:
+    """Make a line of the log, as ``logging.setup`` will have it made, and write it nowhere."""
+    record = python_logging.LogRecord(PROJECT, level, __file__, 0, "tried", (), exc_info)
+    if has_context:
+        record.context = cg_context.RequestContext(overwrite=False)
+    formatters.ContextFormatter(config=conf, project=PROJECT, version="").format(record)
 
 
 def _undecodable(arguments: Sequence[str], defaults: Sequence[str]) -> Iterator[str]:

@@ -46,6 +46,19 @@ class ReadTest(base.BaseTestCase):
                 told = self.refused(content, directory=directory)
                 self.assertIn(f"{self.path}: It is not in UTF-8", told)
 
+    def test_a_format_of_the_log_that_names_what_there_is_not_is_named(self) -> None:
+        for option in (
+            "logging_context_format_string",
+            "logging_debug_format_suffix",
+            "logging_default_format_string",
+            "logging_exception_prefix",
+        ):
+            for value in ("%(nothing)s", "%(name)q"):
+                told = self.refused(f"[DEFAULT]\n{option} = {value}\n".encode())
+                self.assertIn(f"{option} = {value} ({self.path}): ", told)
+        told = self.refused(b"[DEFAULT]\nlogging_user_identity_format = %(user)q\n")
+        self.assertIn("logging_user_identity_format = %(user)q (", told)
+
     def test_a_level_of_the_log_that_there_is_not_is_named(self) -> None:
         for level in ("oslo=LOUD", "oslo", "oslo=", "a=b=INFO"):
             told = self.refused(f"[DEFAULT]\ndefault_log_levels = {level}\n".encode())
