@@ -3,9 +3,11 @@
 
 import collections
 import contextlib
+import io
 import logging as python_logging
 import os
 import pathlib
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent import futures
@@ -24,6 +26,8 @@ from cg_extension.reference.db import engine
 LOG = logging.getLogger(__name__)
 
 PROJECT = "cg_extension"
+
+_WRONG_ARGUMENT = re.compile(r"argument --(\S+): (.*)\n")
 
 # If one of these is malformed, or names what there is not, lines of the log are tracebacks. With
 # each what makes a record need it, and nothing whose words have not been looked at by then.
@@ -61,14 +65,22 @@ def read(
     :param description: of the program, for ``--help``.
     :raises errors.StartError: a value can't work, or a file can't be read.
     """
+    said = io.StringIO()
     try:
-        with errors.blaming("Configuration files"):
+        with errors.blaming("Configuration files"), contextlib.redirect_stderr(said):
             conf(arguments, project=PROJECT, prog=prog, description=description)
     except errors.StartError as error:
         if isinstance(error.__cause__, UnicodeDecodeError):  # Its text does not name the file.
-            given = sys.argv[1:] if arguments is None else arguments
-            where = ", ".join(_undecodable(given, conf.default_config_files or ()))
+            where = ", ".join(_undecodable(_files(conf, arguments)))
             raise errors.StartError(f"{where}: It is not in UTF-8: {error.__cause__}") from error
+        raise
+    except SystemExit:
+        # oslo.config's words for what is wrong in a file with an option of the command line.
+        if wrong := _WRONG_ARGUMENT.fullmatch(said.getvalue()):
+            name, reason = wrong.groups()
+            where = ", ".join(_having(name, _files(conf, arguments)))
+            raise errors.StartError(f"{name} ({where}): {reason}") from None
+        sys.stderr.write(said.getvalue())
         raise
     check.check(conf)
     if not (conf.log_file or conf.log_dir):
@@ -118,16 +130,29 @@ def _format(
     formatters.ContextFormatter(config=conf, project=PROJECT, version="").format(record)
 
 
-def _undecodable(arguments: Sequence[str], defaults: Sequence[str]) -> Iterator[str]:
-    """Those of the configuration files, given or found, that are not in UTF-8."""
-    named = [pathlib.Path(each.rpartition("=")[2]) for each in (*arguments, *defaults)]
+def _files(conf: cfg.ConfigOpts, arguments: Sequence[str] | None) -> list[pathlib.Path]:
+    """The configuration files, given or found, where oslo.config gave up reading them."""
+    given = sys.argv[1:] if arguments is None else arguments
+    defaults = conf.default_config_files or ()
+    named = [pathlib.Path(each.rpartition("=")[2]) for each in (*given, *defaults)]
     inside = [file for path in named if path.is_dir() for file in path.glob("*.conf")]
-    for path in (*named, *inside):
-        if path.is_file():
-            try:
-                path.read_text("utf-8")
-            except ValueError:
-                yield str(path)
+    return [path for path in (*named, *inside) if path.is_file()]
+
+
+def _undecodable(paths: Sequence[pathlib.Path]) -> Iterator[str]:
+    """Those that are not in UTF-8."""
+    for path in paths:
+        try:
+            path.read_text("utf-8")
+        except ValueError:
+            yield str(path)
+
+
+def _having(name: str, paths: Sequence[pathlib.Path]) -> Iterator[str]:
+    """Those that set an option of ``[DEFAULT]``."""
+    for path in paths:
+        if name in check.sections(str(path)).get("DEFAULT", {}):
+            yield str(path)
 
 
 def default_state_path() -> str:

@@ -59,6 +59,11 @@ class ReadTest(base.BaseTestCase):
         told = self.refused(b"[DEFAULT]\nlogging_user_identity_format = %(user)q\n")
         self.assertIn("logging_user_identity_format = %(user)q (", told)
 
+    def test_an_option_of_the_command_line_that_is_wrong_in_a_file_is_named_with_it(self) -> None:
+        for directory in (False, True):
+            told = self.refused(b"[DEFAULT]\ndebug = maybe\n", directory=directory)
+            self.assertEqual(f"debug ({self.path}): Invalid Boolean value: maybe", told)
+
     def test_a_level_of_the_log_that_there_is_not_is_named(self) -> None:
         for level in ("oslo=LOUD", "oslo", "oslo=", "a=b=INFO"):
             told = self.refused(f"[DEFAULT]\ndefault_log_levels = {level}\n".encode())
