@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Sequence
 
 import fixtures
@@ -191,18 +190,27 @@ class SessionTest(HooksTestCase):
         self.assertFails("^hook a took longer than its time limit of 0.3 s$", running)
 
     def test_one_that_prints_without_end_has_its_time_limit_all_the_same(self) -> None:
-        for script, step in (("yes", "begin"), ("echo ready; cat; yes", "end_sessions")):
-            running = hooks.Hooks([self.hook("a", session=script, time_limit=0.3)], self.state)
-            with contextlib.redirect_stderr(io.StringIO()):
-                if step != "begin":
-                    running.begin()
-                error = self.assertRaises(hooks.HookError, getattr(running, step))
-            self.assertEqual("hook a took longer than its time limit of 0.3 s", str(error))
+        late = "hook a took longer than its time limit of 0.3 s"
+        running = hooks.Hooks([self.hook("a", session="yes", time_limit=0.3)], self.state)
+        with contextlib.redirect_stderr(io.StringIO()):
+            self.assertFails(f"^{late}$", running)
+            running = self._begun("echo ready; cat; yes", 0.3)
+            error = self.assertRaises(hooks.HookError, running.end_sessions)
+        self.assertEqual(late, str(error))
+
+    def _begun(self, script: str, limit: float) -> hooks.Hooks:
+        """A session that is ready, however long that took, and has so many seconds for its end."""
+        running = hooks.Hooks([self.hook("a", session=script)], self.state)
+        running.begin()
+        running._sessions[0]._limit = limit
+        return running
 
     def test_one_that_ends_while_it_is_needed_has_failed(self) -> None:
-        running = hooks.Hooks([self.hook("a", session="echo ready; exit 0")], self.state)
+        script = 'echo $$ >>"$LOG"; echo ready; exit 0'
+        running = hooks.Hooks([self.hook("a", session=script)], self.state)
         running.begin()
-        time.sleep(0.5)
+        (pid,) = map(int, self.logged())
+        waiting.eventually(lambda: not _runs(pid), "its end")
         error = self.assertRaises(hooks.HookError, running.end_sessions)
         self.assertEqual("hook a ended with status 0 before it was told to end", str(error))
 
@@ -215,9 +223,7 @@ class SessionTest(HooksTestCase):
         self.assertEqual(["session ended"], self.logged())
 
     def test_one_that_does_not_end_in_time_is_ended(self) -> None:
-        hook = self.hook("a", session="echo ready; sleep 77", time_limit=0.3)
-        running = hooks.Hooks([hook], self.state)
-        running.begin()
+        running = self._begun("echo ready; sleep 77", 0.3)
         error = self.assertRaises(hooks.HookError, running.end_sessions)
         self.assertIn("took longer", str(error))
 
@@ -225,8 +231,11 @@ class SessionTest(HooksTestCase):
 class KilledTest(HooksTestCase):
     """A run that is killed leaves what tells how to undo it."""
 
-    def _killed(self, script: str, *given: reading.Hook) -> None:
-        """Begin hooks in a process of its own that is killed when it has printed a line."""
+    def _killed(self, script: str, *given: reading.Hook, lines: int = 0) -> None:
+        """Begin hooks in a process of its own that is killed when it has printed a line.
+
+        :param lines: or else when there are so many in the log.
+        """
         program = textwrap.dedent(
             """
             import pathlib, sys, time
@@ -246,8 +255,13 @@ class KilledTest(HooksTestCase):
         )
         process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
         with process:
-            process.stdout.readline()
-            process.send_signal(signal.SIGKILL)
+            try:
+                if lines:
+                    waiting.eventually(lambda: len(self.logged()) >= lines, f"{lines} lines")
+                else:
+                    process.stdout.readline()
+            finally:
+                process.send_signal(signal.SIGKILL)
 
     def _undo_left(self) -> Sequence[str]:
         with states.alone("nightly"):
@@ -274,23 +288,17 @@ class KilledTest(HooksTestCase):
 
     def test_a_before_hook_that_was_under_way_is_ended_and_undone(self) -> None:
         hook = self.logging("a", before='echo $$ >>"$LOG"; exec sleep 77')
-        script = (
-            'import threading; threading.Timer(1, print, ["here"], {"flush": True}).start(); '
-            "running.begin()"
-        )
-        self._killed(script, hook)
+        self._killed("running.begin()", hook, lines=1)
         (pid,) = map(int, self.logged())
         self.assertEqual([], self._undo_left())
         self.assertFalse(_runs(pid))
         self.assertEqual("after a", self.logged()[-1])
 
     def test_an_after_hook_that_was_cut_short_is_run_again_and_those_done_are_not(self) -> None:
-        slow = 'echo "after a" >>"$LOG"; test -e $LOG.second || { touch $LOG.second; sleep 77; }'
-        script = (
-            'running.begin(); import threading; threading.Timer(1, print, ["here"], '
-            '{"flush": True}).start(); hooks.undo(made, Signals())'
-        )
-        self._killed(script, self.logging("a", after=slow), self.logging("b"))
+        slow = 'sleep=77; test -e $LOG.second && sleep=0; touch $LOG.second'
+        slow += '; echo "after a" >>"$LOG"; sleep $sleep'
+        script = "running.begin(); hooks.undo(made, Signals())"
+        self._killed(script, self.logging("a", after=slow), self.logging("b"), lines=4)
         self.assertEqual([], self._undo_left())
         self.assertEqual(["before a", "before b", "after b", "after a", "after a"], self.logged())
 
@@ -310,6 +318,6 @@ class KilledTest(HooksTestCase):
 
 
 def _runs(pid: int) -> bool:
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False

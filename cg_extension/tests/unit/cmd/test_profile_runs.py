@@ -12,7 +12,6 @@ import os
 import pathlib
 import signal
 import sys
-import threading
 from typing import Any
 from unittest import mock
 
@@ -473,14 +472,8 @@ class SignalsTest(RunTestCase):
         super().setUp()
         self.useFixture(fixtures.MockPatchObject(hooks, "GRACE", 0.5))
 
-    def _kill_soon(self) -> None:
-        timer = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGTERM])
-        timer.start()
-        self.addCleanup(timer.join)
-
     def test_sigterm_during_a_hook_ends_it_and_undoes_what_was_begun(self) -> None:
-        self.write(self.hook("a", before="sleep 77", after="echo after >>$LOG"))
-        self._kill_soon()
+        self.write(self.hook("a", before="kill $PPID; sleep 77", after="echo after >>$LOG"))
         self.assertIn("ended by SIGTERM before anything was taken", self.run_it(status=1))
         self.assertEqual(["after"], self.logged())
         self.assertEqual(set(), self.there())

@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from unittest import mock
 
 import fixtures
 from oslotest import base
 
 from cg_extension.drivers.lvm import at_work
+from cg_extension.tests import waiting
 
 _CALLER = """
 import pathlib, subprocess, sys
@@ -22,7 +22,8 @@ from cg_extension.drivers.lvm import at_work
 at_work.low_stall.OURS, at_work._DIRECTORY = map(pathlib.Path, sys.argv[1:3])
 with at_work.work("script") as fd:
     # As lvm does, it keeps its first three descriptors only.
-    subprocess.run(["sh", "-c", "echo started; exec sleep 1"], stdin=fd, close_fds=True)
+    command = ["sh", "-c", 'echo started; exec cat "$1"', "sh", sys.argv[3]]
+    subprocess.run(command, stdin=fd, close_fds=True)
 """
 
 
@@ -56,16 +57,22 @@ class AtWorkTest(base.BaseTestCase):
             self._assert_nothing_left()
 
     def test_a_child_whose_parent_was_killed_is_waited_for(self) -> None:
-        caller = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", _CALLER, str(self.ours), str(self.directory)],
-            stdout=subprocess.PIPE,
-        )
-        self.assertEqual(b"started\n", caller.stdout.readline())
-        caller.send_signal(signal.SIGKILL)
-        started = time.monotonic()
-        self.assertEqual(-signal.SIGKILL, caller.wait())
-        at_work.wait_for_all()
-        self.assertGreater(time.monotonic() - started, 0.5)
+        end = f"{self.useFixture(fixtures.TempDir()).path}/end"
+        os.mkfifo(end)
+        places = map(str, (self.ours, self.directory, end))
+        with open(os.open(end, os.O_RDWR), "wb") as child_goes_on:
+            caller = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-c", _CALLER, *places], stdout=subprocess.PIPE
+            )
+            self.assertEqual(b"started\n", caller.stdout.readline())
+            caller.send_signal(signal.SIGKILL)
+            self.assertEqual(-signal.SIGKILL, caller.wait())
+            waiter = threading.Thread(target=at_work.wait_for_all)
+            waiter.start()
+            waiter.join(0.2)
+            self.assertTrue(waiter.is_alive())
+            child_goes_on.close()
+            waiter.join()
         caller.stdout.close()
         self._assert_nothing_left()
 
@@ -119,7 +126,7 @@ class AtWorkTest(base.BaseTestCase):
         with at_work.alone("vg"), at_work.alone("another"):
             thread = threading.Thread(target=second)
             thread.start()
-            thread.join(0.2)
+            waiting.eventually(lambda: order, "it tells that it waits")
             order.append("first")
         thread.join(10)
         self.assertEqual(["waits", "first", "second"], order)
