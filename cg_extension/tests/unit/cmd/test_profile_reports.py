@@ -17,7 +17,7 @@ class JournalTest(base.BaseTestCase):
         directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(self.journal.close)
-        self.journal.settimeout(5)
+        self.journal.settimeout(60)
         self.journal.bind(str(directory / "socket"))
         self.useFixture(fixtures.MockPatchObject(report, "_JOURNAL", str(directory / "socket")))
         reading, writing = os.pipe()

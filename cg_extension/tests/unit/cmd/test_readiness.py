@@ -16,7 +16,7 @@ class ReadinessTest(base.BaseTestCase):
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(listener.close)
         listener.bind(address)
-        listener.settimeout(10)
+        listener.settimeout(60)
         self.useFixture(fixtures.EnvironmentVariable("NOTIFY_SOCKET", variable))
         return listener
 

@@ -91,7 +91,7 @@ class AtWorkTest(base.BaseTestCase):
                 with at_work.work():
                     pass
             order.append("worked")
-        thread.join(10)
+        thread.join(60)
         self.assertEqual(["worked", "waited"], order)
         self._assert_nothing_left()
 
@@ -128,5 +128,5 @@ class AtWorkTest(base.BaseTestCase):
             thread.start()
             waiting.eventually(lambda: order, "it tells that it waits")
             order.append("first")
-        thread.join(10)
+        thread.join(60)
         self.assertEqual(["waits", "first", "second"], order)

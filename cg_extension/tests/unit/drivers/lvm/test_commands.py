@@ -166,6 +166,6 @@ class LockTest(base.BaseTestCase):
             thread.start()
             thread.join(0.2)
             order.append("first")
-        thread.join(10)
+        thread.join(60)
         self.assertEqual(["first", "second"], order)
         self.assertEqual([], list(pathlib.Path(directory).iterdir()))

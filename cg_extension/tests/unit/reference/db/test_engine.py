@@ -300,7 +300,7 @@ class LockTest(testscenarios.WithScenarios, base.BaseTestCase):
             with self.database.writer() as conn:
                 conn.execute(lock)
                 other.start()
-                other.join(10)
+                other.join(60)
                 conn.execute(lock)
 
         def go_on() -> None:

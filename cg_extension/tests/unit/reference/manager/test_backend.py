@@ -100,7 +100,7 @@ class BackendTest(base.ManagerTestCase):
             with lock:
                 running += 1
                 most = max(most, running)
-            go_on.wait(10)
+            go_on.wait(60)
             with lock:
                 running -= 1
 
@@ -116,7 +116,7 @@ class BackendTest(base.ManagerTestCase):
     def test_a_stop_waits_for_what_is_under_way_and_begins_nothing_new(self) -> None:
         self.conf.set_override("operation_workers", 1)
         go_on = threading.Event()
-        self.driver.behaviour["create_volume"] = lambda: go_on.wait(10) and None
+        self.driver.behaviour["create_volume"] = lambda: go_on.wait(60) and None
         for _ in range(2):
             self.create_volume()
         started = self.start()
@@ -124,7 +124,7 @@ class BackendTest(base.ManagerTestCase):
         started.stop_claiming()
         self.assertFalse(started.wait(0.05))
         go_on.set()
-        self.assertTrue(started.wait(10))
+        self.assertTrue(started.wait(60))
         self.assertEqual(1, self.driver.calls.count("create_volume"))
         self.assertEqual(1, len(self.queue()))
 
@@ -135,16 +135,16 @@ class BackendTest(base.ManagerTestCase):
 
         def slow(host: str, limit: int) -> Any:
             claiming.set()
-            go_on.wait(10)
+            go_on.wait(60)
             return claim(host, limit)
 
         self.keeper.claim = slow  # type: ignore[method-assign]
         started = self.start()
-        self.assertTrue(claiming.wait(10))
+        self.assertTrue(claiming.wait(60))
         started.stop_claiming()
         self.assertFalse(started.wait(0.05))
         go_on.set()
-        self.assertTrue(started.wait(10))
+        self.assertTrue(started.wait(60))
         self.assertEqual(set(), self.keeper.held())
 
     def test_a_claim_whose_answer_was_lost_is_made_again_at_the_next_look(self) -> None:
@@ -168,13 +168,13 @@ class BackendTest(base.ManagerTestCase):
 
     def test_a_stop_waits_for_a_driver_that_is_being_set_up(self) -> None:
         go_on = threading.Event()
-        self.driver.behaviour["do_setup"] = lambda: go_on.wait(10) and None
+        self.driver.behaviour["do_setup"] = lambda: go_on.wait(60) and None
         started = self.start()
         waiting.eventually(lambda: self.driver.calls, "begun")
         started.stop_claiming()
         self.assertFalse(started.wait(0.05))
         go_on.set()
-        self.assertTrue(started.wait(10))
+        self.assertTrue(started.wait(60))
 
     def test_what_finds_no_thread_to_run_in_is_left_to_others(self) -> None:
         self.conf.set_override("operation_retry_delay", 3600.0)
@@ -190,4 +190,4 @@ class BackendTest(base.ManagerTestCase):
         self.assertEqual([(1, None)] * 2, [(row.attempts, row.owner) for row in self.queue()])
         self.assertEqual(2, submit.call_count)
         started.stop_claiming()
-        self.assertTrue(started.wait(10))
+        self.assertTrue(started.wait(60))

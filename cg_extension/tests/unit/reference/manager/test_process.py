@@ -31,7 +31,7 @@ class ManagerTest(base.ManagerTestCase):
     def start(self) -> process.Manager:
         manager = process.Manager(self.conf, self.database)
         manager.start()
-        self.addCleanup(manager.stop, 10)
+        self.addCleanup(manager.stop, 60)
         return manager
 
     def assert_refused(self, *words: str) -> None:
@@ -72,14 +72,14 @@ class ManagerTest(base.ManagerTestCase):
         manager.client.wake(self.driver.host)
         waiting.eventually(lambda: not self.queue(), "done")
         self.assertEqual("available", self.row(tables.volumes, volume).status)
-        self.assertTrue(manager.stop(10))
+        self.assertTrue(manager.stop(60))
 
     def test_it_is_ready_when_each_backend_had_its_first_try_and_one_is_up(self) -> None:
         self.conf.set_override("enabled_backends", [base.BACKEND, "bad"])
         cg_conf.register_backend_opts(self.conf, "bad")
         self.conf.set_override("volume_driver", "file", group="bad")
         manager = process.Manager(self.conf, self.database)
-        self.addCleanup(manager.stop, 10)
+        self.addCleanup(manager.stop, 60)
         tries, may_go_on = threading.Event(), threading.Event()
 
         def hang(driver: FileDriver, context: object) -> None:
@@ -92,7 +92,7 @@ class ManagerTest(base.ManagerTestCase):
             with mock.patch.object(FileDriver, "check_for_setup_error"):
                 self.assertFalse(manager.is_ready())
                 manager.start()
-                self.assertTrue(tries.wait(10))
+                self.assertTrue(tries.wait(60))
                 self.assertFalse(manager.is_settled() or manager.is_ready())
                 may_go_on.set()
                 waiting.eventually(manager.is_ready, "ready")
@@ -111,7 +111,7 @@ class ManagerTest(base.ManagerTestCase):
             manager = process.Manager(self.conf, self.database)
             with mock.patch.object(backend.Backend, place, side_effect=OSError):
                 self.assertRaises(OSError, manager.start)
-            self.assertTrue(manager.stop(10))
+            self.assertTrue(manager.stop(60))
             waiting.eventually(lambda: before.issuperset(threading.enumerate()), "all have ended")
         self.start()  # Nor is the lock on state_path.
 
@@ -132,7 +132,7 @@ class ManagerTest(base.ManagerTestCase):
         away = process.Manager(self.conf, self.database)
         with mock.patch.object(queue, "release_all", side_effect=db_exception.DBError):
             self.assertRaises(db_exception.DBError, away.start)
-        away.stop(10)
+        away.stop(60)
         self.start()
         waiting.eventually(lambda: not self.queue(), "done")
 
@@ -145,7 +145,7 @@ class ManagerTest(base.ManagerTestCase):
             conn.execute(held)
         manager = self.start()
         manager.client.wake(self.driver.host)
-        self.assertTrue(manager.stop(10))
+        self.assertTrue(manager.stop(60))
         self.assertEqual(["another"], [row.owner for row in self.queue()])
 
     def test_a_second_manager_in_the_same_state_path_is_refused(self) -> None:

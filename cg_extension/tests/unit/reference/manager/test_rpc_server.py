@@ -153,18 +153,19 @@ class NoBrokerTest(RPCTestCase):
         begin = time.monotonic()
         for _ in range(50):
             self.client.wake(self.driver.host)
-        self.assertLess(time.monotonic() - begin, 0.5)
+        # The broker's library takes a second for each try to reach it.
+        self.assertLess(time.monotonic() - begin, 10)
 
     def test_a_connection_is_unavailable_soon(self) -> None:
         self.patch(manager_client, "_CALL_TIMEOUT", 1.0)
         volume = self.create_volume()
         begin = time.monotonic()
         self.assertRaises(exceptions.ServiceUnavailable, self.initialize, self.client, volume)
-        self.assertLess(time.monotonic() - begin, 10)
+        self.assertLess(time.monotonic() - begin, 30)
 
     def test_a_manager_starts_and_stops_without_it(self) -> None:
         server = rpc_server.Server(self.conf, self.connections, self.backends)
         begin = time.monotonic()
         server.start()
         server.stop()
-        self.assertLess(time.monotonic() - begin, 10)
+        self.assertLess(time.monotonic() - begin, 30)

@@ -82,7 +82,7 @@ class ServerTest(base.BaseTestCase):
 
         def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
             began.set()
-            may_end.wait(10)
+            may_end.wait(60)
             start_response("200 OK", [("Content-Length", "4")])
             return [b"done"]
 
@@ -97,12 +97,12 @@ class ServerTest(base.BaseTestCase):
 
         client = threading.Thread(target=ask)
         client.start()
-        began.wait(10)
+        began.wait(60)
         stopper = threading.Thread(target=http_server.stop)
         stopper.start()
         may_end.set()
         for thread in (client, stopper):
-            thread.join(10)
+            thread.join(60)
             self.assertFalse(thread.is_alive())
         self.assertEqual([b"done"], answers)
         self.assertRaises(
