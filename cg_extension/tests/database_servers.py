@@ -3,7 +3,6 @@
 
 import os
 import shutil
-import socket
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,15 +10,13 @@ from pifpaf.drivers import mysql as pifpaf_mysql
 from pifpaf.drivers import postgresql as pifpaf_postgresql
 
 from cg_extension.tests import lasting
+from cg_extension.tests.deployment import processes
 
 
 def start(dialect: str, directory: str) -> sa.URL:
     """Start a server of one dialect with its data below a directory; it ends with this process."""
     if dialect == "postgresql":
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        driver = _PostgreSQL(port=port, tmp_rootdir=directory)
+        driver = _PostgreSQL(port=processes.free_port(), tmp_rootdir=directory)
         backend = "postgresql+psycopg2"
     else:
         driver = MariaDB(tmp_rootdir=directory)

@@ -23,7 +23,7 @@ import requests
 
 from cg_extension.tests import http_client, identity_rules, waiting
 from cg_extension.tests.cinder import keys, servers
-from cg_extension.tests.deployment import keystone
+from cg_extension.tests.deployment import keystone, processes
 
 START_TIMEOUT = 90
 """Seconds that each process may take until it serves."""
@@ -124,7 +124,7 @@ class CinderDeployment(fixtures.Fixture):
         self._noauth = noauth
         self._paste = dict(paste or {})
         self._options = options or {}
-        self.port = port or servers.free_port()
+        self.port = port or processes.free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self._given_directory = directory
 
@@ -142,8 +142,7 @@ class CinderDeployment(fixtures.Fixture):
             self.admin_token = identity.token(keystone.ADMIN, self.admin_project)
         self.conf_file = self._write_config(identity)
         self.manage("db", "sync")
-        processes = [self._start(program) for program in PROGRAMS]
-        self._wait_until_up(processes)
+        self._wait_until_up([self._start(program) for program in PROGRAMS])
 
     def manage(self, *arguments: str) -> str:
         """Run cinder-manage to its end and return what it printed."""

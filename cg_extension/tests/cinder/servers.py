@@ -6,7 +6,6 @@ pifpaf starts and stops. What runs on them is left to ``deployment``.
 """
 
 import os
-import socket
 import uuid
 
 import fixtures
@@ -14,19 +13,13 @@ import sqlalchemy
 from pifpaf.drivers import rabbitmq
 
 from cg_extension.tests import database_servers
+from cg_extension.tests.deployment import processes
 
 MYSQL_VARIABLE = "CG_TEST_MYSQL_URL"
 """SQLAlchemy URL of a MariaDB or MySQL server whose user may create databases."""
 
 RABBIT_VARIABLE = "CG_TEST_RABBIT_URL"
 """oslo.messaging transport URL of a RabbitMQ virtual host that nothing else uses."""
-
-
-def free_port() -> int:
-    """Return a TCP port of the loopback interface that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Database(fixtures.Fixture):
@@ -67,8 +60,8 @@ class Broker(fixtures.Fixture):
             return
         # The machine's own rabbitmq.conf would take the port of the machine's own broker.
         self.useFixture(fixtures.EnvironmentVariable("RABBITMQ_CONFIG_FILE", "/nonexistent"))
-        self.useFixture(fixtures.EnvironmentVariable("RABBITMQ_DIST_PORT", str(free_port())))
-        port = free_port()
+        port, own = processes.free_port(), str(processes.free_port())
+        self.useFixture(fixtures.EnvironmentVariable("RABBITMQ_DIST_PORT", own))
         server = rabbitmq.RabbitMQDriver(port=port, nodename=f"cg-{uuid.uuid4().hex[:8]}")
         self.useFixture(server)
         self.url = f"rabbit://{server.username}:{server.password}@127.0.0.1:{port}//"

@@ -7,10 +7,10 @@ There is one with eventlet, and one with threads.
 import functools
 
 from cg_extension.tests import http_client, lasting
-from cg_extension.tests.cinder import deployment, pipelines, servers
-from cg_extension.tests.deployment import keystone
+from cg_extension.tests.cinder import deployment, pipelines
+from cg_extension.tests.deployment import keystone, processes
 
-PORTS = {threads: servers.free_port() for threads in (False, True)}
+PORTS = {threads: processes.free_port() for threads in (False, True)}
 """With eventlet and with threads; known before Cinder runs: gabbi builds its tests with it."""
 
 TYPES = ("gold", "silver")

@@ -16,13 +16,21 @@ from typing import IO, Any
 
 from cg_extension.tests.deployment import warm
 
+_held: list[socket.socket] = []
+
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback interface for a server that a test starts.
+
+    It stays bound until this process ends, so that the kernel gives it to nobody who asks for any
+    port. Who asks for this one may have it, with SO_REUSEADDR, which every server sets.
+    """
+    holder = socket.socket()
+    _held.append(holder)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    port: int = holder.getsockname()[1]
+    return port
 
 
 class Process:

@@ -5,13 +5,13 @@ The files hold for any host; what they must know of it stands in the environment
 """
 
 import pathlib
-import socket
 import types
 import unittest
 
 import fixtures
 from gabbi import driver, fixture
 
+from cg_extension.tests.deployment import processes
 from cg_extension.tests.functional import base, handlers
 
 GABBITS = pathlib.Path(__file__).parent / "gabbits"
@@ -61,8 +61,7 @@ def load_tests(
     """Every file of the contract for each version of the API."""
     for version in ("v3", "v2"):
         # gabbi must know the port before the service is there.
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = processes.free_port()
         tests.addTest(
             driver.build_tests(
                 str(GABBITS),

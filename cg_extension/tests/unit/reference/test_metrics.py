@@ -3,7 +3,6 @@
 
 import dataclasses
 import datetime
-import socket
 import urllib.request
 from typing import Any
 from unittest import mock
@@ -23,6 +22,7 @@ from cg_extension.reference.db import engine, queue, services, tables
 from cg_extension.reference.manager import database_metrics
 from cg_extension.reference.manager.executors import base as executor
 from cg_extension.tests import databases
+from cg_extension.tests.deployment import processes
 
 STATES = ("waiting", "running", "overdue")
 
@@ -98,9 +98,7 @@ class OperationsTest(testscenarios.WithScenarios, base.BaseTestCase):
             self.assertTrue(0 <= each.oldest < 60, each.oldest)
 
     def test_a_scrape_of_the_port_tells_them(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = processes.free_port()
         self.conf.set_override("port", port, group="metrics")
         collectors = database_metrics.collectors(self.conf, self.database)
         metrics.serve(self.conf, *collectors)

@@ -15,6 +15,7 @@ from oslotest import base
 from cg_extension import conf as cg_conf
 from cg_extension.conf import errors
 from cg_extension.reference.wsgi import server
+from cg_extension.tests.deployment import processes
 
 
 class ServerTest(base.BaseTestCase):
@@ -66,8 +67,7 @@ class ServerTest(base.BaseTestCase):
         self.assertIn(f"osapi_volume_listen_port = {http_server.address[1]}", str(error))
 
     def test_one_who_was_faster_at_the_start_is_told_of_and_no_thread_is_left(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.conf.set_override("osapi_volume_listen_port", probe.getsockname()[1])
+        self.conf.set_override("osapi_volume_listen_port", processes.free_port())
         slow = server.Server(self.conf, None)
         fast = server.Server(self.conf, None)
         fast.start()
