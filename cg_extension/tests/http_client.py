@@ -89,7 +89,7 @@ class Client:
             raise AssertionError(f"{path}: {ended}")
         return str(resource["id"])
 
-    def wait(self, path: str, timeout: float = 30.0) -> dict[str, Any] | None:
+    def wait(self, path: str, timeout: float = waiting.PATIENCE) -> dict[str, Any] | None:
         """The resource at ``path`` once nothing is under way on it; None when it is gone.
 
         :raises TimeoutError: something still is after ``timeout`` seconds.
@@ -102,7 +102,7 @@ class Client:
         (found,) = waiting.eventually(settled, f"{path} settled", timeout)
         return found
 
-    def wait_for(self, path: str, status: str, timeout: float = 60.0) -> None:
+    def wait_for(self, path: str, status: str, timeout: float = waiting.PATIENCE) -> None:
         """Wait until the resource at ``path`` is in ``status``, which may be ``GONE``.
 
         :raises TimeoutError: it is not after ``timeout`` seconds.

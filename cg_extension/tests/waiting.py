@@ -8,9 +8,12 @@ from cg_extension.drivers import polling
 
 T = TypeVar("T")
 
+PATIENCE = 120.0
+"""Seconds for what takes one or two on a machine that is not busy with others as well."""
+
 
 def eventually(
-    condition: Callable[[], T | None], what: str, timeout: float = 30.0, pause: float = 0.02
+    condition: Callable[[], T | None], what: str, timeout: float = PATIENCE, pause: float = 0.02
 ) -> T:
     """Look again and again until ``condition()`` is true; gives what it was then.
 

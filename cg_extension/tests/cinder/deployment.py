@@ -25,9 +25,6 @@ from cg_extension.tests import http_client, identity_rules, waiting
 from cg_extension.tests.cinder import keys, servers
 from cg_extension.tests.deployment import keystone, processes
 
-START_TIMEOUT = 90
-"""Seconds that each process may take until it serves."""
-
 PROGRAMS = ("cinder-scheduler", "cinder-volume", "cinder-api")
 
 THREADS = {"OS_CINDER_DISABLE_EVENTLET_PATCHING": "true"}
@@ -264,6 +261,4 @@ threads = 32
                 return False
             return {"cinder-scheduler", "cinder-volume"} <= up and bool(pools)
 
-        waiting.eventually(
-            is_up, "Cinder's API, scheduler and volume manager up", START_TIMEOUT, 0.5
-        )
+        waiting.eventually(is_up, "Cinder's API, scheduler and volume manager up", pause=0.5)

@@ -35,13 +35,13 @@ def _available_and_a_second_later(group: str) -> list[dict[str, Any]]:
         {
             "name": available,
             "GET": f"/consistencygroups/$HISTORY['{group}'].$RESPONSE['$.consistencygroup.id']",
-            "poll": {"count": 100, "delay": 0.1},
+            "poll": {"count": 1000, "delay": 0.1},
             "response_json_paths": {"$.consistencygroup.status": "available"},
         },
         {
             "name": f"{group}: a second later",
             "GET": "$LAST_URL",
-            "poll": {"count": 30, "delay": 0.1},
+            "poll": {"count": 1000, "delay": 0.1},
             "response_headers": {"date": f"/^(?!$HISTORY['{available}'].$HEADERS['date']$)/"},
         },
     ]

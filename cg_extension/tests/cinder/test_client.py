@@ -10,9 +10,6 @@ from cg_extension.tests import http_client, waiting
 from cg_extension.tests.cinder import shared
 from cg_extension.tests.functional import cli
 
-TIMEOUT = 60
-"""Seconds that a resource may take to get to its status."""
-
 GROUP_TYPE = "consistent"
 
 
@@ -70,7 +67,7 @@ class ClientTestCase(base.BaseTestCase):
             self.assertTrue(found == status or "error" not in found, f"{path} is in {found}")
             return found == status
 
-        waiting.eventually(is_so, f"{path} {status}", TIMEOUT, 0.2)
+        waiting.eventually(is_so, f"{path} {status}", pause=0.2)
 
     def create_volume(self, name: str) -> str:
         volume = self.document("volume", "create", "--size", "1", "--type", "gold", name)["id"]

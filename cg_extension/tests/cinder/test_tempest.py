@@ -9,6 +9,7 @@ import sys
 
 from oslotest import base
 
+from cg_extension.tests import waiting
 from cg_extension.tests.cinder import shared
 from cg_extension.tests.deployment import keystone
 from cg_extension.tests.functional import base as functional_base
@@ -61,7 +62,7 @@ class TempestTest(base.BaseTestCase):
                 "volume": {
                     "catalog_type": "block-storage",
                     "build_interval": 1,
-                    "build_timeout": 60,
+                    "build_timeout": int(waiting.PATIENCE),
                 },
                 "consistency_group": {"volume_type": volume_type},
             }

@@ -165,7 +165,7 @@ class Deployment(fixtures.Fixture):
         done.check_returncode()
         return done.stdout + done.stderr
 
-    def wait_until_up(self, timeout: float = 60.0) -> None:
+    def wait_until_up(self, timeout: float = waiting.PATIENCE) -> None:
         """Wait until every API process answers and sees every backend up.
 
         :raises RuntimeError: a process has ended by itself.

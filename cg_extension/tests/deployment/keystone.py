@@ -141,7 +141,7 @@ class Keystone(servers.Server):
         try:
             login = {**self.login(user, project), "auth_url": f"http://127.0.0.1:{port}/v3"}
             auth = v3.Password(**login)
-            waiting.eventually(lambda: _answers(auth), "a second Keystone answers", 60, 0.2)
+            waiting.eventually(lambda: _answers(auth), "a second Keystone answers", pause=0.2)
         finally:
             hasty.stop()
         access = auth.auth_ref

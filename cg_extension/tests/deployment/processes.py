@@ -86,7 +86,11 @@ class Process:
 
     def tail(self) -> str:
         """The end of its log."""
-        return self.log.read_text(errors="replace")[-4000:]
+        return self.printed()[-4000:]
+
+    def printed(self) -> str:
+        """All that is in its log."""
+        return self.log.read_text(errors="replace")
 
     def children(self) -> list[int]:
         """Process ids of its own children, such as gunicorn's workers."""

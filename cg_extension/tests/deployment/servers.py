@@ -50,7 +50,7 @@ class Server(fixtures.Fixture, abc.ABC):
         :raises TimeoutError: with the end of its log.
         """
         try:
-            waiting.eventually(self._is_up, "the server answers", 90, 0.2)
+            waiting.eventually(self._is_up, "the server answers", pause=0.2)
         except TimeoutError as error:
             raise TimeoutError(f"{self._process.name}: {error}:\n{self._process.tail()}") from error
 
@@ -267,5 +267,5 @@ def run(command: list[str], environment: dict[str, str] | None = None) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
-        timeout=120,
+        timeout=waiting.PATIENCE,
     )

@@ -73,14 +73,14 @@ class PostgreSQLPair(fixtures.Fixture):
 
     def _pair(self) -> None:
         self._primary.be_followed(True)
-        waiting.eventually(self._primary.is_followed, "the standby follows", 60, 0.1)
+        waiting.eventually(self._primary.is_followed, "the standby follows", pause=0.1)
 
     def new_database(self) -> str:
         """URL of a new empty database, which finds whichever is the primary."""
         name = str(sa.make_url(self._primary.new_database()).database)
         # libpq tries no other server when one says that there is no such database.
         has_it = functools.partial(self._standby.has_database, name)
-        waiting.eventually(has_it, "the standby has the new database", 60, 0.1)
+        waiting.eventually(has_it, "the standby has the new database", pause=0.1)
         hosts = "&".join(f"host={url.host}:{url.port}" for url in self._urls)
         return f"postgresql+psycopg2://postgres@/{name}?{hosts}&target_session_attrs=read-write"
 

@@ -166,7 +166,7 @@ def run(
     *,
     modules: Sequence[str] = SERVICE,
     environment: Mapping[str, str] | None = None,
-    timeout: float = 60,
+    timeout: float = 180,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``program`` to its end; parameters as for ``start``.
 

@@ -19,9 +19,6 @@ from cg_extension.tests.deployment import keystone, warm
 
 _PROGRAM = "cg_extension.cmd.standalone:main"
 _SERVING = re.compile(r"Serving the API on ([^\s:]+):(\d+).*Ready for work", re.DOTALL)
-# Seconds; a machine that is busy with other tests takes its time.
-_START_TIMEOUT = 60
-_STOP_TIMEOUT = 30
 
 # What may last longer than a test must not be in the directory that oslotest makes for one.
 TEMPORARY = tempfile.gettempdir()
@@ -105,7 +102,7 @@ class Standalone(fixtures.Fixture):
                 raise AssertionError(f"cg-standalone did not come up:\n{self.log}")
             return found
 
-        found = waiting.eventually(look, "cg-standalone ready for work", _START_TIMEOUT)
+        found = waiting.eventually(look, "cg-standalone ready for work")
         self.url = f"http://{found[1]}:{found[2]}"
 
     def stop(self) -> int:
@@ -114,7 +111,7 @@ class Standalone(fixtures.Fixture):
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         try:
-            return self._process.wait(_STOP_TIMEOUT)
+            return self._process.wait(waiting.PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"cg-standalone did not stop:\n{self.log}") from None
@@ -128,7 +125,7 @@ class Standalone(fixtures.Fixture):
     def wait_until_dead(self) -> int:
         """Wait for an end that something else causes; gives the exit code."""
         assert self._process is not None
-        return self._process.wait(_STOP_TIMEOUT)
+        return self._process.wait(waiting.PATIENCE)
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the process."""

@@ -20,9 +20,8 @@ from typing import Any
 
 import fixtures
 
-# Seconds after which a start that is to fail counts as one that does not end. It takes one when
-# the machine is not busy with other tests.
-_TIMEOUT = 60
+from cg_extension.tests import waiting
+
 # What a start would otherwise load, each time.
 _MODULES = (
     "cg_extension.cmd.api",
@@ -128,7 +127,7 @@ def _be(request: dict[str, Any], output: int) -> None:
 
 
 def _wait(child: int) -> int | None:
-    deadline = time.monotonic() + _TIMEOUT
+    deadline = time.monotonic() + waiting.PATIENCE
     while time.monotonic() < deadline:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:

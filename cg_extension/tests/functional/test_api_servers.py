@@ -7,7 +7,6 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import sys
 
@@ -15,10 +14,9 @@ import fixtures
 import requests
 
 from cg_extension.tests import waiting
-from cg_extension.tests.deployment import warm
+from cg_extension.tests.deployment import processes, warm
 from cg_extension.tests.functional import base
 
-_TIMEOUT = 60
 _RUN = "from cg_extension.cmd import {0}; {0}.main()"
 
 
@@ -27,15 +25,10 @@ class APIServersTest(base.FunctionalTest):
         super().setUp()
         self.state = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.config = self.state / "cg_extension.conf"
-        self.port, self.metrics_port = self._free_port(), self._free_port()
+        self.port, self.metrics_port = processes.free_port(), processes.free_port()
         self.configure()
         synced = self.run_command("manage", "db", "sync")
         self.assertEqual(0, synced.returncode, synced.stderr)
-
-    @staticmethod
-    def _free_port() -> int:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            return int(probe.getsockname()[1])
 
     def configure(self, *sections: str, **options: object) -> None:
         options = {"state_path": self.state, "osapi_volume_listen_port": self.port, **options}
@@ -64,14 +57,14 @@ class APIServersTest(base.FunctionalTest):
         )
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
-        waiting.eventually(lambda: self._answers(process), "it answers", _TIMEOUT)
+        waiting.eventually(lambda: self._answers(process), "it answers")
         return process
 
     def _answers(self, process: subprocess.Popen[bytes]) -> bool:
         self.assertIsNone(process.poll(), "the server has ended")
         try:
             return requests.get(f"http://127.0.0.1:{self.port}/v3", timeout=30).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def check(self, process: subprocess.Popen[bytes]) -> None:
@@ -83,7 +76,7 @@ class APIServersTest(base.FunctionalTest):
         answer = requests.get(f"{url}/healthcheck", timeout=30)
         self.assertEqual((503, "No backend is up."), (answer.status_code, answer.text))
         process.send_signal(signal.SIGTERM)
-        self.assertEqual(0, process.wait(_TIMEOUT))
+        self.assertEqual(0, process.wait(waiting.PATIENCE))
 
     def test_cg_api_serves_without_a_manager(self) -> None:
         self.check(self.serve(*self._command("api")))
@@ -121,7 +114,7 @@ class APIServersTest(base.FunctionalTest):
                 [*self._gunicorn(), "--workers", "1"],
                 capture_output=True,
                 text=True,
-                timeout=_TIMEOUT,
+                timeout=waiting.PATIENCE,
                 env={**os.environ, **environment},
             )
             self.assertNotEqual(0, done.returncode)

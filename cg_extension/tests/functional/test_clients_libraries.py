@@ -114,7 +114,9 @@ class OpenStackSDKTest(base.FunctionalTest):
         self.volumes: Any = connection.block_storage
 
     def settled(self, resource: Any) -> Any:
-        return self.volumes.wait_for_status(resource, "available", ["error"], interval=0.1, wait=30)
+        return self.volumes.wait_for_status(
+            resource, "available", ["error"], interval=0.1, wait=waiting.PATIENCE
+        )
 
     def test_discovery_finds_the_newest_version(self) -> None:
         self.assertEqual((3, 0), self.volumes.get_endpoint_data().api_version)
@@ -139,10 +141,10 @@ class OpenStackSDKTest(base.FunctionalTest):
         members = list(sdk.volumes(consistencygroup_id=restored.id))
         self.assertEqual(1, len([item for item in members if item.id != volume.id]))
         sdk.delete_consistency_group_snapshot(snapshot)
-        sdk.wait_for_delete(snapshot, interval=0.1, wait=30)
+        sdk.wait_for_delete(snapshot, interval=0.1, wait=waiting.PATIENCE)
         for one in (group, restored):
             sdk.delete_consistency_group(one, force=True)
-            sdk.wait_for_delete(one, interval=0.1, wait=30)
+            sdk.wait_for_delete(one, interval=0.1, wait=waiting.PATIENCE)
         self.assertRaises(sdk_exceptions.NotFoundException, sdk.get_consistency_group, group.id)
 
     def test_lists_are_paged_through(self) -> None:

@@ -38,7 +38,7 @@ class DeploymentsTest(base.FunctionalTest):
     def _answers(self) -> bool:
         try:
             return requests.get(self.url, timeout=30).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def _adapted(self, directory: pathlib.Path) -> str:

@@ -7,7 +7,8 @@ Once over PostgreSQL and once over MariaDB. What happens at random is in ``tests
 import collections
 import re
 import uuid
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from oslotest import base
 
@@ -24,6 +25,8 @@ class PoolTestCase(base.BaseTestCase):
 
     database: ClassVar[str]
     driver = "file"
+    # Longer than a manager stands still because the machine is busy.
+    options: ClassVar[Mapping[str, Any]] = {"operation_lease": 120}
 
     def setUp(self) -> None:
         super().setUp()
@@ -33,7 +36,9 @@ class PoolTestCase(base.BaseTestCase):
         self.managers = self.running.managers
 
     def _deployment(self) -> deployment.Deployment:
-        return deployment.Deployment(self.database, managers=deployment.POOL, driver=self.driver)
+        return deployment.Deployment(
+            self.database, managers=deployment.POOL, driver=self.driver, options=self.options
+        )
 
     def attempts(self) -> dict[str, list[tuple[str, int]]]:
         """Volume → (manager, attempt) of every beginning of its creation, from the logs."""
@@ -54,8 +59,17 @@ class ActiveActiveTests:
         attempts = self.attempts()
         self.assertEqual(set(created), set(attempts))
         self.assertEqual({1}, {len(each) for each in attempts.values()}, attempts)
-        at_work = {name for each in attempts.values() for name, _attempt in each}
-        self.assertEqual(set(self.managers), at_work)
+        # One that stood still all the while has its share of what comes later.
+        waiting.eventually(
+            lambda: self._at_work() == set(self.managers) or self._one_more(), "both are at work"
+        )
+
+    def _at_work(self) -> set[str]:
+        return {name for each in self.attempts().values() for name, _attempt in each}
+
+    def _one_more(self) -> None:
+        volume_id = self.client.begin("volumes", size=1)
+        self.client.wait_for(f"/volumes/{volume_id}", "available")
 
     def test_a_manager_that_dies_is_replaced_by_the_other(self) -> None:
         self.managers["pool-a"].kill()
@@ -80,6 +94,7 @@ class FencingTests:
     """A manager that stands still for longer than its lease, and then goes on."""
 
     driver = "gated"
+    options: ClassVar[Mapping[str, Any]] = {"operation_lease": 3}
 
     def setUp(self) -> None:
         super().setUp()
@@ -87,24 +102,23 @@ class FencingTests:
         self.gate = self.volumes / GATE
         self.gate.touch()
         self.volume_id = self.client.begin("volumes", size=1)
-        self.first = self._wait_for_attempt(1)
+        self.first = self._wait_for_manager_but("")
 
-    def _wait_for_attempt(self, number: int) -> str:
-        """The manager that waits at the gate with this attempt."""
+    def _wait_for_manager_but(self, other: str) -> str:
+        """The manager that waits at the gate with the newest attempt, once it is not ``other``."""
 
         def find() -> str | None:
             attempts = {attempt: name for name, attempt in self.attempts()[self.volume_id]}
-            name = attempts.get(number)
-            waits = name and self.volumes / f"waiting-{self.managers[name].pid}"
+            name = attempts[max(attempts)] if attempts else other
+            waits = name != other and self.volumes / f"waiting-{self.managers[name].pid}"
             return name if waits and waits.exists() else None
 
-        return waiting.eventually(find, f"attempt {number}", 60)
+        return waiting.eventually(find, f"a manager is at work that is not {other}")
 
     def _take_over(self) -> None:
         """Stop the first manager in the middle of its work until the other one has done it."""
         self.managers[self.first].pause()
-        second = self._wait_for_attempt(2)
-        self.assertNotEqual(self.first, second)
+        self._wait_for_manager_but(self.first)
         self.gate.unlink()
         self.client.wait_for(f"/volumes/{self.volume_id}", "available")
 
@@ -112,7 +126,7 @@ class FencingTests:
         """Let the first manager go on, and wait until it has noticed what happened."""
         first = self.managers[self.first]
         first.resume()
-        waiting.eventually(lambda: "Lost the lease" in first.tail(), "the loss is noticed", 60)
+        waiting.eventually(lambda: "Lost the lease" in first.printed(), "the loss is noticed")
 
     def test_a_late_manager_leaves_a_finished_resource_alone(self) -> None:
         self._take_over()
@@ -147,7 +161,7 @@ class BrokerTests:
     def _deployment(self) -> deployment.Deployment:
         self.broker = self.useFixture(servers.RabbitMQ())
         return deployment.Deployment(
-            self.database, broker=self.broker.url, managers=deployment.POOL, driver=self.driver
+            self.database, broker=self.broker.url, managers=deployment.POOL, options=self.options
         )
 
     def test_without_a_broker_work_is_accepted_and_done(self) -> None:

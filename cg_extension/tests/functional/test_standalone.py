@@ -156,7 +156,7 @@ class ReadinessTest(base.FunctionalTest):
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(self.listener.close)
         self.listener.bind(str(self.root / "notify"))
-        self.listener.settimeout(60)
+        self.listener.settimeout(waiting.PATIENCE)
 
     def start(self, module: str) -> processes.Process:
         port = processes.free_port()
@@ -188,17 +188,17 @@ class ReadinessTest(base.FunctionalTest):
             self.obstacle.touch()
             process = self.start(module)
             self.assertNotIn("READY", self.told())
-            waiting.eventually(lambda p=process: "does not come up" in p.tail(), "tried", 60)
+            waiting.eventually(lambda p=process: "does not come up" in p.printed(), "tried")
             if module == "standalone":
                 # It answers all the same: what is asked about is there.
-                waiting.eventually(lambda p=process: "Serving the API" in p.tail(), "served", 60)
+                waiting.eventually(lambda p=process: "Serving the API" in p.printed(), "served")
                 self.assertEqual(
                     503, requests.get(f"{self.url}/healthcheck", timeout=30).status_code
                 )
-            self.assertNotIn("Ready for work", process.tail())
+            self.assertNotIn("Ready for work", process.printed())
             self.obstacle.unlink()
             self.assertIn("READY=1", self.told())
-            self.assertIn("Ready for work: up: ", process.tail())
+            self.assertIn("Ready for work: up: ", process.printed())
             process.stop()
             self.assertIn("STOPPING=1", self.told())
             shutil.rmtree(self.obstacle)
@@ -206,10 +206,11 @@ class ReadinessTest(base.FunctionalTest):
 
     def test_a_stop_does_not_wait_for_a_backend(self) -> None:
         process = self.start("manager")
-        waiting.eventually(lambda: "does not come up" in process.tail(), "tried", 60)
+        waiting.eventually(lambda: "does not come up" in process.printed(), "tried")
         process.terminate()
-        waiting.eventually(lambda: not process.is_running(), "ended", 10)
-        self.assertIn("Stopped", process.tail())
+        # Half of what a stop would wait for work that is under way.
+        waiting.eventually(lambda: not process.is_running(), "ended", 30)
+        self.assertIn("Stopped", process.printed())
 
     def test_an_api_process_is_ready_when_it_answers(self) -> None:
         self.start("api")

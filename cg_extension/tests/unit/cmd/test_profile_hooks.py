@@ -295,7 +295,7 @@ class KilledTest(HooksTestCase):
         self.assertEqual("after a", self.logged()[-1])
 
     def test_an_after_hook_that_was_cut_short_is_run_again_and_those_done_are_not(self) -> None:
-        slow = 'sleep=77; test -e $LOG.second && sleep=0; touch $LOG.second'
+        slow = "sleep=77; test -e $LOG.second && sleep=0; touch $LOG.second"
         slow += '; echo "after a" >>"$LOG"; sleep $sleep'
         script = "running.begin(); hooks.undo(made, Signals())"
         self._killed(script, self.logging("a", after=slow), self.logging("b"), lines=4)
