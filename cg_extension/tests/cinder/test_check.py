@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import unittest
 from importlib import metadata
 from unittest import mock
 
@@ -151,6 +152,19 @@ class StatusCommandTest(StatusCommandCase):
         code, lines = self.status((self.running.database_url, broken))
         self.assertEqual(2, code)
         self.assertIn("FAILURE  group type: the database does not answer", lines)
+
+    @unittest.skipUnless(deployment.CAN_USE_THREADS, "this Cinder has eventlet alone")
+    def test_cinders_own_api_server_with_threads_fails(self) -> None:
+        """All checks on the machine see it: those of this class are made one after another."""
+        program = self.directory / modes.API
+        program.write_text("input()")
+        with subprocess.Popen(
+            [sys.executable, str(program)], stdin=subprocess.PIPE, env=deployment.THREADS
+        ) as process:
+            code, lines = self.status()
+            process.kill()
+        self.assertEqual(2, code, lines)
+        self.assertIn("FAILURE  cinder-api: does not start with native threads", lines)
 
 
 # Loads the API as its WSGI server does, and asks it.

@@ -2,6 +2,7 @@
 """What Cinder's own group API gets wrong, done right by the plugin's."""
 
 import functools
+import sys
 from collections.abc import Callable, Iterable
 from concurrent import futures
 
@@ -9,6 +10,7 @@ import requests
 import sqlalchemy as sa
 from oslotest import base
 
+from cg_extension.tests import waiting
 from cg_extension.tests.cinder import deployment, shared
 
 
@@ -283,11 +285,16 @@ class ListTest(GroupCase):
     def test_a_detailed_list_takes_as_many_queries_for_many_groups_as_for_one(self) -> None:
         for _ in range(8):
             self.group()
-        few, many = (
-            min(self._selects(f"/consistencygroups/detail?limit={limit}") for _ in range(5))
-            for limit in (1, 8)
-        )
-        self.assertEqual(few, many)
+        least = dict.fromkeys((1, 8), sys.maxsize)
+
+        def are_as_many() -> bool:
+            for limit in [*least] * 5:
+                count = self._selects(f"/consistencygroups/detail?limit={limit}")
+                least[limit] = min(count, least[limit])
+            return least[1] == least[8]
+
+        # On a busy machine a periodic query of Cinder's is beside most lists.
+        waiting.eventually(are_as_many, "as many queries for eight groups as for one")
 
     def _selects(self, path: str) -> int:
         """SELECTs that the server ran meanwhile, periodic ones of Cinder's processes included."""

@@ -4,10 +4,6 @@
 In every run those that depend on what runs beside what; in a long run also those that don't.
 """
 
-import subprocess
-import sys
-
-from cg_extension.cinder import modes
 from cg_extension.tests import long
 from cg_extension.tests.cinder import (
     deployment,
@@ -29,17 +25,6 @@ if deployment.CAN_USE_THREADS:
             self.assertRegex(
                 lines, r"OK       cinder-volume: runs with native threads \(processes: "
             )
-
-        def test_cinders_own_api_server_with_threads_fails(self) -> None:
-            program = self.directory / modes.API
-            program.write_text("input()")
-            with subprocess.Popen(
-                [sys.executable, str(program)], stdin=subprocess.PIPE, env=deployment.THREADS
-            ) as process:
-                code, lines = self.status()
-                process.kill()
-            self.assertEqual(2, code, lines)
-            self.assertIn("FAILURE  cinder-api: does not start with native threads", lines)
 
         def test_a_value_that_cinder_does_not_take_fails(self) -> None:
             code, lines = self.status(**dict.fromkeys(deployment.THREADS, "maybe"))
