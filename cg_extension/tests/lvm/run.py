@@ -85,11 +85,10 @@ def platform_line() -> str:
     version = subprocess.run(["lvm", "version"], capture_output=True, text=True).stdout
     lvm = version.partition("LVM version:")[2].split()[0]
     system = platform.freedesktop_os_release()["PRETTY_NAME"]
-    running = {
-        (entry / "comm").read_text().strip()
-        for entry in pathlib.Path("/proc").glob("[0-9]*")
-        if (entry / "comm").exists()
-    }
+    running = set()
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ends meanwhile
+            running.add((entry / "comm").read_text().strip())
     services = [name for name in ("systemd", "systemd-udevd") if name in running]
     return "platform: " + "; ".join(
         [

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``cg-lvm run`` with real volumes: hooks around the instant, retention, a run that is killed."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -95,6 +96,7 @@ def _runs(words: str) -> list[int]:
     """The processes that have these words in their command lines, with NUL between them."""
     found = []
     for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-        if words in path.read_text():
-            found.append(int(path.parent.name))
+        with contextlib.suppress(OSError):  # it ends meanwhile
+            if words in path.read_text():
+                found.append(int(path.parent.name))
     return found
