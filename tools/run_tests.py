@@ -40,7 +40,9 @@ GRACE = 10
 # How much of a failed test's traceback is repeated at the end; all of it is further up.
 CAUSE_LINES = 30
 CAUSE_WIDTH = 300
-_COUNTED = re.compile(r"Ran \d+ tests? in |FAILED \(")
+_COUNTED = re.compile(r"Ran \d+ tests?|FAILED \(")
+# All that there is of a test in which its worker ended.
+_CUT_OFF = re.compile(r"tags: worker-\d+")
 
 
 @dataclasses.dataclass
@@ -50,6 +52,8 @@ class Counts:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    #: What is to be told beside failed tests.
+    notes: list[str] = dataclasses.field(default_factory=list)
 
     def __str__(self) -> str:
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
@@ -143,13 +147,17 @@ def run(environment: str, directory: pathlib.Path) -> Counts:
     shutil.rmtree(directory / ".stestr", ignore_errors=True)
     for name in ("counts", "failing"):
         (directory / name).unlink(missing_ok=True)
-    status = tox(environment, TIME_LIMITS[environment])
+    limit = TIME_LIMITS[environment]
+    status = tox(environment, limit)
+    notes = [] if status is not None else [f"It was ended at its time limit of {limit:.0f} s."]
     if environment in WITHOUT_TESTS:
-        return Counts(passed=int(status == 0), failed=int(status != 0))
+        return Counts(passed=int(status == 0), failed=int(status != 0), notes=notes)
     counts = count(directory)
+    counts.notes = notes
     if missing := lost(directory):
         print(f"{environment}: did not run:", *missing, sep="\n", flush=True)
         counts.failed += len(missing)
+        notes.append(f"Tests that did not run: {len(missing)}, all of them told above.")
     if not counts.failed and (status != 0 or not counts.passed):
         counts.failed = 1
     return counts
@@ -175,6 +183,9 @@ def causes(lines: Sequence[str]) -> list[str]:
             blocks.append([line])
         elif blocks and set(line) != {"="} and not _COUNTED.match(line):
             blocks[-1].append(line[:CAUSE_WIDTH])
+    for block in blocks:
+        if all(not line.strip("-") or _CUT_OFF.fullmatch(line) for line in block[1:]):
+            block[1:] = ["Its worker ended in the middle of it."]
     return [line for block in blocks for line in (block[0], *block[1:][-CAUSE_LINES:])]
 
 
@@ -193,7 +204,8 @@ def main() -> int:
         counts = run(environment, directory)
         report.append(f"{environment:10} {time.monotonic() - started:6.0f} s  {counts}")
         if counts.failed:
-            report += [f"           {line}" for line in causes(failing(directory))]
+            told = [*counts.notes, *causes(failing(directory))]
+            report += [f"           {line}" for line in told]
         total.passed += counts.passed
         total.failed += counts.failed
         total.skipped += counts.skipped
