@@ -13,20 +13,23 @@ from cg_extension.drivers.lvm import engine, making, places, together
 def take(options: argparse.Namespace) -> dict[str, Any]:
     """``snapshot``."""
     found = places.find(options.members, options.with_submounts)
-    parts = parts_of_live(options, found, naming.SNAPSHOT)
-    held = together.snapshot_group(parts).held
+    with naming.claimed(naming.SNAPSHOT, options.name, found.groups):
+        parts = parts_of_live(options, found, naming.SNAPSHOT)
+        held = together.snapshot_group(parts).held
     return answer("snapshot", options.name, held, parts, found.warnings)
 
 
 def clone(options: argparse.Namespace) -> dict[str, Any]:
     """``clone``, of volumes or of a group snapshot."""
     if options.snapshot:
-        parts = _parts_of_snapshot(options)
-        together.restore_group(parts, show_progress)
+        with naming.claimed(naming.CLONE, options.name, _find_source(options)[1].groups):
+            parts = _parts_of_snapshot(options)
+            together.restore_group(parts, show_progress)
         return answer("clone", options.name, 0.0, parts, [])
     found = places.find(options.members, options.with_submounts)
-    parts = parts_of_live(options, found, naming.CLONE)
-    held = together.clone_group(parts, show_progress)
+    with naming.claimed(naming.CLONE, options.name, found.groups):
+        parts = parts_of_live(options, found, naming.CLONE)
+        held = together.clone_group(parts, show_progress)
     return answer("clone", options.name, held, parts, found.warnings)
 
 
@@ -38,14 +41,13 @@ def parts_of_live(
     more: Sequence[str] = (),
     recovered: bool = True,
 ) -> list[making.Part]:
-    """What to make of volumes that may be written to.
+    """What to make of volumes that may be written to, in a name that is ``naming.claimed``.
 
     :param consistency: what the content is worth, for the receipt.
     :param more: further tags.
     :param recovered: put right what a crash left in their volume groups; else nothing is changed.
     """
-    names = dict.fromkeys(group for group, _name in found.volumes)
-    groups = machinery.Groups(names, options, recovered)
+    groups = machinery.Groups(found.groups, options, recovered)
     tags = [f"{naming.CONSISTENCY}{consistency}", *more]
     points = mount_points.of(found.seen) if prefix == naming.SNAPSHOT else {}
     return _parts(
@@ -59,13 +61,18 @@ def parts_of_live(
     )
 
 
-def _parts_of_snapshot(options: argparse.Namespace) -> list[making.Part]:
+def _find_source(options: argparse.Namespace) -> tuple[machinery.Groups, naming.Family]:
+    """The group snapshot to clone."""
     group, *more = options.members
     if more or not places.is_name(group):
         raise naming.UsageError(
             f"with --from there is one volume group, and no members: {' '.join(options.members)}"
         )
-    groups, family = machinery.find_snapshot(options, options.snapshot, group)
+    return machinery.find_snapshot(options, options.snapshot, group)
+
+
+def _parts_of_snapshot(options: argparse.Namespace) -> list[making.Part]:
+    groups, family = _find_source(options)
     if family.is_complete or groups.was_cut(family):
         family = groups.recovered(family) or family
     if not family.is_complete:

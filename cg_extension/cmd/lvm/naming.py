@@ -5,6 +5,7 @@ Volume ``LV`` in group snapshot or clone ``NAME`` is called ``LV.NAME``, in the 
 ``LV``. Volumes of several volume groups that were made together are of one set (``sets``).
 """
 
+import contextlib
 import dataclasses
 import os
 import pwd
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cg_extension.contract import consistency
 from cg_extension.drivers import exceptions
-from cg_extension.drivers.lvm import commands, receipts, removal, sets
+from cg_extension.drivers.lvm import at_work, commands, receipts, removal, sets
 from cg_extension.drivers.lvm.reports import LogicalVolume
 
 # Tags: what a volume belongs to, what it was made of, and how many belong together.
@@ -91,6 +92,24 @@ class Family:
 def no_volume(group: str, name: str) -> UsageError:
     """What to raise for a volume that is not there."""
     return UsageError(f"there is no volume {name} in volume group {group}")
+
+
+@contextlib.contextmanager
+def claimed(prefix: str, name: str, groups: Iterable[str]) -> Iterator[None]:
+    """Be the only command that makes something of this kind and name in these volume groups.
+
+    What is there of that name has to be looked for within this.
+
+    :raises UsageError: another command is at it.
+    """
+    names = sorted(set(groups))
+    with at_work.claimed(f"{prefix}{name} {group}" for group in names) as is_ours:
+        if not is_ours:
+            raise UsageError(
+                f"another command is making {KINDS[prefix]} {name} in {' or '.join(names)} just "
+                "now: wait for its end, or take another name"
+            )
+        yield
 
 
 def check_name(prefix: str, name: str, volumes: Volumes) -> None:

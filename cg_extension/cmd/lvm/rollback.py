@@ -88,6 +88,14 @@ def _roll_back(
 
     :param of_group: a volume group of it; None: the name tells which is meant.
     """
+    family = machinery.find_snapshot(options, name, of_group)[1]
+    with naming.claimed(naming.SNAPSHOT, keep, family.groups):
+        return _roll_back_alone(options, name, keep, of_group, at_boot)
+
+
+def _roll_back_alone(
+    options: argparse.Namespace, name: str, keep: str, of_group: str | None, at_boot: bool
+) -> dict[str, Any]:
     groups, family = machinery.find_snapshot(options, name, of_group)
     groups.recover(family.groups)
     family = groups.add_rest_of(naming.find(groups.volumes, name, [naming.SNAPSHOT]))

@@ -12,7 +12,8 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 
 from cg_extension.conf.errors import naming_file
 from cg_extension.drivers.lvm import low_stall
@@ -67,6 +68,24 @@ def alone(what: str, before_waiting: Callable[[], None] = lambda: None) -> Itera
             before_waiting()
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def claimed(words: Iterable[str]) -> Iterator[bool]:
+    """Keep other processes of this machine from claiming any of these words.
+
+    Gives whether they are ours. Each is a byte of one file that is locked, so that no file is left
+    of a word; the locks are the process's, and go with it.
+    """
+    low_stall.OURS.mkdir(0o700, exist_ok=True)
+    with open(low_stall.OURS / "claims.lock", "wb") as file:
+        try:
+            for word in words:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, zlib.crc32(os.fsencode(word)))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 def _new_file() -> tuple[int, str]:

@@ -44,6 +44,11 @@ class Found:
     warnings: Sequence[str]
     seen: machine.Machine
 
+    @property
+    def groups(self) -> list[str]:
+        """The names of the volume groups, each once."""
+        return list(dict.fromkeys(group for group, _name in self.volumes))
+
 
 def find(words: Iterable[str], with_submounts: bool = False) -> Found:
     """What these words mean.

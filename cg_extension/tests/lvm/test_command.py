@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ``cg-lvm`` command from a shell: thin and thick, snapshot, list, clone, delete."""
 
+import concurrent.futures
 import json
 import os
 from typing import Any
@@ -69,6 +70,20 @@ class CommandTest(base.LVMTestCase):
 
     def test_a_name_is_free_again_after_a_cut_of_an_earlier_version_thick(self) -> None:
         self._name_after_cut(thin=False)
+
+    def test_of_two_commands_at_once_one_has_the_name(self) -> None:
+        eng = self.use_engine(thin=True)
+        names, _devices = self.make_volumes(eng, 2)
+        for number in range(3):
+            words = [
+                ("snapshot", f"{self.vg.name}/{name}", "--name", f"n{number}") for name in names
+            ]
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                done = list(pool.map(lambda given: base.cg_lvm(*given), words))
+            self.assertEqual([0, 1], sorted(each.returncode for each in done))
+            listed = self._call("list", self.vg.name)["listed"]
+            self.assertEqual({"complete"}, {each["state"] for each in listed})
+            self.assertEqual(number + 1, len(listed))
 
     def test_a_volume_that_is_not_there_is_named(self) -> None:
         self.use_engine(thin=False, size=100)

@@ -26,6 +26,7 @@ from cg_extension.cmd.lvm.profiles.signals import Signals
 from cg_extension.conf import errors
 from cg_extension.drivers import exceptions
 from cg_extension.drivers.lvm import commands, kinds, places, together
+from cg_extension.drivers.lvm.making import Part
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -110,12 +111,20 @@ class _Run:
         return answer
 
     def _take(self) -> dict[str, Any]:
-        """Take the group snapshot, within its hooks."""
+        """Take the group snapshot."""
         profile = self._profile
         name = profile.snapshot_name(datetime.datetime.now(datetime.UTC))
         found = places.find(profile.members, profile.with_submounts)
         _check_pools(profile, found)
-        parts = _parts(self._options, profile, name, found)
+        with naming.claimed(naming.SNAPSHOT, name, found.groups):
+            parts = _parts(self._options, profile, name, found)
+            held = self._take_within_hooks(name, parts)
+        answer = making.answer("snapshot", name, held, parts, found.warnings)
+        return {"profile": profile.name, "consistency": profile.consistency, **answer}
+
+    def _take_within_hooks(self, name: str, parts: Sequence[Part]) -> float:
+        """Gives back the seconds for which I/O was held."""
+        profile = self._profile
         if profile.hooks:  # else it is the next thing to be done anyway
             together.check_sources(parts)
         state = states.State(profile.name, name)
@@ -136,8 +145,7 @@ class _Run:
         with contextlib.suppress(OSError):  # after a kill, after-hooks are not told of it then
             state.save()
         self._complaints += hooks.undo(state, self._signals)
-        answer = making.answer("snapshot", name, held, parts, found.warnings)
-        return {"profile": profile.name, "consistency": profile.consistency, **answer}
+        return held
 
     def _prune(
         self, newest: str
@@ -184,7 +192,7 @@ def _parts(
     name: str,
     found: places.Found,
     recovered: bool = True,
-) -> list[Any]:
+) -> list[Part]:
     """What to make; refused if the name is there, or what else stands in the way."""
     given = {
         **vars(options),
@@ -209,7 +217,7 @@ def _check_pools(profile: reading.Profile, found: places.Found) -> list[dict[str
     :raises PoolAboveLimit: more than the profile allows.
     """
     pools: list[dict[str, Any]] = []
-    for group in sorted({group for group, _name in found.volumes}):
+    for group in sorted(found.groups):
         volume_group = commands.VolumeGroup(group)
         volumes = volume_group.volumes(hidden=True)
         members = [name for of, name in found.volumes if of == group]
@@ -251,7 +259,7 @@ def _foretell(options: argparse.Namespace, profile: reading.Profile) -> dict[str
     found = places.find(profile.members, profile.with_submounts)
     pools = _check_pools(profile, found)
     together.check_sources(_parts(options, profile, name, found, recovered=False))
-    group = min(group for group, _name in found.volumes)
+    group = min(found.groups)
     new = pruning.Taken(name, group, now, pruning.COMPLETE)
     plan = pruning.plan([*pruning.look(profile.name), new], profile.keep, name)
     return {

@@ -14,7 +14,7 @@ from oslotest import base
 
 from cg_extension.cmd import lvm
 from cg_extension.cmd.lvm import machinery, mounting, naming, text
-from cg_extension.drivers.lvm import reports, together
+from cg_extension.drivers.lvm import at_work, reports, together
 from cg_extension.tests.unit.drivers.lvm import fake_lvm, reported
 
 
@@ -294,6 +294,18 @@ class FamiliesTest(base.BaseTestCase):
         )
         self.assertIn("there already: a/v.monday", str(refusal))
         naming.check_name(naming.CLONE, "monday", volumes)
+
+    def test_a_name_that_another_command_is_giving_is_refused(self) -> None:
+        for is_ours in (True, False):
+            claimed = mock.Mock(return_value=contextlib.nullcontext(is_ours))
+            with mock.patch.object(at_work, "claimed", claimed):
+                claim = naming.claimed(naming.SNAPSHOT, "monday", ["b", "a", "b"])
+                if is_ours:
+                    with claim:
+                        pass
+                else:
+                    refusal = self.assertRaises(naming.UsageError, claim.__enter__)
+                    self.assertIn("is making snapshot monday in a or b just now", str(refusal))
 
     def test_a_name_is_free_again_while_what_had_it_is_still_to_be_wiped(self) -> None:
         volumes = self._of(a=_volume("cggone-0123", "cg-lvm.members=1", group_tags=_GOING))

@@ -119,6 +119,7 @@ class FakeLVM(fixtures.Fixture):
             (machine, "volume_uuid", self._uuid_at),
             (at_work, "wait_for_all", self._wait_for_all),
             (at_work, "alone", mock.MagicMock()),
+            (at_work, "claimed", mock.MagicMock()),
             (sets, "process", lambda _pid: f"0-1-{self.boots}"),
         ):
             self.useFixture(fixtures.MockPatchObject(module, name, stand_in))

@@ -130,3 +130,34 @@ class AtWorkTest(base.BaseTestCase):
             order.append("first")
         thread.join(60)
         self.assertEqual(["waits", "first", "second"], order)
+
+
+_CLAIMER = """
+import pathlib, sys
+from cg_extension.drivers.lvm import at_work
+at_work.low_stall.OURS = pathlib.Path(sys.argv[1])
+with at_work.claimed(sys.argv[2:]) as is_ours:
+    print(is_ours, flush=True)
+    sys.stdin.read()
+"""
+
+
+class ClaimsTest(base.BaseTestCase):
+    def _claim(self, *words: str) -> tuple[subprocess.Popen[bytes], bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", _CLAIMER, str(self.ours), *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.addCleanup(process.communicate)
+        return process, process.stdout.readline()
+
+    def test_what_one_process_has_claimed_no_other_can_until_it_has_ended(self) -> None:
+        self.ours = pathlib.Path(self.useFixture(fixtures.TempDir()).path) / "ours"
+        first, is_ours = self._claim("monday vg", "monday wg")
+        self.assertEqual(b"True\n", is_ours)
+        self.assertEqual(b"False\n", self._claim("monday wg", "monday xg")[1])
+        self.assertEqual(b"True\n", self._claim("monday xg", "tuesday vg")[1])
+        first.kill()
+        first.wait()
+        self.assertEqual(b"True\n", self._claim("monday vg")[1])
