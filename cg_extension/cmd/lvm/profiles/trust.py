@@ -4,7 +4,14 @@
 import os
 import pathlib
 import stat
+import struct
 from collections.abc import Iterator, Set
+
+# An access control list (acl(5)), as the kernel keeps it: posix_acl_xattr.h.
+_ACL = "system.posix_acl_access"
+_ACL_HEADER, _ACL_ENTRY = 4, struct.Struct("<HHI")
+_ACL_USER, _ACL_OWN_GROUP, _ACL_GROUP = 0x02, 0x04, 0x08
+_ACL_WRITE = 0o2
 
 
 def weak_spot(path: str | os.PathLike[str], users: Set[int]) -> str | None:
@@ -19,13 +26,34 @@ def weak_spot(path: str | os.PathLike[str], users: Set[int]) -> str | None:
     os.path.realpath(path, strict=True)
     for part in _on_the_way(pathlib.Path(path).absolute()):
         status = part.lstat()
-        by_group = status.st_mode & stat.S_IWGRP and status.st_gid != 0
-        is_open = bool(by_group or status.st_mode & stat.S_IWOTH)
+        is_open = bool(status.st_mode & stat.S_IWOTH) or _is_open_to_some(part, status, users)
         is_sticky = stat.S_ISDIR(status.st_mode) and bool(status.st_mode & stat.S_ISVTX)
         is_link = stat.S_ISLNK(status.st_mode)  # nobody heeds its permissions
         if status.st_uid not in users or (is_open and not is_sticky and not is_link):
             return str(part)
     return None
+
+
+def _is_open_to_some(path: pathlib.Path, status: os.stat_result, users: Set[int]) -> bool:
+    """Whether a group but root's, or a user of an access control list, may write.
+
+    With such a list the group's permissions in the mode are the list's mask.
+    """
+    if not status.st_mode & stat.S_IWGRP:
+        return False
+    try:
+        entries = os.getxattr(path, _ACL, follow_symlinks=False)[_ACL_HEADER:]
+    except OSError:  # it has none
+        return status.st_gid != 0
+    for tag, permissions, number in _ACL_ENTRY.iter_unpack(entries):
+        is_another = {
+            _ACL_USER: number not in users,
+            _ACL_OWN_GROUP: status.st_gid != 0,
+            _ACL_GROUP: number != 0,
+        }
+        if permissions & _ACL_WRITE and is_another.get(tag):
+            return True
+    return False
 
 
 def _on_the_way(path: pathlib.Path) -> Iterator[pathlib.Path]:

@@ -2,7 +2,9 @@
 """Profiles are read strictly: every fault is told with file, key, and what would be right."""
 
 import getpass
+import os
 import pathlib
+import struct
 
 import fixtures
 from oslotest import base
@@ -225,6 +227,31 @@ class TrustTest(FilesTestCase):
         path.chmod(0o646)
         error = self.assertRaises(exits.ProfileError, reading.read, "nightly")
         self.assertIn(f"{path} can be changed by others than root; chown", str(error))
+
+    def _give_acl(self, path: pathlib.Path, *entries: tuple[int, int, int]) -> None:
+        """Tag, permissions and number of a user or group, as in Linux's posix_acl_xattr.h."""
+        none = (1 << 32) - 1
+        whole = [(0x01, 6, none), (0x04, 4, none), *entries, (0x10, 7, none), (0x20, 4, none)]
+        content = struct.pack("<I", 2) + b"".join(
+            struct.pack("<HHI", *each) for each in sorted(whole)
+        )
+        try:
+            os.setxattr(path, "system.posix_acl_access", content)
+        except OSError as error:
+            self.skipTest(f"no access control lists here: {error}")
+
+    def test_of_an_access_control_list_counts_who_may_write(self) -> None:
+        """The group's permissions in the mode are then the list's mask."""
+        path = self.write('members = ["vg/a"]')
+        for tag in (0x02, 0x08):
+            self._give_acl(path, (tag, 4, 12345))
+            self.assertEqual(0o674, path.stat().st_mode & 0o777)
+            reading.read("nightly")
+            self._give_acl(path, (tag, 6, 12345))
+            error = self.assertRaises(exits.ProfileError, reading.read, "nightly")
+            self.assertIn(f"{path} can be changed by others than root; chown", str(error))
+            path.chmod(0o644)  # as it says
+            reading.read("nightly")
 
     def test_a_file_in_a_directory_that_others_may_write_is_refused(self) -> None:
         self.write('members = ["vg/a"]')
