@@ -2,7 +2,7 @@
 """Where the file system of a volume belongs: where it was mounted when its snapshot was taken.
 
 That is kept with the snapshot, in the tag ``cg-lvm.at=PATH``. For those that have none it is where
-the original is mounted now, or what fstab(5) says of it.
+the original is mounted now, or what fstab(5) or a unit of systemd's says of it.
 """
 
 import re
@@ -70,7 +70,7 @@ def of_snapshot(
     if recorded:
         return unquote(recorded)
     source = naming.tag_value(snapshot, naming.SOURCE) or ""
-    return points.get((group, source)) or in_fstab(machine.fstab(), group, source, content)
+    return points.get((group, source)) or belongs_at(machine.belongings(), group, source, content)
 
 
 def _volume_of(found: machine.Machine, number: str) -> tuple[str, str] | None:
@@ -82,10 +82,10 @@ def _volume_of(found: machine.Machine, number: str) -> tuple[str, str] | None:
     return volume
 
 
-def in_fstab(
+def belongs_at(
     entries: Iterable[machine.Entry], group: str, source: str, content: "file_systems.Content"
 ) -> str | None:
-    """Where fstab(5) has a volume with this content mounted."""
+    """Where a volume with this content is mounted at boot, or when it is asked for."""
     doubled = (word.replace("-", "--") for word in (group, source))
     names = {f"/dev/{group}/{source}", f"/dev/mapper/{'-'.join(doubled)}"}
     names |= {f"UUID={content.uuid}"} if content.uuid else set()

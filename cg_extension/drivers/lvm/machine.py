@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine's block devices and mounts, from /proc and /sys: what lies on what; and fstab(5).
+"""The machine's block devices and mounts, from /proc and /sys: what lies on what.
+
+And what belongs where, mounted or not, by fstab(5) and systemd.mount(5).
 
 Nothing is judged or changed here. Paths are bytes that any user may have chosen, by a mount of FUSE
 or in a user namespace: only the kernel's own separators count, which it writes as octal escapes
@@ -9,6 +11,7 @@ within them.
 import contextlib
 import dataclasses
 import errno
+import glob
 import os
 import pathlib
 import re
@@ -19,6 +22,9 @@ _BLOCK_DEVICES = "/sys/class/block"
 _FILE_SYSTEMS = "/sys/fs"
 _MOUNTINFO = "/proc/self/mountinfo"
 _FSTAB = "/etc/fstab"
+# Where an administrator puts units; those that packages bring are of the system itself.
+_UNIT_DIRECTORIES = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system")
+_SOURCE_OF_UNIT = re.compile(r"^What\s*=\s*(\S.*?)\s*$", re.MULTILINE)
 _SWAPS = "/proc/swaps"
 
 _DEVICES_BY_NUMBER = "/sys/dev/block"
@@ -48,11 +54,20 @@ class Mount:
 
 
 class Entry(NamedTuple):
-    """A line of fstab(5): where it has something mounted at boot, or when it is asked for."""
+    """Where something is mounted at boot, or when it is asked for.
+
+    :param told_by: fstab(5), or the file of a unit of systemd's.
+    """
 
     source: str
     point: str
     is_automatic: bool
+    told_by: str = _FSTAB
+
+    @property
+    def remedy(self) -> str:
+        """The command that mounts it."""
+        return f"{'mount' if self.told_by == _FSTAB else 'systemctl start'} {self.point}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,13 +123,12 @@ def read() -> Machine:
     return Machine(below, mounts, [device_behind(path) for path in paths if os.path.exists(path)])
 
 
-def fstab() -> list[Entry]:
-    """What fstab(5) has mounted; nothing if there is none."""
-    try:
-        with open(_FSTAB, errors="surrogateescape") as file:
-            return list(entries(file))
-    except FileNotFoundError:
-        return []
+def belongings() -> list[Entry]:
+    """What belongs where, mounted or not, by fstab(5) and by systemd's units."""
+    found = list(_of_units())
+    with contextlib.suppress(FileNotFoundError), open(_FSTAB, errors="surrogateescape") as file:
+        found[:0] = entries(file)
+    return found
 
 
 def entries(lines: Iterable[str]) -> Iterator[Entry]:
@@ -123,6 +137,34 @@ def entries(lines: Iterable[str]) -> Iterator[Entry]:
         words = [_unescaped(word) for word in line.partition("#")[0].split()]
         if len(words) >= 2 and words[1].startswith("/"):
             yield Entry(words[0], words[1], "noauto" not in "".join(words[3:4]).split(","))
+
+
+def _of_units() -> Iterator[Entry]:
+    """What systemd.mount(5) units have; one that is masked, or has no source, has nothing."""
+    units: dict[str, pathlib.Path] = {}
+    for directory in map(pathlib.Path, _UNIT_DIRECTORIES):
+        for path in sorted(directory.glob("*.mount")):
+            units.setdefault(path.name, path)
+    for name, path in units.items():
+        try:
+            source = _SOURCE_OF_UNIT.search(path.read_text(errors="surrogateescape"))
+        except OSError:  # of a link that leads nowhere, say
+            continue
+        if source:
+            wanted = (
+                link
+                for directory in _UNIT_DIRECTORIES
+                for kind in ("wants", "requires")
+                for link in pathlib.Path(directory).glob(f"*.{kind}/{glob.escape(name)}")
+            )
+            yield Entry(source[1], _point_of_unit(path.stem), any(wanted), str(path))
+
+
+def _point_of_unit(stem: str) -> str:
+    """The path that a unit is named after, as systemd.unit(5) has it."""
+    path = os.fsencode("/" + stem.strip("-").replace("-", "/"))
+    plain = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), path)
+    return os.fsdecode(plain)
 
 
 def _below(block_device: str) -> list[str]:

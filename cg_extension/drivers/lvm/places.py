@@ -5,7 +5,7 @@ A member is said as ``VG/LV``, or as a path: of a device, of a mount point, dire
 path stands for all logical volumes that the file system with it lies on, whatever is between: LUKS,
 a partition, a loop device, a file system on several of them. Of stacked logical volumes it is the
 uppermost. What lies on none, or in part on something else, is refused by name; so is a path where
-another file system belongs, by fstab(5), that is not mounted.
+another file system belongs, by fstab(5) or systemd, that is not mounted.
 """
 
 import contextlib
@@ -69,7 +69,7 @@ class _Search:
         self._machine = found
         there = {mount.point for mount in found.mounts if mount.kind != "autofs"}
         # Where a file system belongs that is not mounted.
-        points = ((os.path.realpath(entry.point), entry) for entry in machine.fstab())
+        points = ((os.path.realpath(entry.point), entry) for entry in machine.belongings())
         self._absent = [(point, entry) for point, entry in points if point not in there]
         self._with_submounts = with_submounts
         self._warnings: list[str] = []
@@ -114,7 +114,7 @@ class _Search:
             if is_in_it and self._machine.mount_of(point) is mount:
                 raise errors.Refusal(
                     f"{path} is in the {mount.kind} at {mount.point}, as {absent.source}, which "
-                    f"/etc/fstab has at {absent.point}, is not mounted: mount {absent.point}"
+                    f"{absent.told_by} has at {absent.point}, is not mounted: {absent.remedy}"
                 )
         if not self._is_on_devices(mount):
             what = (
@@ -175,8 +175,8 @@ class _Search:
         for point, absent in self._absent:
             if absent.is_automatic and _is_below(point, directory):
                 self._warnings.append(
-                    f"not in it, although it belongs below {word} by /etc/fstab: {absent.point}, "
-                    "which is not mounted"
+                    f"not in it, although it belongs below {word} by {absent.told_by}: "
+                    f"{absent.point}, which is not mounted"
                 )
 
     def _look_for_other_parts(self, volumes: dict[Volume, None]) -> None:

@@ -37,9 +37,10 @@ class PointTest(base.BaseTestCase):
         for spec in ("/dev/v-g/data", "/dev/mapper/v--g-data", "UUID=u-1", 'LABEL="data"'):
             lines = ["# comment\n", "\n", "none /x\n", f"{spec} /srv/a\\040b ext4 defaults 0 2\n"]
             entries = machine.entries(lines)
-            self.assertEqual("/srv/a b", mount_points.in_fstab(entries, "v-g", "data", _EXT), spec)
+            point = mount_points.belongs_at(entries, "v-g", "data", _EXT)
+            self.assertEqual("/srv/a b", point, spec)
         lines = ["UUID=other /srv ext4\n", "/dev/v-g/data none swap\n", "/dev/v-g/data\n"]
-        self.assertIsNone(mount_points.in_fstab(machine.entries(lines), "v-g", "data", _EXT))
+        self.assertIsNone(mount_points.belongs_at(machine.entries(lines), "v-g", "data", _EXT))
 
     def test_what_was_recorded_comes_before_what_is_now(self) -> None:
         now = {("vg", "data"): "/now"}

@@ -192,7 +192,7 @@ class CheckTest(base.BaseTestCase):
         content = file_systems.look("/dev/null")
         self.assertEqual((label, "ext4"), (content.label, content.kind))
         entries = machine.entries(["LABEL=my\\040d$ta\\134q /srv ext4 defaults 0 2\n"])
-        self.assertEqual("/srv", mount_points.in_fstab(entries, "vg", "data", content))
+        self.assertEqual("/srv", mount_points.belongs_at(entries, "vg", "data", content))
 
     def test_nothing_known_is_said(self) -> None:
         self.useFixture(FakeTools(blkid=(2, "")))

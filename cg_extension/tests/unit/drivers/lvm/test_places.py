@@ -41,6 +41,9 @@ class PlacesTest(base.BaseTestCase):
         ):
             self.useFixture(fixtures.MockPatchObject(machine, name, stand_in))
         self._fstab()
+        units = self.root / "units"
+        units.mkdir()
+        self.useFixture(fixtures.MockPatchObject(machine, "_UNIT_DIRECTORIES", (str(units),)))
 
     def _mount(self, name: str, *devices: str, kind: str = "ext4", source: str = "/dev/x") -> str:
         point = self.root / name
@@ -158,6 +161,39 @@ class PlacesTest(base.BaseTestCase):
             self.assertEqual(["vg/data"], self._found(point, with_submounts=with_submounts))
             self.assertIn(f"{point}/log, which is not mounted", self.warnings)
             self.assertNotIn("disk", self.warnings)
+
+    def _unit(self, point: str, text: str) -> pathlib.Path:
+        escaped = point.strip("/").replace("-", "\\x2d").replace(" ", "\\x20").replace("/", "-")
+        path = self.root / "units" / f"{escaped}.mount"
+        path.write_text(text)
+        return path
+
+    def test_what_a_unit_of_systemd_has_there_belongs_there_as_well(self) -> None:
+        point = self._mount("data", "254:1")
+        (self.root / "data/a b-c").mkdir()
+        text = f"[Unit]\nDescription=x\n[Mount]\nWhat = /dev/other/log \nWhere={point}/a b-c\n"
+        unit = self._unit(f"{point}/a b-c", text)
+        refusal = self._refusal(f"{point}/a b-c")
+        self.assertIn(f"/dev/other/log, which {unit} has at {point}/a b-c, is not mo", refusal)
+        self.assertIn(f"systemctl start {point}/a b-c", refusal)
+        self.assertEqual(["vg/data"], self._found(point))
+        self.assertEqual("", self.warnings)
+        wanted = self.root / "units/local-fs.target.wants"
+        wanted.mkdir()
+        (wanted / unit.name).symlink_to(unit)
+        self.assertEqual(["vg/data"], self._found(point))
+        self.assertIn(f"by {unit}: {point}/a b-c, which is not mounted", self.warnings)
+        self._mount("data/a b-c", "254:2")
+        self.assertEqual(["other/log"], self._found(f"{point}/a b-c"))
+
+    def test_a_unit_that_is_masked_or_dangling_has_nothing_anywhere(self) -> None:
+        point = self._mount("data", "254:1")
+        unit = self._unit(point + "/log", "")
+        (self.root / "data/log").mkdir()
+        for target in (os.devnull, "/nowhere"):
+            unit.unlink()
+            unit.symlink_to(target)
+            self.assertEqual(["vg/data"], self._found(f"{point}/log"))
 
     def test_what_autofs_has_not_mounted_is_mounted_and_else_not_there(self) -> None:
         point = self._mount("data", "0:40", kind="autofs", source="systemd-1")
