@@ -31,6 +31,7 @@ MOUNTED = "cg-lvm.mounted="
 # The source of the file system, in memory, that holds the mount points.
 _OURS = "cg-lvm"
 _OPTIONS = "nosuid,nodev"
+_STDIN = 0
 
 
 class Place(NamedTuple):
@@ -155,7 +156,15 @@ def find_places(
 
 
 def _open_luks(each: stand_ins.StandIn, key_file: str | None) -> str:
-    """Open the LUKS in a stand-in; its device, which can be written to, for a journal's replay."""
+    """Open the LUKS in a stand-in; its device, which can be written to, for a journal's replay.
+
+    :raises UsageError: there is neither a key nor a terminal at which to ask for a passphrase.
+    """
+    if not key_file and not os.isatty(_STDIN):
+        raise naming.UsageError(
+            f"{each.group}/{each.snapshot.name} holds LUKS, and there is no terminal at which to "
+            "ask for its passphrase: give a file that opens it by --key-file"
+        )
     name = temporaries.luks_name(os.path.basename(each.path))
     key = ["--key-file", key_file] if key_file else []
     if not key_file:

@@ -234,7 +234,7 @@ def _add_mount(actions: Any, common: _Common) -> None:
         "--key-file",
         type=_word,
         metavar="FILE",
-        help="what opens LUKS (default: cryptsetup asks for a passphrase)",
+        help="what opens LUKS (default: cryptsetup asks for a passphrase on the terminal)",
     )
     mount.set_defaults(function=_action("mounting.mount"))
 

@@ -116,6 +116,14 @@ class PlacesTest(base.BaseTestCase):
             refusal = self.assertRaises(naming.UsageError, self._places, **contents)
             self.assertIn(said, str(refusal))
 
+    def test_no_passphrase_is_waited_for_where_nobody_can_be_asked(self) -> None:
+        self.useFixture(fixtures.MockPatch("os.isatty", return_value=False))
+        self.useFixture(fixtures.MockPatchObject(programs, "result", lambda *_: self.fail("asked")))
+        luks = {"data": ("crypto_LUKS", "cg-lvm.at=/srv")}
+        refusal = self.assertRaises(naming.UsageError, self._places, **luks)
+        self.assertIn("vg/data.one holds LUKS, and there is no terminal", str(refusal))
+        self.assertIn("--key-file", str(refusal))
+
     def test_a_link_in_the_snapshot_leads_nowhere(self) -> None:
         directory, elsewhere = (self.useFixture(fixtures.TempDir()).path for _ in range(2))
         pathlib.Path(directory, "srv").symlink_to(elsewhere)
