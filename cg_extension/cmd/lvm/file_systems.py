@@ -18,14 +18,16 @@ _EXT = frozenset(("ext2", "ext3", "ext4"))
 # Of a device's types, why nothing in it is looked at.
 _NOT_LOOKED_INTO = {
     "swap": "swap space holds nothing to check",
-    "btrfs": "btrfs is not checked: its tools find a file system's devices by UUID, which original "
-    "and copy have in common",
     "xfs_external_log": "the log of an XFS on another volume is not checked",
     "jbd": "the journal of an ext4 on another volume is not checked",
 }
 _NO_FILE_SYSTEMS = frozenset((LUKS, "swap", "swsuspend", "xfs_external_log", "jbd"))
 # Realtime blocks and the start of the log within it.
 _XFS_SUPERBLOCK = struct.Struct(">16xQ24xQ")
+# Where a btrfs has how many devices it is on (btrfs_super_block).
+_BTRFS_DEVICES, _BTRFS_SUPERBLOCK = struct.Struct("<136xQ"), 0x10000
+# How lines of the checks' output begin that tell how far they are.
+_OF_NO_INTEREST = ("Pass ", "Phase ", "- ", "[", "Opening files", "Checking files", "UUID:")
 # Exit statuses of blkid(8).
 _NOTHING_FOUND, _AMBIVALENT = 2, 8
 # Those of e2fsck(8) that say that damage is left; others, that it could not check.
@@ -82,7 +84,8 @@ def look(device: str) -> Content:
     found = dict(line.split("=", 1) for line in lines if "=" in line)
     table = f"partition table ({found['PTTYPE']})" if "PTTYPE" in found else ""
     kind = found.get("TYPE") or table
-    has_other_parts = "EXT_JOURNAL" in found or (kind == "xfs" and _is_part_of_xfs(device))
+    is_part = {"xfs": _is_part_of_xfs, "btrfs": _is_part_of_btrfs}.get(kind)
+    has_other_parts = "EXT_JOURNAL" in found or (is_part is not None and is_part(device))
     return Content(kind, found.get("UUID", ""), found.get("LABEL", ""), has_other_parts)
 
 
@@ -91,6 +94,14 @@ def _is_part_of_xfs(device: str) -> bool:
     with open(device, "rb") as file:
         realtime_blocks, log_start = _XFS_SUPERBLOCK.unpack(file.read(_XFS_SUPERBLOCK.size))
     return bool(realtime_blocks or not log_start)
+
+
+def _is_part_of_btrfs(device: str) -> bool:
+    """Whether a btrfs is on several devices, by its superblock."""
+    with open(device, "rb") as file:
+        file.seek(_BTRFS_SUPERBLOCK)
+        (devices,) = _BTRFS_DEVICES.unpack(file.read(_BTRFS_DEVICES.size))
+    return bool(devices != 1)
 
 
 def why_no_file_system(content: Content) -> str | None:
@@ -136,6 +147,8 @@ def _check(device: str, content: Content) -> Verdict:
         return _replay(device, kind) or _check_ext(device)
     if kind == "xfs":
         return _replay(device, kind) or _check_xfs(device)
+    if kind == "btrfs":
+        return _check_btrfs(device)
     if kind == LUKS:
         status, output = programs.result(["cryptsetup", "luksDump", device])
         if status:
@@ -182,8 +195,19 @@ def _check_xfs(device: str) -> Verdict:
     return Verdict("damaged" if status == 1 else "failed", f"xfs_repair: {_gist(output)}")
 
 
+def _check_btrfs(device: str) -> Verdict:
+    """Without a replay: its trees are whole at any time, and no other device is looked for."""
+    try:
+        status, output = programs.result(["btrfs", "check", "--readonly", device])
+    except errors.LVMError as error:
+        return Verdict("unchecked", f"btrfs: not checked: {error}")
+    if not status:
+        return Verdict("sound", "btrfs check finds nothing wrong")
+    return Verdict("damaged" if status == 1 else "failed", f"btrfs check: {_gist(output)}")
+
+
 def _gist(output: str) -> str:
     """The lines that tell most, of what a tool printed."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    lines = [line for line in lines if not line.startswith(("Pass ", "Phase ", "        - ", "- "))]
+    lines = [line for line in lines if not line.startswith(_OF_NO_INTEREST)]
     return "; ".join(lines[:6])[:500]

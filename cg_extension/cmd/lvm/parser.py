@@ -174,8 +174,8 @@ def _add_verify(actions: Any, common: _Common) -> None:
     verify.add_argument(
         "--deep",
         action="store_true",
-        help="check the file systems, too, on copies that are thrown away; ext2 to ext4 and XFS, "
-        "and of LUKS its header",
+        help="check the file systems, too, on copies that are thrown away; ext2 to ext4, XFS and "
+        "btrfs, and of LUKS its header",
     )
     verify.set_defaults(function=_action("verifying.verify"))
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ``cg-lvm verify`` concludes from what LVM, the pool and the tools say."""
 
+import pathlib
 from collections.abc import Mapping, Sequence
 
 import fixtures
@@ -147,10 +148,18 @@ class FakeTools(fixtures.Fixture):
 class CheckTest(base.BaseTestCase):
     """What a check concludes from the exit statuses of the system's tools."""
 
-    def _check(self, kind: str, **answers: tuple[int, str]) -> file_systems.Verdict:
+    def _check(
+        self, kind: str, device: str = "/dev/null", **answers: tuple[int, str]
+    ) -> file_systems.Verdict:
         self.tools = self.useFixture(FakeTools(blkid=(0, f"TYPE={kind}\nUUID=u\n"), **answers))
-        _content, verdict = file_systems.check("/dev/null")
+        _content, verdict = file_systems.check(device)
         return verdict
+
+    def _btrfs(self, devices: int) -> str:
+        """A device with a btrfs on so many."""
+        image = pathlib.Path(self.useFixture(fixtures.TempDir()).path, "device")
+        image.write_bytes(bytes(0x10000 + 136) + devices.to_bytes(8, "little"))
+        return str(image)
 
     def test_a_sound_one_is_replayed_first_and_then_checked_without_changes(self) -> None:
         self.assertEqual("sound", self._check("ext4").state)
@@ -167,14 +176,26 @@ class CheckTest(base.BaseTestCase):
             ("ext4", {"unshare": (32, "mount: unknown filesystem type 'ext4'")}, "failed"),
             ("ext4", {"unshare": (1, "unshare failed")}, "failed"),
             ("crypto_LUKS", {"cryptsetup": (1, "not a valid LUKS device")}, "damaged"),
+            ("btrfs", {"btrfs": (1, "[1/7] checking root items\nERROR: errors found")}, "damaged"),
+            ("btrfs", {"btrfs": (127, "error while loading shared libraries")}, "failed"),
         ):
-            self.assertEqual(state, self._check(kind, **answers).state, answers)
+            device = self._btrfs(1) if kind == "btrfs" else "/dev/null"
+            verdict = self._check(kind, device, **answers)
+            self.assertEqual(state, verdict.state, answers)
+            self.assertNotIn("[1/7]", verdict.text)
+
+    def test_a_btrfs_on_one_device_is_checked_as_it_is(self) -> None:
+        device = self._btrfs(1)
+        self.assertEqual("sound", self._check("btrfs", device).state)
+        self.assertEqual(["btrfs", "check", "--readonly", device], list(self.tools.calls[-1]))
+        verdict = self._check("btrfs", self._btrfs(2))
+        self.assertEqual("unchecked", verdict.state)
+        self.assertIn("a part of it is on another device", verdict.text)
 
     def test_what_is_not_checked_is_said_and_not_wrong(self) -> None:
         for kind, said in (
             ("crypto_LUKS", "its header can be read; what is in it is not checked"),
             ("swap", "nothing to check"),
-            ("btrfs", "by UUID"),
             ("ntfs", "ntfs: not checked"),
         ):
             verdict = self._check(kind)
