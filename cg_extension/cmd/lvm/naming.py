@@ -118,7 +118,10 @@ def check_name(prefix: str, name: str, volumes: Volumes) -> None:
     :raises UsageError: it is no name, or there is something of this kind and name already.
     """
     if not _NAME.fullmatch(name):
-        raise UsageError(f"not a name for LVM: {name!r}; letters, digits and + _ . - make one")
+        raise UsageError(
+            f"not a name for LVM: {name!r}; letters, digits and + _ . - make one, the first of "
+            "them a letter, a digit or _"
+        )
     for family in families(volumes):
         if (family.prefix, family.name) == (prefix, name):
             there = ", ".join(f"{group}/{volume.name}" for group, volume in family.members)
@@ -182,7 +185,14 @@ def find(volumes: Volumes, name: str, prefixes: Iterable[str] = KINDS) -> Family
 
     :raises UsageError: there is none, or there are several.
     """
-    found = [f for f in families(volumes) if f.name == name and f.prefix in prefixes]
+    called = [family for family in families(volumes) if family.name == name]
+    found = [family for family in called if family.prefix in prefixes]
+    if called and not found:
+        of_clone = ", ".join(f"{group}/{volume.name}" for group, volume in called[0].members)
+        raise UsageError(
+            f"{name} is no group snapshot, but a clone, whose volumes are used and removed "
+            f"(lvremove) like any others: {of_clone}"
+        )
     if not found:
         what = " or clone" if CLONE in prefixes else ""
         raise UsageError(

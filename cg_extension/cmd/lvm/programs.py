@@ -19,6 +19,7 @@ def run(*command: str) -> str:
     status, output = result(command)
     if status:
         gist = "; ".join(line.strip() for line in output.splitlines() if line.strip())
+        gist = gist.removeprefix(f"{command[0]}: ")  # as most begin
         raise errors.LVMError(f"{command[0]}: {gist[:500] or f'exit status {status}'}")
     return output
 

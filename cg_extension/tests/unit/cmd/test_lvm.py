@@ -4,6 +4,7 @@
 import contextlib
 import io
 import os
+import pathlib
 import subprocess
 import sys
 from unittest import mock
@@ -13,8 +14,8 @@ import testtools
 from oslotest import base
 
 from cg_extension.cmd import lvm
-from cg_extension.cmd.lvm import machinery, mounting, naming, text
-from cg_extension.drivers.lvm import at_work, reports, together
+from cg_extension.cmd.lvm import machinery, mounting, naming, programs, text
+from cg_extension.drivers.lvm import at_work, errors, reports, together
 from cg_extension.tests.unit.drivers.lvm import fake_lvm, reported
 
 
@@ -141,6 +142,18 @@ class TogetherTest(base.BaseTestCase):
                 self.assertIn("two", fake.volumes[made].content)
                 self.assertEqual(set(), fake.tags)
                 fake.volumes["a"].content = "two"
+
+
+class ProgramsTest(base.BaseTestCase):
+    def test_a_program_that_fails_is_named_once(self) -> None:
+        directory = self.useFixture(fixtures.TempDir()).path
+        self.useFixture(fixtures.EnvironmentVariable("PATH", f"{directory}:/usr/bin:/bin"))
+        for said in ("tool: it is busy", "it is busy"):
+            path = pathlib.Path(directory, "tool")
+            path.write_text(f"#!/bin/sh\necho '{said}' >&2; exit 1\n")
+            path.chmod(0o755)
+            error = self.assertRaises(errors.LVMError, programs.run, "tool")
+            self.assertEqual("tool: it is busy", str(error))
 
 
 def _listed(name: str, **facts: object) -> dict[str, object]:
@@ -294,6 +307,29 @@ class FamiliesTest(base.BaseTestCase):
         )
         self.assertIn("there already: a/v.monday", str(refusal))
         naming.check_name(naming.CLONE, "monday", volumes)
+
+    def test_a_clone_is_told_from_what_is_not_there(self) -> None:
+        clone = reported.volume("v.monday", tags=frozenset(["cg-lvm.clone=monday"]))
+        volumes = {"a": {clone.name: clone}}
+        self.assertEqual("monday", naming.find(volumes, "monday").name)
+        for name, said in (
+            ("monday", "monday is no group snapshot, but a clone"),
+            ("tuesday", "there is no group snapshot tuesday"),
+        ):
+            refusal = self.assertRaises(
+                naming.UsageError, naming.find, volumes, name, [naming.SNAPSHOT]
+            )
+            self.assertIn(said, str(refusal))
+            self.assertEqual(
+                name == "monday", "(lvremove) like any others: a/v.mon" in str(refusal)
+            )
+
+    def test_how_a_name_has_to_begin_is_told(self) -> None:
+        for name in (".x", "-x", "+x"):
+            refusal = self.assertRaises(
+                naming.UsageError, naming.check_name, naming.SNAPSHOT, name, {}
+            )
+            self.assertIn("the first of them a letter, a digit or _", str(refusal))
 
     def test_a_name_that_another_command_is_giving_is_refused(self) -> None:
         for is_ours in (True, False):
