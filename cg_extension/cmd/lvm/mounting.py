@@ -8,9 +8,10 @@ process has gone, after that when the machine goes down.
 """
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from cg_extension.cmd.lvm import (
@@ -23,7 +24,7 @@ from cg_extension.cmd.lvm import (
     temporaries,
 )
 from cg_extension.drivers import exceptions
-from cg_extension.drivers.lvm import errors, machine
+from cg_extension.drivers.lvm import at_work, errors, machine
 from cg_extension.drivers.lvm.reports import LogicalVolume
 
 MOUNTED = "cg-lvm.mounted="
@@ -48,6 +49,11 @@ class Place(NamedTuple):
 
 def mount(options: argparse.Namespace) -> dict[str, Any]:
     """``mount``."""
+    with _alone_at(options.directory):
+        return _mount(options)
+
+
+def _mount(options: argparse.Namespace) -> dict[str, Any]:
     directory, tag = check_target(options.directory)
     groups, family = machinery.find_snapshot(options, options.name, options.volume_group)
     family = groups.recovered(family) or family
@@ -84,6 +90,11 @@ def mount(options: argparse.Namespace) -> dict[str, Any]:
 
 def umount(options: argparse.Namespace) -> dict[str, Any]:
     """``umount``."""
+    with _alone_at(options.directory):
+        return _umount(options)
+
+
+def _umount(options: argparse.Namespace) -> dict[str, Any]:
     directory = os.path.realpath(options.directory)
     quoted = mount_points.quote(directory)
     groups = machinery.Groups([], options, recovered=False)
@@ -99,6 +110,21 @@ def umount(options: argparse.Namespace) -> dict[str, Any]:
     for group, volumes in found.items():
         temporaries.remove(groups.removal(group), [volume.name for volume in volumes])
     return {"unmounted": directory, "volumes": []}
+
+
+@contextlib.contextmanager
+def _alone_at(word: str) -> Iterator[None]:
+    """Be the only command at a directory: another could mount over what this one mounts.
+
+    :raises UsageError: another is.
+    """
+    directory = os.path.realpath(word)
+    with at_work.claimed([f"{MOUNTED}{directory}"]) as is_ours:
+        if not is_ours:
+            raise naming.UsageError(
+                f"another cg-lvm mounts or unmounts at {directory} just now: wait for its end"
+            )
+        yield
 
 
 def check_target(word: str) -> tuple[str, str]:

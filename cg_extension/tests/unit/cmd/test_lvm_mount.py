@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where ``cg-lvm mount`` mounts what, and what it refuses."""
 
+import argparse
+import contextlib
 import pathlib
+from unittest import mock
 
 import fixtures
 from oslotest import base
 
 from cg_extension.cmd.lvm import file_systems, mount_points, mounting, naming, programs, stand_ins
-from cg_extension.drivers.lvm import errors, machine, reports
+from cg_extension.drivers.lvm import at_work, errors, machine, reports
 from cg_extension.tests.unit.drivers.lvm import reported
 
 _EXT = file_systems.Content("ext4", "u-1", "data")
@@ -153,6 +156,15 @@ class PlacesTest(base.BaseTestCase):
 
 
 class TargetTest(base.BaseTestCase):
+    def test_one_command_at_a_time_is_at_a_directory(self) -> None:
+        claimed = mock.Mock(return_value=contextlib.nullcontext(False))
+        self.useFixture(fixtures.MockPatchObject(at_work, "claimed", claimed))
+        options = argparse.Namespace(directory="/srv/../mnt", name="one", volume_group=None)
+        for action in (mounting.mount, mounting.umount):
+            refusal = self.assertRaises(naming.UsageError, action, options)
+            self.assertIn("another cg-lvm mounts or unmounts at /mnt just now", str(refusal))
+        self.assertEqual([mock.call(["cg-lvm.mounted=/mnt"])] * 2, claimed.mock_calls)
+
     def test_only_an_empty_directory_is_mounted_at(self) -> None:
         directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.assertEqual(
