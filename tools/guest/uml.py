@@ -111,7 +111,7 @@ def boot(
         output.touch()
         with (
             open(work / "console", "wb") as console,
-            open(output) as lines,
+            open(output, errors="replace") as lines,
             _processor() as pinned,
         ):
             guest = subprocess.Popen(
