@@ -25,7 +25,9 @@ def check_members(
     if missing:
         raise errors.Refusal(f"not in volume group {volume_group}: {', '.join(sorted(missing))}")
     obstacles = {name: _obstacle(volumes[name]) for name in names}
-    if refused := [f"{name} {reason}" for name, reason in sorted(obstacles.items()) if reason]:
+    if refused := [
+        f"{volume_group}/{name} {reason}" for name, reason in sorted(obstacles.items()) if reason
+    ]:
         raise errors.Refusal("; ".join(refused))
     if taken := sets.taken_names(volumes.values()).intersection(names):
         raise errors.Refusal(

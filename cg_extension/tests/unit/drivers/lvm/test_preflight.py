@@ -73,7 +73,7 @@ class MembersTest(base.BaseTestCase):
         )
         refusal = self._refusal(volumes, ["a", "b", "c"])
         self.assertIn("a is a thick snapshot", refusal)
-        self.assertIn("c is a pool", refusal)
+        self.assertIn("vg/c is a pool", refusal)
         self.assertNotIn("b ", refusal)
 
 
