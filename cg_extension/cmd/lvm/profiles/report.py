@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 
 from cg_extension.cmd.lvm.profiles.pruning import COMPLETE, Taken
+from cg_extension.conf.errors import naming_file
 
 # Kinds of messages in the journal (MESSAGE_ID); they never change.
 TAKEN = "3c1f0a6be6d84d0f9f0d4ce1b7c2a951"
@@ -85,13 +86,17 @@ def write_figures(
         values["snapshots"] = {
             f',state="{state}"': sum(each.state == state for each in found) for state in _STATES
         }
+    path = directory / f"cg_lvm_{profile}.prom"
     # Its name has no suffix by which the node exporter would read it before it is whole.
-    with tempfile.NamedTemporaryFile("w", dir=directory, prefix=".cg-lvm-", delete=False) as file:
+    with (
+        naming_file(path),
+        tempfile.NamedTemporaryFile("w", dir=directory, prefix=".cg-lvm-", delete=False) as file,
+    ):
         try:
             file.writelines(f"{line}\n" for line in _lines(profile, values))
             file.flush()
             os.fchmod(file.fileno(), 0o644)
-            os.replace(file.name, directory / f"cg_lvm_{profile}.prom")
+            os.replace(file.name, path)
         except BaseException:
             os.unlink(file.name)
             raise

@@ -93,18 +93,17 @@ def alone(profile: str) -> Iterator[None]:
     """
     DIRECTORY.mkdir(0o700, exist_ok=True)
     path = DIRECTORY / f"{profile}.lock"
-    with open(path, "a+") as file:
+    with open(path, "ab+", buffering=0) as file:  # else its end would write what did not fit
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             raise exits.UnderWay(
-                f"another run of profile {profile} is under way (process {file.read().strip()})"
+                f"another run of profile {profile} is under way (process {file.read().decode()})"
             ) from None
         with naming_file(path):
             file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+            file.write(str(os.getpid()).encode())
         yield
 
 

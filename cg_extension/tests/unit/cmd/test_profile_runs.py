@@ -10,8 +10,10 @@ import itertools
 import json
 import os
 import pathlib
+import resource
 import signal
 import sys
+from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
@@ -280,6 +282,25 @@ class KeepingTest(RunTestCase):
         with mock.patch("pathlib.Path.write_text", side_effect=full):
             complaint = self.run_it(status=1)
         self.assertIn(f"cg-lvm: {self.directory}/run/x.new: No space left on device", complaint)
+
+    @contextlib.contextmanager
+    def _no_room(self) -> Iterator[None]:
+        """No file can grow."""
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    def test_so_is_the_first_file_and_that_of_figures(self) -> None:
+        with self._no_room():
+            alone = self.assertRaises(OSError, states.alone("x").__enter__)
+            figures = self.assertRaises(
+                OSError, report.write_figures, self.directory, "x", 0.0, 0, None
+            )
+        self.assertEqual(f"{self.directory}/run/x.lock", alone.filename)
+        self.assertEqual(f"{self.directory}/cg_lvm_x.prom", figures.filename)
 
     def test_a_name_that_gets_too_long_is_refused_by_a_dry_run(self) -> None:
         self.fake.volumes["v" * 120] = fake_lvm.Volume(set(), content="v")
