@@ -184,7 +184,7 @@ PARTS = (
         Part(
             f"Cinder 29 on Python {python}, all tests, on {release}",
             [sys.executable, "tools/run_cinder_tests.py", "--release", release],
-            5400,
+            10800,
         )
         for release, python in (("bookworm", "3.11"), ("trixie", "3.13"))
     ),
