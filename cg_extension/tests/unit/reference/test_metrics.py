@@ -52,9 +52,9 @@ class MeasureTest(base.BaseTestCase):
             return sample("cg_freeze_seconds_count"), buckets[0], buckets[1]
 
         freezes, tenth, quarter = counts()
-        executor.measured(driver_base.GroupUpdate({}, [], 0.4, 2.0))
-        executor.measured(driver_base.GroupUpdate({}, [], 0.4))
-        executor.measured(driver_base.GroupUpdate({}, []))
+        executor.measured(driver_base.GroupUpdate({}, [], 0.4, 2.0), 0)
+        executor.measured(driver_base.GroupUpdate({}, [], 0.4), 0)
+        executor.measured(driver_base.GroupUpdate({}, []), 0)
         self.assertEqual((freezes + 2, tenth, quarter + 1), counts())
 
 
