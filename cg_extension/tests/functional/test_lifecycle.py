@@ -15,10 +15,10 @@ TYPE = "__DEFAULT__"
 
 @dataclasses.dataclass
 class Group:
-    """What the model knows of a group: its volumes and its group snapshots."""
+    """What the model knows of a group: its volumes, and those of each of its group snapshots."""
 
     volumes: set[str] = dataclasses.field(default_factory=set)
-    cgsnapshots: set[str] = dataclasses.field(default_factory=set)
+    cgsnapshots: dict[str, frozenset[str]] = dataclasses.field(default_factory=dict)
 
 
 class Lifecycle(stateful.RuleBasedStateMachine):
@@ -37,6 +37,11 @@ class Lifecycle(stateful.RuleBasedStateMachine):
     def _group_of_snapshot(self, cgsnapshot: str) -> Group | None:
         found = (group for group in self.alive.values() if cgsnapshot in group.cgsnapshots)
         return next(found, None)
+
+    def _has_snapshots(self, volume: str) -> bool:
+        """Whether it is in a group snapshot; it may have left the group since."""
+        taken = (group.cgsnapshots.values() for group in self.alive.values())
+        return any(volume in members for each in taken for members in each)
 
     def _expect(
         self, code: int, method: str, path: str, body: object | None = None
@@ -101,7 +106,7 @@ class Lifecycle(stateful.RuleBasedStateMachine):
             self._expect(404 if model is None else 400, "POST", "/cgsnapshots", body)
             return stateful.multiple()
         cgsnapshot = self._created("/cgsnapshots", body)
-        model.cgsnapshots.add(cgsnapshot)
+        model.cgsnapshots[cgsnapshot] = frozenset(model.volumes)
         return cgsnapshot
 
     @stateful.rule(cgsnapshot=cgsnapshots)
@@ -110,7 +115,7 @@ class Lifecycle(stateful.RuleBasedStateMachine):
         self._expect(404 if model is None else 202, "DELETE", f"/cgsnapshots/{cgsnapshot}")
         if model is not None:
             assert self.client.wait(f"/cgsnapshots/{cgsnapshot}") is None
-            model.cgsnapshots.remove(cgsnapshot)
+            del model.cgsnapshots[cgsnapshot]
 
     @stateful.rule(target=groups, group=groups)
     def clone_group(self, group: str) -> object:
@@ -139,7 +144,12 @@ class Lifecycle(stateful.RuleBasedStateMachine):
     @stateful.rule(group=groups, force=st.booleans())
     def delete_group(self, group: str, force: bool) -> None:
         model = self.alive.get(group)
-        goes = model is not None and not model.cgsnapshots and (force or not model.volumes)
+        goes = (
+            model is not None
+            and not model.cgsnapshots
+            and (force or not model.volumes)
+            and not any(map(self._has_snapshots, model.volumes))
+        )
         code = 404 if model is None else 202 if goes else 400
         body = {"consistencygroup": {"force": force}}
         self._expect(code, "POST", f"/consistencygroups/{group}/delete", body)
@@ -150,9 +160,10 @@ class Lifecycle(stateful.RuleBasedStateMachine):
     @stateful.rule(volume=volumes)
     def delete_volume(self, volume: str) -> None:
         is_member = any(volume in group.volumes for group in self.alive.values())
-        code = 202 if volume in self.free else 400 if is_member else 404
+        goes = volume in self.free and not self._has_snapshots(volume)
+        code = 202 if goes else 400 if is_member or volume in self.free else 404
         self._expect(code, "DELETE", f"/volumes/{volume}")
-        if volume in self.free:
+        if goes:
             assert self.client.wait(f"/volumes/{volume}") is None
             self.free.remove(volume)
 
