@@ -30,7 +30,8 @@ PROJECT = "cg_extension"
 _WRONG_ARGUMENT = re.compile(r"argument --(\S+): (.*)\n")
 
 # If one of these is malformed, or names what there is not, lines of the log are tracebacks. With
-# each what makes a record need it, and nothing whose words have not been looked at by then.
+# each what makes a record need it, and nothing whose words have not been looked at by then: those
+# that need a context are the last, as the thread that tries them keeps it.
 _LOG_FORMATS: dict[str, dict[str, Any]] = {
     "logging_default_format_string": {},
     "logging_debug_format_suffix": {"level": python_logging.DEBUG},
@@ -95,11 +96,11 @@ def read(
     for name in _LOG_FORMATS:
         with _blaming_format(conf, name):
             conf[name] % collections.defaultdict(int)
-    for name, needs in _LOG_FORMATS.items():
-        with _blaming_format(conf, name):
-            # In a thread of its own, which keeps the context that is made.
-            with futures.ThreadPoolExecutor(1) as pool:
-                pool.submit(_format, conf, **needs).result()
+    # In a thread of its own, which keeps the context that is made.
+    with futures.ThreadPoolExecutor(1) as thread:
+        for name, needs in _LOG_FORMATS.items():
+            with _blaming_format(conf, name):
+                thread.submit(_format, conf, **needs).result()
     conf.set_default("default_log_levels", [*conf.default_log_levels, "alembic=WARN"])
     with errors.blaming("Options of the log"):
         logging.setup(conf, PROJECT)
