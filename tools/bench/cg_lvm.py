@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures ``cg-lvm snapshot`` from Enter to prompt, beside ``lvcreate -s`` of each volume.
 
-``cg_lvm.py [--rounds N] [--others 0,100,3000] [--snapm DIRECTORY]``, as root where there is
-device-mapper (``tools/guest/uml.py -- …`` elsewhere). Prints a table, for docs/bench/cg-lvm.md.
+``cg_lvm.py [--rounds N] [--others 0,100,3000] [--snapm DIRECTORY] [--as-it-comes]``, as root where
+there is device-mapper (``tools/guest/uml.py -- …`` elsewhere). Prints a table, for
+docs/bench/cg-lvm.md.
 
 Two thin volumes with ext4 on them, mounted, in a volume group with so many other volumes. Each
 round takes all methods in turn, so that what else the machine does meets all of them alike:
@@ -55,8 +56,11 @@ def run(*command: str, **options: Any) -> str:
 class Case:
     """A volume group with two thin volumes and ``others``, on a loop device."""
 
-    def __init__(self, directory: pathlib.Path, others: int, snapm: str | None) -> None:
+    def __init__(
+        self, directory: pathlib.Path, others: int, snapm: str | None, as_it_comes: bool
+    ) -> None:
         self.directory, self.others, self.snapm = directory, others, snapm
+        self.as_it_comes = as_it_comes
         self.group = f"bench{others}"
         self.points = [directory / f"{self.group}-{name}" for name in NAMES]
         self.count = 0
@@ -71,7 +75,8 @@ class Case:
             undo.callback(image.unlink)
             loop = run("losetup", "--find", "--show", str(image)).strip()
             undo.callback(run, "losetup", "--detach", loop)
-            os.environ["LVM_SYSTEM_DIR"] = str(self._settings(loop))
+            if not self.as_it_comes:
+                os.environ["LVM_SYSTEM_DIR"] = str(self._settings(loop))
             run("pvcreate", "--metadatasize", "16m", loop)
             run("vgcreate", "--physicalextentsize", f"{EXTENT}k", self.group, loop)
             undo.callback(run, "vgremove", "--force", "--yes", self.group)
@@ -238,6 +243,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--others", default="0,100,3000")
     parser.add_argument("--snapm", help="directory into which `pip install --target` put snapm")
+    parser.add_argument(
+        "--as-it-comes",
+        action="store_true",
+        help="with the machine's own lvm.conf: dmeventd, archives and backups",
+    )
     options = parser.parse_args(arguments)
     directory = pathlib.Path(f"/run/bench-{os.getpid()}")
     directory.mkdir()
@@ -247,7 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     measured = {}
     try:
         for others in options.others.split(","):
-            case = Case(directory, int(others), options.snapm)
+            case = Case(directory, int(others), options.snapm, options.as_it_comes)
             with case.ready():
                 measured[others] = measure(case, options.rounds, noise)
     finally:
