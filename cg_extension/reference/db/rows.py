@@ -18,6 +18,9 @@ from cg_extension.reference.db import engine
 
 Row = sa.Row[Any]
 
+# Characters that are kept of a reason.
+REASON_LENGTH = 1000
+
 # What not every database takes in a text, and what none does.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -150,13 +153,13 @@ def change_status(
     """Compare and swap: every change of a row's status. How many of the rows made the transition.
 
     :param reason: what explains the new status; whatever explained the old one goes with that.
-        Others' words, as a driver's: there may be any character in it.
+        Others' words, as a driver's: there may be any character in it, and any number of them.
     """
     parameters = {
         "row_ids": list(row_ids),
         "sources": sorted(transition.sources),
         "target": transition.target,
-        "reason": reason and storable(reason),
+        "reason": reason and storable(reason[:REASON_LENGTH]),
     }
     return conn.execute(_change_status(table), parameters).rowcount
 

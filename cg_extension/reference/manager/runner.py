@@ -27,8 +27,6 @@ from cg_extension.reference.manager.executors import base, unrunnable
 
 LOG = logging.getLogger(__name__)
 
-# Characters of an error that are kept with the resource.
-_REASON_LENGTH = 1000
 # Seconds between two tries to write a result while the database is away.
 _DATABASE_RETRY = 0.5
 # Further ones would make an operation wait for hours.
@@ -173,7 +171,7 @@ class Runner:
             except BaseException:
                 LOG.exception("Could not clean up after %s", operation.resource_id)
         steps.checkpoint("cleaned_up")
-        reason = reason[:_REASON_LENGTH]
+        reason = reason[: rows.REASON_LENGTH]
         status = self._end(operation, lambda conn: work.fail(conn, reason))
         self._ended(operation.kind, _ERROR).inc()
         LOG.error("%s of %s is given up: %s", operation.kind, operation.resource_id, reason)

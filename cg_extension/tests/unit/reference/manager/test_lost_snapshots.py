@@ -41,6 +41,13 @@ class LostSnapshotTest(base.ManagerTestCase):
         self.assertIn(self.lost, reason)
         self.assertIn("full", reason)
 
+    def test_of_a_long_reason_the_beginning_is_kept(self) -> None:
+        self.report("full" * 100_000)
+        _status, reason = self.status(tables.snapshots, self.lost)
+        self.assertEqual("full" * 250, reason)
+        _status, reason = self.status(tables.cgsnapshots, self.cgsnapshot)
+        self.assertEqual(1000, len(reason))
+
     def test_told_again_it_stays_as_it_was(self) -> None:
         self.report()
         before = self.row(tables.snapshots, self.lost)
