@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One backend of this manager: brings its driver up, reports it, and hands it operations."""
 
+import contextlib
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import futurist
@@ -110,8 +111,9 @@ class Backend:
 
     def _set_up(self, context: cg_context.RequestContext) -> bool:
         try:
-            self.driver.do_setup(context)
-            self.driver.check_for_setup_error()
+            with self._told_of("its setup"):
+                self.driver.do_setup(context)
+                self.driver.check_for_setup_error()
         except BaseException as error:  # A library's SystemExit must not end the thread.
             LOG.error("Backend %s does not come up: %s", self.host, error)
             LOG.debug("Setup of %s failed", self.host, exc_info=True)
@@ -119,12 +121,27 @@ class Backend:
         LOG.info("Backend %s is up", self.host)
         return True
 
+    @contextlib.contextmanager
+    def _told_of(self, what: str) -> Iterator[None]:
+        """Say in the log what the driver is still at, once its service counts as down."""
+        patience = self._conf.service_down_time
+        words = "Backend %s is down: its driver has been at %s for %d s, and has not come back"
+        timer = threading.Timer(patience, LOG.warning, (words, self.host, what, patience))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
     def _report(self) -> None:
         """One heartbeat, with the driver's figures if it can tell them."""
         stats: Mapping[str, Any] | None = None
         if self.is_ready():
             try:
-                stats = dataclasses.asdict(answers.volume_stats(self.driver.get_volume_stats()))
+                with self._told_of("its figures"):
+                    figures = self.driver.get_volume_stats()
+                stats = dataclasses.asdict(answers.volume_stats(figures))
             except BaseException as error:
                 LOG.error("Backend %s can't tell its state: %s", self.host, error)
         try:
@@ -134,7 +151,8 @@ class Backend:
 
     def _look_for_losses(self) -> None:
         try:
-            lost_snapshots.write(self._database, self.driver.get_lost_snapshots)
+            with self._told_of("its lost snapshots"):
+                lost_snapshots.write(self._database, self.driver.get_lost_snapshots)
         except BaseException as error:
             LOG.warning("Could not look for lost snapshots of %s: %s", self.host, error)
 

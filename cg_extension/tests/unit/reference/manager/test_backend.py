@@ -2,11 +2,13 @@
 """One backend: setup that fails and comes back, heartbeats, and how much runs at a time."""
 
 import json
+import logging
 import threading
 import time
 from typing import Any
 from unittest import mock
 
+import fixtures
 import futurist
 from oslo_db import exception as db_exception
 
@@ -71,6 +73,25 @@ class BackendTest(base.ManagerTestCase):
         self.start()
         waiting.eventually(tried, "tried")
         self.assertEqual({True}, set(states))
+
+    def test_the_log_says_at_what_a_driver_does_not_come_back(self) -> None:
+        log = self.useFixture(fixtures.FakeLogger(level=logging.WARNING))
+        self.conf.set_override("report_interval", 0.1)
+        self.conf.set_override("service_down_time", 0.2)
+        for name, what in (
+            ("do_setup", "its setup"),
+            ("get_volume_stats", "its figures"),
+            ("get_lost_snapshots", "its lost snapshots"),
+        ):
+            told, hangs = (
+                f"Backend {self.driver.host} is down: its driver has been at {what}",
+                threading.Event(),
+            )
+            self.addCleanup(hangs.set)
+            self.driver.behaviour[name] = hangs.wait
+            self.start()
+            waiting.eventually(lambda told=told: told in log.output, told)
+            hangs.set()
 
     def refuse(self) -> None:
         raise driver_exceptions.DriverSetupError("no disk")
