@@ -31,7 +31,7 @@ from oslo_db import exception as db_exception
 from oslo_service import wsgi
 
 from cg_extension.cinder import modes, release
-from cg_extension.conf import errors
+from cg_extension.conf import errors, version
 
 FILTER_FACTORY = "cg_extension.cinder.paste:filter_factory"
 V2_FACTORY = "cg_extension.cinder.paste:v2_factory"
@@ -241,7 +241,7 @@ def main() -> int:
     objects.register_all()
     wsgi.register_opts(conf)
     try:
-        conf(sys.argv[1:], project="cinder")
+        conf(sys.argv[1:], project="cinder", version=version.of("cg-cinder-status"))
     except cfg.Error as error:
         sys.stderr.write(f"cg-cinder-status: {errors.describe(error)}\n")
         return int(Level.FAILURE)

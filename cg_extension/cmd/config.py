@@ -19,7 +19,7 @@ from oslo_log import formatters
 from oslo_log import log as logging
 
 from cg_extension import conf as cg_conf
-from cg_extension.conf import check, errors, unread
+from cg_extension.conf import check, errors, unread, version
 from cg_extension.contract import context as cg_context
 from cg_extension.reference.db import engine
 
@@ -69,7 +69,13 @@ def read(
     said = io.StringIO()
     try:
         with errors.blaming("Configuration files"), contextlib.redirect_stderr(said):
-            conf(arguments, project=PROJECT, prog=prog, description=description)
+            conf(
+                arguments,
+                project=PROJECT,
+                prog=prog,
+                version=version.of(prog),
+                description=description,
+            )
     except errors.StartError as error:
         if isinstance(error.__cause__, UnicodeDecodeError):  # Its text does not name the file.
             where = ", ".join(_undecodable(_files(conf, arguments)))

@@ -43,6 +43,7 @@ def work(
     failed to: its first requests need them. The log says when all is ready for work.
     """
     stop.await_it()
+    LOG.info("Starting %s", conf.version)
     if manager is not None:
         begun.callback(_stop_manager, conf, begun, manager)
         manager.start()

@@ -5,7 +5,7 @@ import argparse
 import functools
 import importlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from cg_extension.conf import bounds
 from cg_extension.drivers.lvm import places
@@ -41,6 +41,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cg-lvm", description="Snapshots of several LVM volumes, of one instant."
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print it and exit")
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     common = _common()
     for add in (
@@ -58,6 +59,14 @@ def get_parser() -> argparse.ArgumentParser:
     ):
         add(actions, common)
     return parser
+
+
+class _Version(argparse.Action):
+    """Print the version; what finds it takes long to import."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_arguments: Any) -> NoReturn:
+        print(importlib.import_module("cg_extension.conf.version").of(parser.prog))
+        parser.exit()
 
 
 def _action(name: str) -> Callable[[argparse.Namespace], dict[str, Any]]:

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a command makes of its configuration files, or of there being none."""
 
+import contextlib
+import io
 import os
+from importlib import metadata
 from unittest import mock
 
 import fixtures
+import testtools
 from oslotest import base
 
 from cg_extension.cmd import config
@@ -39,6 +43,12 @@ class ReadTest(base.BaseTestCase):
             errors.StartError, config.read, config.new_conf(), "cg-test", arguments
         )
         return str(error)
+
+    def test_a_command_tells_its_version(self) -> None:
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output), testtools.ExpectedException(SystemExit):
+            config.read(config.new_conf(), "cg-test", ["--version"])
+        self.assertEqual(f"cg-test {metadata.version('cg_extension')}\n", output.getvalue())
 
     def test_a_file_that_is_no_utf8_is_named(self) -> None:
         for content in (b"[DEFAULT]\nhost = \xe9\n", "[DEFAULT]\n".encode("utf-16")):

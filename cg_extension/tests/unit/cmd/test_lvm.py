@@ -7,6 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from importlib import metadata
 from unittest import mock
 
 import fixtures
@@ -33,6 +34,26 @@ class IdentifiersTest(base.BaseTestCase):
         cloned = text.text({"clone": "x", "volumes": volumes})
         self.assertIn("path=/dev/mapper/vg-v.x\nA clone has the UUIDs", cloned)
         self.assertNotIn("UUID", text.text({"snapshot": "x", "volumes": volumes}))
+
+
+class VersionTest(base.BaseTestCase):
+    def version(self) -> str:
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output), testtools.ExpectedException(SystemExit):
+            lvm.main(["--version"])
+        return output.getvalue()
+
+    def test_it_is_that_of_what_is_installed(self) -> None:
+        self.assertEqual(f"cg-lvm {metadata.version('cg_extension')}\n", self.version())
+
+    def test_a_source_that_is_not_installed_says_so(self) -> None:
+        missing = mock.patch.object(
+            metadata, "version", side_effect=metadata.PackageNotFoundError("cg_extension")
+        )
+        with missing:
+            self.assertEqual(
+                "cg-lvm, run from its source, which is not installed\n", self.version()
+            )
 
 
 class WordsTest(base.BaseTestCase):
