@@ -24,7 +24,7 @@ from cg_extension.cmd.lvm import (
     temporaries,
 )
 from cg_extension.drivers import exceptions
-from cg_extension.drivers.lvm import at_work, errors, machine
+from cg_extension.drivers.lvm import at_work, errors, machine, users
 from cg_extension.drivers.lvm.reports import LogicalVolume
 
 MOUNTED = "cg-lvm.mounted="
@@ -272,7 +272,12 @@ def _unmount(directory: str, volumes: Sequence[LogicalVolume]) -> None:
     if foreign:
         raise naming.UsageError(f"unmount first what was mounted by others: {', '.join(foreign)}")
     for point in reversed(ours):
-        programs.run("umount", point)
+        try:
+            programs.run("umount", point)
+        except errors.LVMError as error:
+            if by := users.at(point):
+                raise errors.LVMError(f"{error} It is in use by {', '.join(by)}") from error
+            raise
 
 
 def _has_ours(found: machine.Machine, directory: str) -> bool:

@@ -29,6 +29,19 @@ def find(volumes: Mapping[str, LogicalVolume]) -> list[str]:
     return [f"{name} {_use(numbers[name] or '')}" for name in used]
 
 
+def at(point: str) -> list[str]:
+    """The processes that keep what is mounted at ``point`` busy, by what they have open or work in.
+
+    By names, so that no file system is touched that may not answer.
+    """
+    found = []
+    for process in _process_ids():
+        with contextlib.suppress(OSError):  # it has ended
+            if any(_paths_below(process, point)):
+                found.append(_who(process))
+    return found
+
+
 @privileged.entrypoint
 def _use(number: str) -> str:
     """By whom a device is used, as a predicate."""
@@ -87,6 +100,18 @@ def _opened_by(number: str) -> Iterator[str]:
             directory = f"{_PROCESSES}/{process}/fd"
             if any(_is_device(f"{directory}/{fd}", number) for fd in os.listdir(directory)):
                 yield _who(process)
+
+
+def _paths_below(process: str, point: str) -> Iterator[str]:
+    """Files and directories that a process uses, those at or below ``point``."""
+    directory = f"{_PROCESSES}/{process}"
+    links = [f"{directory}/{name}" for name in ("cwd", "root", "exe")]
+    links += [f"{directory}/fd/{fd}" for fd in os.listdir(f"{directory}/fd")]
+    for link in links:
+        with contextlib.suppress(OSError):
+            path = os.readlink(link)
+            if path == point or path.startswith(point.rstrip("/") + "/"):
+                yield path
 
 
 def _is_device(path: str, number: str) -> bool:

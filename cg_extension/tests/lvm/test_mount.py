@@ -91,7 +91,9 @@ class MountCase(base.LVMTestCase):
         backup = self.directory / "backup.tar"
         base.run("tar", "--create", "--file", str(backup), "--directory", str(self.target), ".")
         with open(shown / "wal" / "file"):
-            self.assertIn("busy", self.umount(status=1))
+            told = self.umount(status=1)
+            self.assertIn("busy", told)
+            self.assertIn(f"process {os.getpid()} (", told)
         self.umount()
         self.assertEqual([], os.listdir(self.target))
         self.assertEqual(self.before, self._state())

@@ -74,6 +74,18 @@ class UsersTest(base.BaseTestCase):
         self.opened = "12/fd/7"
         self.assertEqual(["vg/v is open in process 12 (postgres)"], self._told())
 
+    def test_processes_that_keep_a_mount_point_busy_are_told(self) -> None:
+        for process, name, path in (
+            ("12", "cwd", "/mnt/there/below"),
+            ("13", "fd/8", "/mnt/there"),
+            ("14", "root", "/mnt/there-too"),
+            ("15", "exe", "/mnt"),
+        ):
+            self._add_process(process, "own")
+            (self.processes / process / name).symlink_to(path)
+        found = ["process 12 (postgres)", "process 13 (postgres)"]
+        self.assertEqual(found, users.at("/mnt/there"))
+
     def test_who_can_not_be_seen_is_said_to_be(self) -> None:
         (told,) = self._told()
         self.assertIn("by whom can't be seen here", told)
