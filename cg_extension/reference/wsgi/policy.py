@@ -108,13 +108,17 @@ class Enforcer(policy.Enforcer):
             yield from (path for path in paths if not os.path.isdir(path))
 
     def _warn_of_missing(self) -> None:
-        location = self.conf.get_location("policy_file", "oslo_policy")
-        is_set = location is not None and location.location.is_user_controlled
-        if is_set and not self.conf.find_file(self.policy_file):
-            LOG.warning(
-                "[oslo_policy] policy_file = %s: There is no such file, so the defaults hold",
-                self.policy_file,
-            )
+        """Of what the deployer named, oslo.policy leaves out in silence what is not there."""
+        for option, names, what in (
+            ("policy_file", [self.policy_file], "file, so the defaults hold"),
+            ("policy_dirs", self.conf.oslo_policy.policy_dirs, "directory, so it changes no rule"),
+        ):
+            location = self.conf.get_location(option, "oslo_policy")
+            if location is None or not location.location.is_user_controlled:
+                continue
+            for name in names:
+                if not self.conf.find_file(name):
+                    LOG.warning("[oslo_policy] %s = %s: There is no such %s", option, name, what)
 
 
 def make_enforcer(conf: cfg.ConfigOpts) -> Enforcer:

@@ -183,3 +183,5 @@ class PolicyFileTest(base.HostTestCase):
         with mock.patch.object(type(self.conf), "get_location", return_value=location):
             self.load()
         self.assertIn(f"policy_file = {self.path}: There is no such file", self.log.output)
+        directory = self.directory / "policy.d"
+        self.assertIn(f"policy_dirs = {directory}: There is no such directory", self.log.output)
