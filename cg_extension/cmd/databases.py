@@ -21,10 +21,12 @@ def open_database(conf: cfg.ConfigOpts) -> engine.Database:
 
 
 def open_migrated_database(conf: cfg.ConfigOpts) -> engine.Database:
-    """The same, if its schema is this release's.
+    """The same, if its schema is this release's; makes nothing that is not there.
 
     :raises errors.StartError: it is not; says what to do.
     """
+    if not engine.is_there(conf):
+        raise migration.no_schema()
     database = open_database(conf)
     migration.check(database)
     return database

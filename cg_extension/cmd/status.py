@@ -33,7 +33,7 @@ class Checks(upgradecheck.UpgradeCommands):
         return self._try(self._load_backends)
 
     def _load_backends(self) -> None:
-        process.Manager(self._conf, databases.open_database(self._conf))
+        process.Manager(self._conf, databases.open_migrated_database(self._conf))
         check.check(self._conf)
 
     @staticmethod

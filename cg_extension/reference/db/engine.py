@@ -112,6 +112,20 @@ def default_connection(conf: cfg.ConfigOpts) -> str:
     return f"sqlite:///{os.path.join(conf.state_path, 'cg_extension.sqlite')}"
 
 
+def is_there(conf: cfg.ConfigOpts) -> bool:
+    """Whether there is a database to open; of a server, whatever it has.
+
+    SQLite makes a file that is not there as soon as it is opened, and it is then the opener's.
+    """
+    register_opts(conf)
+    try:
+        url = sa.make_url(conf.database.connection or default_connection(conf))
+    except (sa.exc.ArgumentError, ValueError):
+        return True  # Whoever opens it says what is wrong.
+    path = url.database or ""
+    return url.get_backend_name() != "sqlite" or ":" in path or os.path.exists(path)
+
+
 _Translation = Callable[..., NoReturn]
 _Filter = TypeVar("_Filter", bound=Callable[..., None])
 _translates: Callable[..., Callable[[_Filter], _Filter]] = exc_filters.filters

@@ -47,6 +47,11 @@ def version(database: engine.Database) -> str | None:
         return alembic.migration.MigrationContext.configure(conn).get_current_revision()
 
 
+def no_schema() -> WrongSchema:
+    """What to raise for a database that ``sync`` has never seen."""
+    return WrongSchema("The database has no schema yet: run cg-manage db sync")
+
+
 def check(database: engine.Database) -> None:
     """See to it that the database is at the version that this code needs.
 
@@ -55,7 +60,7 @@ def check(database: engine.Database) -> None:
     found, newest = version(database), newest_version()
     _check_known(found)
     if found is None:
-        raise WrongSchema("The database has no schema yet: run cg-manage db sync")
+        raise no_schema()
     if found != newest:
         raise WrongSchema(
             f"The database's schema is at {found}, this release needs {newest}: run cg-manage db "

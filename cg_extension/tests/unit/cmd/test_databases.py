@@ -2,6 +2,7 @@
 """The configured database, as commands open it."""
 
 import os
+import pathlib
 import sqlite3
 
 import fixtures
@@ -26,6 +27,19 @@ class SyncTest(base.BaseTestCase):
                 self.assertIn("[database] connection", str(error))
                 tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
                 self.assertEqual([(table,)], tables.fetchall())
+
+
+class OpenTest(base.BaseTestCase):
+    def test_who_needs_a_database_makes_no_file_that_would_be_its_own(self) -> None:
+        root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        for connection in (None, f"sqlite:///{root}/given.sqlite"):
+            conf = config.new_conf()
+            conf([], project="cg_extension", default_config_files=[])
+            conf.set_override("state_path", str(root / "state"))
+            conf.set_override("connection", connection, group="database")
+            error = self.assertRaises(errors.StartError, databases.open_migrated_database, conf)
+            self.assertIn("run cg-manage db sync", str(error))
+            self.assertEqual([], list(root.iterdir()))
 
 
 class _Connection(fixtures.Fixture):
