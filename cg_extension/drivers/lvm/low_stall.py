@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The LVM_SYSTEM_DIR of the engine's commands: the machine's own, and settings that spare I/O.
+"""The LVM_SYSTEM_DIR of the engine's commands: the machine's own, and settings that spare time.
 
 Before it suspends a device, LVM locks its memory and raises its priority, in case the device holds
 LVM's own program, libraries or swap. It reads all those pages in while I/O is held, which makes up
 most of the stall of an ``lvcreate -s``. ``preflight`` refuses such devices as members, so the
 engine's commands can do without. See lvm.conf(5), section ``activation``.
+
+With few disks LVM reads them one after another: to end asynchronous I/O (``io_destroy``), of which
+each process makes a context, the kernel waits for a grace period of RCU, which is most of what an
+LVM command takes on a machine with several processors.
 
 The settings also give reports one fixed form, whatever the administrator's ``lvm.conf`` says.
 
@@ -27,6 +31,10 @@ ACTIVATION = """\
 reserved_memory=0 reserved_stack=0 process_priority=0
 mlock_filter=["lib","bin","heap","stack","usr","anon","vvar","vdso"]
 """
+# The most disks that are read one after another; a slow one may take some milliseconds each time.
+_FEW_DISKS = 8
+_DISKS = pathlib.Path("/sys/block")
+_ONE_AFTER_ANOTHER = "global { use_aio=0 }\n"
 _SETTINGS = """
 # Added by cg_extension to what stands in {path}.
 activation {{
@@ -35,7 +43,7 @@ report {{ compact_output=0 compact_output_cols="" list_item_separator="," mark_h
 # Else LVM 2.03.31 writes its complaints into the JSON report, and nothing to standard error; and
 # names of commands stand before each line of a report. (A prefix= in lvm.conf wins over one here.)
 log {{ report_command_log=0 command_names=0 }}
-"""
+{disks}"""
 
 
 def system_dir(path: str | None) -> str:
@@ -59,8 +67,16 @@ def system_dir(path: str | None) -> str:
             continue
         with contextlib.suppress(FileExistsError):
             (ours / entry.name).symlink_to(entry)
-    write(ours / _LOCAL, local + _SETTINGS.format(path=theirs / _LOCAL, activation=ACTIVATION))
+    disks = _ONE_AFTER_ANOTHER if _has_few_disks() else ""
+    added = _SETTINGS.format(path=theirs / _LOCAL, activation=ACTIVATION, disks=disks)
+    write(ours / _LOCAL, local + added)
     return str(ours)
+
+
+def _has_few_disks() -> bool:
+    """Whether there are few block devices beside those that the kernel makes of others."""
+    paths = [os.path.realpath(entry) for entry in _DISKS.iterdir()]
+    return sum("/devices/virtual/" not in path for path in paths) <= _FEW_DISKS
 
 
 def write(path: pathlib.Path, text: str) -> None:

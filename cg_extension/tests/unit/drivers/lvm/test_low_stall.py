@@ -57,6 +57,17 @@ class SystemDirTest(base.BaseTestCase):
         self.assertEqual({"devices", "lvm.conf", "lvmlocal.conf"}, names)
         self.assertIn("local { }", (ours / "lvmlocal.conf").read_text())
 
+    def test_few_disks_are_read_one_after_another(self) -> None:
+        disks = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.useFixture(fixtures.MockPatchObject(low_stall, "_DISKS", disks))
+        for number in range(20):
+            (disks / f"dm-{number}").symlink_to(f"../devices/virtual/block/dm-{number}")
+        for name in "abcdefgh":
+            (disks / f"sd{name}").symlink_to(f"../devices/pci0000:00/host0/block/sd{name}")
+        self.assertIn("use_aio=0", (self.ours() / "lvmlocal.conf").read_text())
+        (disks / "sdi").symlink_to("../devices/pci0000:00/host1/block/sdi")
+        self.assertNotIn("use_aio", (self.ours() / "lvmlocal.conf").read_text())
+
     def test_what_can_not_be_written_is_named(self) -> None:
         full = OSError(errno.ENOSPC, "No space left on device")
         with mock.patch("pathlib.Path.write_bytes", side_effect=full):
