@@ -9,7 +9,6 @@ import contextlib
 import logging
 import os
 import subprocess
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -56,7 +55,7 @@ def device_name(volume_group: str, volume: str, layer: str = "") -> str:
 
 def new_name(prefix: str) -> str:
     """A name that no volume has yet: a short one, since that of the volume group may be long."""
-    return f"{prefix}{uuid.uuid4().hex[:16]}"
+    return f"{prefix}{os.urandom(8).hex()}"
 
 
 @privileged.entrypoint

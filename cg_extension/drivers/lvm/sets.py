@@ -105,7 +105,6 @@ may have left it on a part of a set; the tags of ``cg-lvm`` or the driver then t
 
 import dataclasses
 import os
-import uuid
 from collections.abc import Iterable, Mapping, Set
 
 from cg_extension.drivers.lvm.reports import LogicalVolume
@@ -168,7 +167,7 @@ class Mark:
 
 def new() -> str:
     """A name for a new set."""
-    return uuid.uuid4().hex[:16]
+    return os.urandom(8).hex()
 
 
 def member_tag(name: str) -> str:

@@ -15,7 +15,7 @@ from cg_extension.tests.unit.drivers.lvm import fake_lvm
 # What takes longer to import than two ``lvcreate -s`` take.
 SLOW = {"debtcollector", "eventlet", "oslo_config", "oslo_log", "oslo_privsep", "stevedore"}
 # What together takes a quarter of all other imports, and what only other actions need.
-NEEDLESS = {"concurrent.futures", "hashlib", "shutil", "statistics", "tempfile", "tomllib"}
+NEEDLESS = {"concurrent.futures", "hashlib", "shutil", "statistics", "tempfile", "tomllib", "uuid"}
 NEEDLESS |= {f"cg_extension.cmd.lvm.{name}" for name in ("profiles", "selftest", "verifying")}
 
 
