@@ -31,6 +31,17 @@ def run(*command: str, check: bool = True) -> str:
     return done.stdout
 
 
+def make_xfs(device: str, *options: str) -> None:
+    """Make an XFS that this kernel can mount, which may be older than the programs of its system.
+
+    They bring a file of the features that each kernel with long-term support had.
+    """
+    release = ".".join(os.uname().release.split(".")[:2])
+    features = pathlib.Path(f"/usr/share/xfsprogs/mkfs/lts_{release}.conf")
+    fit = ("-c", f"options={features}") if features.exists() else ()
+    run("mkfs.xfs", "-q", *fit, *options, device)
+
+
 COMMAND = "cg_extension.cmd.lvm:main"
 """``cg-lvm``, for ``warm``."""
 

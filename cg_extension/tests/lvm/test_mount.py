@@ -31,7 +31,7 @@ class MountCase(base.LVMTestCase):
         self.root = self.directory / "srv"
         base.run("mkfs.ext4", "-q", data)
         self._mount(data, self.root)
-        base.run("mkfs.xfs", "-q", wal)
+        base.make_xfs(wal)
         self._mount(wal, self.root / "wal")
         base.run("cryptsetup", "luksFormat", *_LUKS, secret, str(self.key))
         opened = f"{self.vg.name}-opened"

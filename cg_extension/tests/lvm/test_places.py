@@ -43,7 +43,7 @@ class PlacesTest(base.LVMTestCase):
 
     def test_what_was_saved_is_in_the_snapshot_whatever_is_between(self) -> None:
         data, log, hidden = self._make("data", 320), self._make("log", 80), self._make("luks", 40)
-        base.run("mkfs.xfs", "-q", "-l", f"logdev={log},size=64m", data)
+        base.make_xfs(data, "-l", f"logdev={log},size=64m")
         database = self._mount("db", data, "-o", f"logdev={log}")
         base.run("cryptsetup", "luksFormat", *_LUKS, hidden, str(self.key))
         opened = self._open(hidden, "opened")

@@ -35,6 +35,19 @@ class SpecialVolumesTestCase(base.LVMTestCase):
     def convert(self, *arguments: str, name: str = "special") -> None:
         base.run("lvconvert", "--yes", *arguments, f"{self.vg.name}/{name}")
 
+    def cache_on_volume(self, fast: str, *arguments: str, name: str = "special") -> bool:
+        """Cache a volume on another one, without a cache pool; False: LVM itself can't.
+
+        That of Debian sid, as rebuilt in 2026 (2.03.31-2+b2), can activate no such cache.
+        """
+        try:
+            self.convert("--type", "cache", "--cachevol", fast, *arguments, name=name)
+        except AssertionError as error:
+            if "Missing cache's data uuid" not in str(error):
+                raise
+            return False
+        return True
+
     def assert_works(self, *specials: str, others: Iterable[str] = ()) -> None:
         """Group snapshots and clones of ``plain`` and ``specials`` are of one instant.
 
@@ -109,10 +122,11 @@ class ThickTest(SpecialVolumesTestCase):
         self.make_thick("--type", "cache-pool", name="fast2", size="12M")
         self.make_thick("--activate", "n", "--zero", "n", name="fast3")
         write_back = ("--cachemode", "writeback")
-        self.convert("--type", "cache", "--cachevol", "fast1", *write_back, name="with_volume")
+        is_cached = self.cache_on_volume("fast1", *write_back, name="with_volume")
         self.convert("--type", "cache", "--cachepool", "fast2", *write_back, name="with_pool")
         self.convert("--type", "writecache", "--cachevol", "fast3", name="written")
-        self.assert_works("with_volume", "with_pool", "written")
+        others = [] if is_cached else ["fast1"]
+        self.assert_works("with_volume", "with_pool", "written", others=others)
 
     def test_a_read_only_one_works(self) -> None:
         """Also when it is the external origin of a thin one. Its clone can be written to."""
@@ -349,7 +363,9 @@ class RefusedThinTest(SpecialVolumesTestCase):
     def test_beside_a_cached_one_it_is_refused_for_what_is_in_no_pool(self) -> None:
         self.make_thick()
         self.make_thick(name="fast", size="12M")
-        self.convert("--type", "cache", "--cachevol", "fast")
+        if not self.cache_on_volume("fast"):
+            self.make_thick("--type", "cache-pool", name="pool_of_fast", size="12M")
+            self.convert("--type", "cache", "--cachepool", "pool_of_fast")
         self.assert_refused("in none")
 
 

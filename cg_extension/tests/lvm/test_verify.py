@@ -20,7 +20,7 @@ class VerifyCase(base.LVMTestCase):
         for name, size in (("ext", 32), ("xfs", 320)):
             self.eng.create_volume(name, size * base.MIB)
         base.run("mkfs.ext4", "-q", self.eng.device_path("ext"))
-        base.run("mkfs.xfs", "-q", self.eng.device_path("xfs"))
+        base.make_xfs(self.eng.device_path("xfs"))
         self.points = [self._mount(name) for name in self.names]
         self.members = [f"{self.vg.name}/{name}" for name in self.names]
 
