@@ -44,8 +44,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def _run_alone(options: argparse.Namespace, name: str) -> dict[str, Any]:
     with states.alone(name), Signals() as signals:
-        undone, complaints = _undo_left(name, signals)
+        left = states.load(name)
+        undone, complaints = _undo(left, signals) if left else ([], [])
         if options.after_hooks:
+            if left and complaints:
+                message = f"profile {name}: {'; '.join(complaints)}"
+                fields = {"profile": name, "snapshot": left.snapshot, "status": exits.TAKEN_BUT}
+                report.journal(report.FAILED, message, **fields)
             status = {"status": exits.TAKEN_BUT} if complaints else {}
             return {"profile": name, "undone": undone, "warnings": complaints, **status}
         try:
@@ -56,16 +61,15 @@ def _run_alone(options: argparse.Namespace, name: str) -> dict[str, Any]:
         return _Run(options, profile, signals, complaints).run()
 
 
-def _undo_left(profile: str, signals: Signals) -> tuple[list[str], list[str]]:
+def _undo(left: states.State, signals: Signals) -> tuple[list[str], list[str]]:
     """Run the after-hooks that an earlier run was killed before; those run, and which failed."""
-    left = states.load(profile)
-    if left is None:
-        return [], []
     names = [undoing.name for undoing in reversed(left.undoings)]
     hooks.end_all(left)
     complaints = hooks.undo(left, signals)
-    message = f"profile {profile}: ran what a killed run left of after-hooks: {', '.join(names)}"
-    report.journal(report.UNDONE, message, profile=profile, snapshot=left.snapshot)
+    message = (
+        f"profile {left.profile}: ran what a killed run left of after-hooks: {', '.join(names)}"
+    )
+    report.journal(report.UNDONE, message, profile=left.profile, snapshot=left.snapshot)
     return names, complaints
 
 

@@ -462,6 +462,17 @@ class HooksTest(RunTestCase):
         self.assertEqual(["left x-1 unknown"], self.logged())
         self.assertEqual(set(), self.there())
 
+    def test_one_that_fails_then_is_told_the_journal(self) -> None:
+        self._left("; exit 5")
+        with mock.patch.object(report, "journal") as journal:
+            self.run_it("--after-hooks", "x", status=exits.TAKEN_BUT)
+        undone, failed = journal.mock_calls
+        self.assertEqual(report.UNDONE, undone.args[0])
+        self.assertEqual(report.FAILED, failed.args[0])
+        self.assertIn("after-hook l ended with status 5", failed.args[1])
+        fields = {"profile": "x", "snapshot": "x-1", "status": exits.TAKEN_BUT}
+        self.assertEqual(fields, failed.kwargs)
+
     def test_it_is_run_although_the_profile_is_gone_or_wrong(self) -> None:
         self._left()
         (self.profiles / "x.toml").unlink()
