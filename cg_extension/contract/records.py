@@ -51,8 +51,8 @@ class Resource:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Group(Resource):
-    """A consistency group. ``host`` is ``host@backend#pool`` of all its volumes, None in Cinder
-    until its scheduler has found a place for the group.
+    """A consistency group. ``host`` is where all its volumes are, ``host@backend``. In Cinder it
+    is ``host@backend#pool``, and None until the scheduler has found a place for the group.
 
     ``volume_types`` are ids, sorted. At most one of ``cgsnapshot_id`` and ``source_cgid`` is set:
     what the group was made from.
