@@ -206,6 +206,21 @@ def machine(release: str, packages: list[pathlib.Path], work: pathlib.Path) -> I
         yield guest
 
 
+def build(release: str, directory: pathlib.Path) -> None:
+    """Build the packages into a directory; all that is printed meanwhile is shown indented.
+
+    The unit tests run then, and print what looks like our own lines.
+    """
+    command = [sys.executable, build_packages.__file__, "--release", release, str(directory)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        for line in process.stdout or ():
+            print(f"    {line}", end="", flush=True)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+
+
 def main() -> int:
     """The command line; 1 unless all held."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -216,7 +231,7 @@ def main() -> int:
         work = pathlib.Path(name)
         share = work / "packages"
         if arguments.packages is None:
-            build_packages.build(arguments.release, share)
+            build(arguments.release, share)
         else:
             subprocess.run(["cp", "-r", str(arguments.packages), str(share)], check=True)
         failed = 0

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a long run writes to docs/tested.md, what a guest's tree is made of, what tests install."""
 
+import contextlib
 import importlib
+import io
 import lzma
 import pathlib
 import re
@@ -97,6 +99,26 @@ class LongRunTest(ToolsTestCase):
         _status, after = self._run("two")
         self.assertEqual(before["one"], after["one"])
         self.assertEqual(["passed", "**failed**"], [rows["two"][-1] for rows in (before, after)])
+
+
+class PackagesTest(ToolsTestCase):
+    def test_what_the_tests_of_a_build_print_is_not_the_platform(self) -> None:
+        packages, long = self.load("try_packages"), self.load("run_long")
+        directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        program = directory / "build.py"
+        shown = "platform: nowhere; LVM 0"
+        program.write_text(f"print({shown!r})")
+        output = io.StringIO()
+        with (
+            mock.patch.object(packages.build_packages, "__file__", str(program)),
+            contextlib.redirect_stdout(output),
+        ):
+            packages.build("trixie", directory / "made")
+            print("platform: here; LVM 1; Linux 2; Python 3")
+        part = long.Part("one", [], 60)
+        row = long.row(part, True, output.getvalue(), 60, "1234567").split(" | ")
+        self.assertEqual(["here", "1", "2", "3"], row[1:5])
+        self.assertIn(shown, output.getvalue())
 
 
 class QuickBootTest(ToolsTestCase):
