@@ -28,7 +28,7 @@ def from_cinder() -> Iterator[None]:
         raise exceptions.CGSnapshotNotFound(id=error.kwargs["group_snapshot_id"]) from error
     except exception.NotFound as error:
         raise exceptions.NotFound(error.msg) from error
-    except exception.PolicyNotAuthorized as error:
+    except exception.NotAuthorized as error:
         raise exceptions.Forbidden(error.msg) from error
     except exception.ServiceUnavailable as error:
         raise exceptions.ServiceUnavailable(reason=error.msg) from error
