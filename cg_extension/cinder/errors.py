@@ -22,12 +22,8 @@ def from_cinder() -> Iterator[None]:
     """
     try:
         yield
-    except exception.GroupNotFound as error:
-        raise exceptions.GroupNotFound(id=error.kwargs["group_id"]) from error
-    except exception.GroupSnapshotNotFound as error:
-        raise exceptions.CGSnapshotNotFound(id=error.kwargs["group_snapshot_id"]) from error
     except exception.NotFound as error:
-        raise exceptions.NotFound(error.msg) from error
+        raise _not_found(error) from error
     except exception.NotAuthorized as error:
         raise exceptions.Forbidden(error.msg) from error
     except exception.ServiceUnavailable as error:
@@ -57,6 +53,16 @@ def from_cinder() -> Iterator[None]:
         raise exceptions.ServiceUnavailable(
             reason="Cinder's message broker can't be reached now; try again later."
         ) from error
+
+
+def _not_found(error: exception.NotFound) -> exceptions.NotFound:
+    """Not all of Cinder's have the id: those of a row that is gone when it is to be saved don't."""
+    match error.kwargs:
+        case {"group_id": id} if isinstance(error, exception.GroupNotFound):
+            return exceptions.GroupNotFound(id=id)
+        case {"group_snapshot_id": id} if isinstance(error, exception.GroupSnapshotNotFound):
+            return exceptions.CGSnapshotNotFound(id=id)
+    return exceptions.NotFound(error.msg)
 
 
 @contextlib.contextmanager

@@ -20,3 +20,11 @@ class FromCinderTest(unittest.TestCase):
         # Its functions refuse a user whose token has no project.
         for error in (exception.NotAuthorized(), exception.AdminRequired()):
             self.assertEqual(403, self.raised(error).code)
+
+    def test_what_goes_meanwhile_is_not_found(self) -> None:
+        # Cinder raises it without an id where a row to be saved is no longer there.
+        gone = exception.GroupSnapshotNotFound("No group snapshot with id 1")
+        self.assertEqual((404, gone.msg), (self.raised(gone).code, self.raised(gone).msg))
+        known = self.raised(exception.GroupSnapshotNotFound(group_snapshot_id="1"))
+        self.assertIsInstance(known, exceptions.CGSnapshotNotFound)
+        self.assertIn("Group snapshot 1 ", known.msg)
