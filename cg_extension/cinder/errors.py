@@ -9,8 +9,8 @@ import sqlalchemy.exc
 from cinder import exception
 from oslo_db import exception as db_exception
 
+from cg_extension.conf import errors as conf_errors
 from cg_extension.contract import exceptions
-from cg_extension.drivers import exceptions as driver_exceptions
 
 
 @contextlib.contextmanager
@@ -67,8 +67,14 @@ def _not_found(error: exception.NotFound) -> exceptions.NotFound:
 
 @contextlib.contextmanager
 def to_cinder() -> Iterator[None]:
-    """Raise what our engine raises inside the block as what Cinder's volume manager reacts to."""
+    """Raise what our engine raises inside the block as what Cinder's volume manager reacts to.
+
+    After anything but its own exceptions it leaves a group snapshot in ``creating`` for good; and
+    what starts or loses the privileged helper raises others than the engine's.
+    """
     try:
         yield
-    except driver_exceptions.DriverError as error:
-        raise exception.VolumeBackendAPIException(data=str(error)) from error
+    except exception.CinderException:
+        raise
+    except Exception as error:
+        raise exception.VolumeBackendAPIException(data=conf_errors.describe(error)) from error

@@ -7,6 +7,7 @@ from cinder import exception
 
 from cg_extension.cinder import errors
 from cg_extension.contract import exceptions
+from cg_extension.drivers.lvm import errors as lvm_errors
 
 
 class FromCinderTest(unittest.TestCase):
@@ -28,3 +29,25 @@ class FromCinderTest(unittest.TestCase):
         known = self.raised(exception.GroupSnapshotNotFound(group_snapshot_id="1"))
         self.assertIsInstance(known, exceptions.CGSnapshotNotFound)
         self.assertIn("Group snapshot 1 ", known.msg)
+
+
+class ToCinderTest(unittest.TestCase):
+    def raised(self, error: Exception) -> exception.CinderException:
+        """What Cinder's volume manager gets of an exception in a call on the engine.
+
+        It sets the status of a group snapshot only after exceptions of its own.
+        """
+        with self.assertRaises(exception.CinderException) as caught, errors.to_cinder():
+            raise error
+        return caught.exception
+
+    def test_all_are_exceptions_of_cinders(self) -> None:
+        # The second comes of a privileged helper that ends in the middle of a call.
+        for error in (lvm_errors.LVMError("no room"), OSError("Premature eof"), EOFError()):
+            raised = self.raised(error)
+            self.assertIsInstance(raised, exception.VolumeBackendAPIException)
+            self.assertIn(str(error) or "EOFError", raised.msg)
+
+    def test_those_of_cinders_stay_as_they_are(self) -> None:
+        error = exception.VolumeNotFound(volume_id="1")
+        self.assertIs(error, self.raised(error))
