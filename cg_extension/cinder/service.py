@@ -54,7 +54,7 @@ class CinderService(interface.GroupService):
     def list_groups(
         self, context: Context, query: records.ListQuery
     ) -> records.Page[records.Group]:
-        page = self._list(context, query, dict(query.filters), self._api.get, self._api.get_all)
+        page = self._list(context, query, dict(query.filters), self._group, self._api.get_all)
         types = self._volume_types(context, [group.id for group in page.items])
         return records.Page(
             tuple(convert.group(group, types[group.id]) for group in page.items), page.has_more
@@ -148,7 +148,7 @@ class CinderService(interface.GroupService):
             context,
             query,
             filters,
-            self._api.get_group_snapshot,
+            self._group_snapshot,
             self._api.get_all_group_snapshots,
         )
         return records.Page(
@@ -263,8 +263,8 @@ class CinderService(interface.GroupService):
         :raises InvalidInput: the marker is not a row that the list could hold.
         """
         try:
-            row = get(of_cinder(context), marker)
-        except exception.NotFound:
+            row = get(context, marker)
+        except (exception.NotFound, exceptions.NotFound):
             row = None
         if row is None or project_id not in (None, row.project_id):
             raise exceptions.InvalidInput(reason=f"marker {marker} is not in this list.")
