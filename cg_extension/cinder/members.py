@@ -20,6 +20,7 @@ from cg_extension.contract import membership, statuses
 
 Context: TypeAlias = cinder_context.RequestContext
 VOLUME = models.Volume
+SNAPSHOT = models.Snapshot
 # No migration is under way in these, of which Cinder's volume API starts one.
 _SETTLED = api.API.AVAILABLE_MIGRATION_STATUS
 # Someone works with a volume that is in one of these. Cinder deletes none of them alone.
@@ -83,6 +84,19 @@ def some_of_others() -> sa.ColumnElement[bool]:
 def some_worked_with() -> sa.ColumnElement[bool]:
     """A condition on ``groups``: a member is being attached, backed up or the like."""
     return _some_member(VOLUME.status.in_(WORKED_WITH))
+
+
+def some_snapshot_of_others() -> sa.ColumnElement[bool]:
+    """A condition on ``group_snapshots``: one of its snapshots is of another project.
+
+    Cinder transfers a volume with its snapshots, and leaves them in their group snapshots.
+    """
+    return _some_snapshot(SNAPSHOT.project_id != models.GroupSnapshot.project_id)
+
+
+def _some_snapshot(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    of_group_snapshot = SNAPSHOT.group_snapshot_id == models.GroupSnapshot.id
+    return sa.exists().where(of_group_snapshot, condition, ~SNAPSHOT.deleted)
 
 
 def _some_member(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:

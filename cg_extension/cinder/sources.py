@@ -111,9 +111,17 @@ def _load_group_snapshot(context: cinder_context.RequestContext, snapshot_id: st
     snapshot = objects.GroupSnapshot.get_by_id(context, snapshot_id)
     statuses.CGSNAPSHOT.check(snapshot.id, snapshot.status, statuses.USABLE)
     group = objects.Group.get_by_id(context, snapshot.group_id)
-    snapshots = objects.SnapshotList.get_all_for_group_snapshot(context, snapshot.id)
+    # Those of other projects as well: without them the group would not be what was snapshotted.
+    snapshots = objects.SnapshotList.get_all_for_group_snapshot(context.elevated(), snapshot.id)
     if not snapshots:
         raise exception.InvalidGroupSnapshot(reason=f"Group snapshot {snapshot.id} is empty.")
+    for each in snapshots:
+        if (each.project_id, each.volume.project_id) != (snapshot.project_id, group.project_id):
+            raise exceptions.InvalidState(
+                reason=f"{statuses.SNAPSHOT.name} {each.id} of group snapshot {snapshot.id}, or"
+                f" its volume {each.volume_id}, is of another project, to which it was"
+                " transferred, say."
+            )
     members = tuple(Member(snapshot=member, volume=member.volume) for member in snapshots)
     return Source(members, group, group_snapshot=snapshot)
 
