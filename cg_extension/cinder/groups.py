@@ -359,18 +359,21 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
 
         :raises exceptions.InvalidState: its status forbids it.
         :raises exception.InvalidGroupSnapshot: a group is being created from it, or one of its
-            snapshots is another project's and the caller is no administrator.
+            snapshots is in use, or is another project's and the caller is no administrator.
         """
         context.authorize(group_snapshot_policies.DELETE_POLICY, target_obj=group_snapshot)
         group_snapshot.assert_not_frozen()
         before = group_snapshot.status
         begin = statuses.CGSNAPSHOT.work["delete"].begin
         deleting = {"status": begin.target}
-        filters = [~db.group_creating_from_src(group_snapshot_id=group_snapshot.id)]
+        filters = [
+            ~db.group_creating_from_src(group_snapshot_id=group_snapshot.id),
+            ~members.some_snapshot_worked_with(),
+        ]
         if not context.is_admin:
             filters.append(~members.some_snapshot_of_others())
         if not _change(statuses.CGSNAPSHOT, group_snapshot, begin.sources, deleting, filters):
-            reason = self._why_snapshot_kept(context, group_snapshot)
+            reason = members.why_snapshot_kept(context, group_snapshot)
             raise exception.InvalidGroupSnapshot(reason=reason)
         snapshots = objects.SnapshotList.get_all_for_group_snapshot(context, group_snapshot.id)
         restore = [(group_snapshot, before), *((each, each.status) for each in snapshots)]
@@ -379,18 +382,3 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
                 each.status = fields.SnapshotStatus.DELETING
                 each.save()
             self.volume_rpcapi.delete_group_snapshot(context.elevated(), group_snapshot)
-
-    @staticmethod
-    def _why_snapshot_kept(context: Context, group_snapshot: objects.GroupSnapshot) -> str:
-        """Why a group snapshot can't be deleted, as far as a second look tells."""
-        snapshots = objects.SnapshotList.get_all_for_group_snapshot(
-            context.elevated(), group_snapshot.id
-        )
-        others = [each.id for each in snapshots if each.project_id != group_snapshot.project_id]
-        if others and not context.is_admin:
-            return (
-                f"Snapshots of group snapshot {group_snapshot.id} are of another project, to which"
-                f" they were transferred with their volume: {', '.join(others)}. Only an"
-                " administrator can delete it."
-            )
-        return f"A group is being created from group snapshot {group_snapshot.id}; wait for it."

@@ -29,6 +29,9 @@ WORKED_WITH = (
     *("restoring-backup", "extending", "reverting", "awaiting-transfer"),
 )
 
+# The same of a snapshot: a backup is made of it, or its volume is reverted to it.
+SNAPSHOT_WORKED_WITH = ("backing-up", "restoring")
+
 
 def joining(context: Context, group: objects.Group, volume_ids: Sequence[str]) -> list[str]:
     """As ``membership.joining``."""
@@ -94,9 +97,32 @@ def some_snapshot_of_others() -> sa.ColumnElement[bool]:
     return _some_snapshot(SNAPSHOT.project_id != models.GroupSnapshot.project_id)
 
 
+def some_snapshot_worked_with() -> sa.ColumnElement[bool]:
+    """A condition on ``group_snapshots``: one of its snapshots is being backed up or the like."""
+    return _some_snapshot(SNAPSHOT.status.in_(SNAPSHOT_WORKED_WITH))
+
+
 def _some_snapshot(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     of_group_snapshot = SNAPSHOT.group_snapshot_id == models.GroupSnapshot.id
     return sa.exists().where(of_group_snapshot, condition, ~SNAPSHOT.deleted)
+
+
+def why_snapshot_kept(context: Context, group_snapshot: objects.GroupSnapshot) -> str:
+    """Why a group snapshot can't be deleted, as far as a second look tells."""
+    snapshots = objects.SnapshotList.get_all_for_group_snapshot(
+        context.elevated(), group_snapshot.id
+    )
+    others = [each.id for each in snapshots if each.project_id != group_snapshot.project_id]
+    if others and not context.is_admin:
+        return (
+            f"Snapshots of group snapshot {group_snapshot.id} are of another project, to which they"
+            f" were transferred with their volume: {', '.join(others)}. Only an administrator can"
+            " delete it."
+        )
+    busy = [f"{s.id} is {s.status}" for s in snapshots if s.status in SNAPSHOT_WORKED_WITH]
+    if busy:
+        return f"Snapshots of group snapshot {group_snapshot.id} are in use: {', '.join(busy)}."
+    return f"A group is being created from group snapshot {group_snapshot.id}; wait for it."
 
 
 def _some_member(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:

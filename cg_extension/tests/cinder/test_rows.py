@@ -68,3 +68,24 @@ class TransferredSnapshotTest(rows.RowsCase):
         self.calls.volume_rpcapi.delete_group_snapshot.assert_not_called()
         self.service.delete_cgsnapshot(self.caller(is_admin=True), self.taken.id)
         self.assertEqual({"deleting"}, set(map(self.status, [self.taken, *self.members])))
+
+
+class WorkedWithTest(rows.RowsCase):
+    """Nothing is deleted below what other calls of Cinder's do with it."""
+
+    def test_a_snapshot_that_is_backed_up_or_reverted_to_keeps_its_group_snapshot(self) -> None:
+        group = self.new_group()
+        taken, [member] = self.new_group_snapshot(group, self.new_volume(group))
+        for status in ("backing-up", "restoring"):
+            member.status = status
+            member.save()
+            with self.assertRaisesRegex(exceptions.InvalidState, f"{member.id} is {status}"):
+                self.service.delete_cgsnapshot(self.caller(), taken.id)
+            self.assertEqual(("available", status), (self.status(taken), self.status(member)))
+        # What Cinder's volume manager left when it died, say.
+        for status in ("creating", "deleting", "error_deleting"):
+            taken.status, member.status = "error", status
+            taken.save()
+            member.save()
+            self.service.delete_cgsnapshot(self.caller(), taken.id)
+            self.assertEqual("deleting", self.status(member))
