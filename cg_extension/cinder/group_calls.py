@@ -7,11 +7,12 @@ driver that lacks them. Single volumes and snapshots are left to the driver that
 into.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from cinder import context as cinder_context
-from cinder import objects, utils
+from cinder import coordination, objects, utils
 from cinder.objects import fields
 from oslo_log import log as logging
 from oslo_utils import units
@@ -60,8 +61,9 @@ class GroupCalls:
         """Delete a group's volumes, each the way that Cinder deletes it."""
 
         def delete(volume: objects.Volume) -> None:
-            self.remove_export(context, volume)
-            self.delete_volume(volume)
+            with _unused(volume, "delete_volume"):
+                self.remove_export(context, volume)
+                self.delete_volume(volume)
             utils.clean_volume_file_locks(volume.id, self)
 
         return _delete_all(volumes, delete)
@@ -93,7 +95,8 @@ class GroupCalls:
         """Delete the snapshots, each the way that Cinder deletes it."""
 
         def delete(snapshot: objects.Snapshot) -> None:
-            self.delete_snapshot(snapshot)
+            with _unused(snapshot, "delete_snapshot"):
+                self.delete_snapshot(snapshot)
             utils.clean_snapshot_file_locks(snapshot.id, self)
 
         return _delete_all(snapshots, delete)
@@ -130,6 +133,21 @@ class GroupCalls:
     def _lv_name(self, resource: objects.Volume | objects.Snapshot) -> str:
         """The name in LVM, which keeps names that begin with ``snapshot`` for itself."""
         return self._escape_snapshot(resource.name)
+
+
+def _unused(
+    member: objects.Volume | objects.Snapshot, call: str
+) -> contextlib.AbstractContextManager[Any]:
+    """Wait until no volume is being made of a member; none can be while the block runs.
+
+    Cinder's volume manager takes this lock for that, and for deleting single ones. The LVM driver
+    wipes what it deletes, even while it is being copied.
+
+    :param call: the volume manager's function that deletes a single one.
+    """
+    lock: contextlib.AbstractContextManager[Any]
+    lock = coordination.COORDINATOR.get_lock(f"{member.id}-{call}")
+    return lock
 
 
 def _delete_all(
