@@ -249,6 +249,7 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
         :raises exceptions.InvalidState: its status forbids it.
         :raises exception.InvalidGroup: its members, snapshots or a group being created from it
             forbid it.
+        :raises exception.InvalidVolume: a member was changed meanwhile.
         """
         context.authorize(group_actions.DELETE_POLICY, target_obj=group)
         if group.host:
@@ -271,12 +272,11 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
             group.destroy()
             return
         volumes = objects.VolumeList.get_all_by_generic_group(context.elevated(), group.id)
-        restore = [(group, before), *((volume, volume.status) for volume in volumes)]
-        with _status_on_failure(restore):
-            self.db.volumes_update(
-                context, [{"id": volume.id, "status": "deleting"} for volume in volumes]
-            )
-            self.volume_rpcapi.delete_group(context, group)
+        with _status_on_failure([(group, before)]):
+            # Again, and now for good: other calls may have come between.
+            members.begin_deletion(context, group, len(volumes))
+            with _status_on_failure([(volume, volume.status) for volume in volumes]):
+                self.volume_rpcapi.delete_group(context, group)
         keys.delete(context, self.volume_api, [volume.encryption_key_id for volume in volumes])
 
     def _why_kept(self, context: Context, group: objects.Group, delete_volumes: bool) -> str:

@@ -75,6 +75,27 @@ def claimed(context: Context, group: objects.Group, volume_ids: Sequence[str]) -
         raise
 
 
+def begin_deletion(context: Context, group: objects.Group, count: int) -> None:
+    """Set the volumes of a group, ``count`` of them, to ``deleting``: all or none.
+
+    :raises exception.InvalidVolume: one is no longer fit for it, or they are more or fewer.
+    """
+    of_group = [VOLUME.group_id == group.id, ~VOLUME.deleted]
+    fit = [
+        VOLUME.project_id == group.project_id,
+        VOLUME.status.not_in(WORKED_WITH),
+        VOLUME.attach_status.is_(None) | (VOLUME.attach_status != "attached"),
+        ~sa.exists().where(SNAPSHOT.volume_id == VOLUME.id, ~SNAPSHOT.deleted),
+    ]
+    statement = sa.update(VOLUME).where(*of_group, *fit).values(status="deleting")
+    with db.main_context_manager.writer.using(context) as session:
+        changed = _row_count(session, statement)
+        if not changed == count == session.scalar(sa.select(sa.func.count()).where(*of_group)):
+            raise exception.InvalidVolume(
+                reason=f"One of the volumes of group {group.id} was changed meanwhile."
+            )
+
+
 def some_of_others() -> sa.ColumnElement[bool]:
     """A condition on ``groups``: a member is of another project.
 
@@ -166,9 +187,12 @@ def _set_group(
 ) -> int:
     """Put those volumes that meet the conditions into the group; gives how many they are."""
     statement = sa.update(VOLUME).where(VOLUME.id.in_(volume_ids), *conditions)
-    changed = session.execute(
-        statement.values(group_id=group_id), execution_options={"synchronize_session": False}
-    )
+    return _row_count(session, statement.values(group_id=group_id))
+
+
+def _row_count(session: sa.orm.Session, statement: sa.Update) -> int:
+    """Change rows; gives how many they are."""
+    changed = session.execute(statement, execution_options={"synchronize_session": False})
     return cast(sa.CursorResult[Any], changed).rowcount
 
 

@@ -80,16 +80,16 @@ class RowsCase(unittest.TestCase):
         self, group: objects.Group, *volumes: objects.Volume
     ) -> tuple[objects.GroupSnapshot, list[objects.Snapshot]]:
         taken = self._new(objects.GroupSnapshot, group_id=group.id, group_type_id=self.group_type)
-        return taken, [
-            self._new(
-                objects.Snapshot,
-                volume_id=volume.id,
-                volume_size=1,
-                volume_type_id=self.volume_type,
-                group_snapshot_id=taken.id,
-            )
-            for volume in volumes
-        ]
+        return taken, [self.new_snapshot(each, group_snapshot_id=taken.id) for each in volumes]
+
+    def new_snapshot(self, volume: objects.Volume, **more: str) -> objects.Snapshot:
+        return self._new(
+            objects.Snapshot,
+            volume_id=volume.id,
+            volume_size=1,
+            volume_type_id=self.volume_type,
+            **more,
+        )
 
     def _new(self, kind: type, **values: object) -> objects.base.CinderObject:
         row = kind(

@@ -2,7 +2,10 @@
 """What the plugin's calls make of rows that other calls of Cinder's have changed."""
 
 import uuid
+from collections.abc import Callable
+from unittest import mock
 
+import oslo_messaging
 from cinder import objects
 
 from cg_extension.contract import exceptions, records
@@ -89,3 +92,62 @@ class WorkedWithTest(rows.RowsCase):
             member.save()
             self.service.delete_cgsnapshot(self.caller(), taken.id)
             self.assertEqual("deleting", self.status(member))
+
+
+class DeletionRaceTest(rows.RowsCase):
+    """Another call comes between the change of a group's status and that of its volumes'."""
+
+    def deleted(self, group: objects.Group, meanwhile: Callable[[], object]) -> None:
+        """Delete a group with its volumes, and have something done in the middle."""
+        load = objects.VolumeList.get_all_by_generic_group
+
+        def load_late(*arguments: object) -> objects.VolumeList:
+            found = load(*arguments)
+            meanwhile()
+            return found
+
+        patch = mock.patch.object(objects.VolumeList, "get_all_by_generic_group", load_late)
+        with patch:
+            self.service.delete_group(self.caller(), group.id, force=True)
+
+    def test_a_volume_that_is_attached_or_backed_up_meanwhile_stays_as_it_is(self) -> None:
+        for status, attached in (
+            ("reserved", "detached"),
+            ("backing-up", "detached"),
+            ("in-use", "attached"),
+        ):
+            group = self.new_group()
+            other, volume = self.new_volume(group), self.new_volume(group)
+            values = {"status": status, "attach_status": attached}
+
+            def change(volume: objects.Volume = volume, values: dict[str, str] = values) -> None:
+                rows.db.volume_update(self.everybody, volume.id, values)
+
+            with self.assertRaisesRegex(exceptions.InvalidState, "changed meanwhile"):
+                self.deleted(group, change)
+            self.assertEqual(
+                ("available", "available", status), tuple(map(self.status, (group, other, volume)))
+            )
+        self.calls.volume_rpcapi.delete_group.assert_not_called()
+
+    def test_nor_is_one_deleted_of_which_a_snapshot_is_taken_meanwhile(self) -> None:
+        group = self.new_group()
+        volume = self.new_volume(group)
+        with self.assertRaisesRegex(exceptions.InvalidState, "changed meanwhile"):
+            self.deleted(group, lambda: self.new_snapshot(volume))
+        self.assertEqual(("available", "available"), (self.status(group), self.status(volume)))
+
+    def test_without_another_call_all_are_deleted(self) -> None:
+        group = self.new_group()
+        volumes = [self.new_volume(group) for _ in range(2)]
+        self.deleted(group, lambda: None)
+        self.assertEqual({"deleting"}, set(map(self.status, (group, *volumes))))
+        self.calls.volume_rpcapi.delete_group.assert_called_once()
+
+    def test_all_is_as_it_was_when_the_volume_manager_can_not_be_told(self) -> None:
+        group = self.new_group()
+        volume = self.new_volume(group)
+        self.calls.volume_rpcapi.delete_group.side_effect = oslo_messaging.MessageDeliveryFailure
+        with self.assertRaises(exceptions.ServiceUnavailable):
+            self.deleted(group, lambda: None)
+        self.assertEqual(("available", "available"), (self.status(group), self.status(volume)))
