@@ -73,6 +73,17 @@ def _status_on_failure(rows: Iterable[tuple[objects.base.CinderObject, str]]) ->
                 row.save()
 
 
+@contextlib.contextmanager
+def _values_on_failure(row: objects.base.CinderObject, names: Iterable[str]) -> Iterator[None]:
+    """When the block fails, give the object the values that it has now; not yet saved."""
+    values = {name: getattr(row, name) for name in names}
+    try:
+        yield
+    except Exception:
+        row.update(values)
+        raise
+
+
 class GroupAPI(api.API):  # type: ignore[misc]  # untyped
     """Used for consistency groups only; Cinder's own /groups paths keep Cinder's class.
 
@@ -224,7 +235,7 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
             # From here on no other call changes this group. Look again at what one did before.
             add = members.joining(context, group, add_volumes)
             remove = members.leaving(context, group, remove_volumes)
-            with members.claimed(context, group, add):
+            with members.claimed(context, group, add), _values_on_failure(group, values):
                 group.update(values)
                 group.save()
                 # The volume manager is to find a member that was transferred to another project.

@@ -66,14 +66,14 @@ class RowsCase(unittest.TestCase):
             **{"group_type_id": self.group_type, "volume_type_ids": [self.volume_type], **more},
         )
 
-    def new_volume(self, group: objects.Group) -> objects.Volume:
+    def new_volume(self, group: objects.Group | None) -> objects.Volume:
         return self._new(
             objects.Volume,
             host=HOST,
             size=1,
             attach_status="detached",
             volume_type_id=self.volume_type,
-            group_id=group.id,
+            group_id=group and group.id,
         )
 
     def new_group_snapshot(

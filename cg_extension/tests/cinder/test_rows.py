@@ -6,7 +6,9 @@ from collections.abc import Callable
 from unittest import mock
 
 import oslo_messaging
+import sqlalchemy.exc
 from cinder import objects
+from oslo_db import exception as db_exception
 
 from cg_extension.contract import exceptions, records
 from cg_extension.tests.cinder import rows
@@ -92,6 +94,38 @@ class WorkedWithTest(rows.RowsCase):
             member.save()
             self.service.delete_cgsnapshot(self.caller(), taken.id)
             self.assertEqual("deleting", self.status(member))
+
+
+class UpdateFailureTest(rows.RowsCase):
+    """A group whose update fails in the middle is as it was before."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.group = self.new_group(name="old")
+        self.volume = self.new_volume(None)
+
+    def failed(self, error: type[exceptions.CGExtensionError]) -> None:
+        with self.assertRaises(error):
+            self.service.update_group(
+                self.caller(), self.group.id, name="new", add_volumes=[self.volume.id]
+            )
+        group = objects.Group.get_by_id(self.everybody, self.group.id)
+        volume = objects.Volume.get_by_id(self.everybody, self.volume.id)
+        self.assertEqual(("available", "old", None), (group.status, group.name, volume.group_id))
+
+    def test_when_the_database_can_not_store_the_name(self) -> None:
+        def update(context: object, group_id: str, values: dict[str, str]) -> None:
+            if values.get("name") == "new":
+                raise db_exception.DBError(sqlalchemy.exc.DataError(None, None, None))
+            real(context, group_id, values)
+
+        real = rows.db.group_update
+        with mock.patch.object(rows.db, "group_update", update):
+            self.failed(exceptions.InvalidInput)
+
+    def test_when_the_volume_manager_can_not_be_told(self) -> None:
+        self.calls.volume_rpcapi.update_group.side_effect = oslo_messaging.MessageDeliveryFailure
+        self.failed(exceptions.ServiceUnavailable)
 
 
 class DeletionRaceTest(rows.RowsCase):
