@@ -12,6 +12,10 @@ from oslo_db import exception as db_exception
 from cg_extension.conf import errors as conf_errors
 from cg_extension.contract import exceptions
 
+# MariaDB's number of the error that it gives where a column can't be compared with a text for its
+# characters; oslo.db passes it on as it is.
+_ILLEGAL_MIX_OF_COLLATIONS = 1267
+
 
 @contextlib.contextmanager
 def from_cinder() -> Iterator[None]:
@@ -41,10 +45,11 @@ def from_cinder() -> Iterator[None]:
     except db_exception.DBError as error:
         if not isinstance(error.inner_exception, sqlalchemy.exc.DataError):
             raise
-        # On MariaDB Cinder's tables are in its three-byte utf8.
-        raise exceptions.InvalidInput(
-            reason="Cinder's database can't store one of the characters given."
-        ) from error
+        raise _not_storable() from error
+    except sqlalchemy.exc.OperationalError as error:
+        if getattr(error.orig, "args", ())[:1] != (_ILLEGAL_MIX_OF_COLLATIONS,):
+            raise
+        raise _not_storable() from error
     except oslo_messaging.MessagingTimeout as error:
         raise exceptions.ServiceUnavailable(
             reason="Cinder's scheduler did not answer in time; try again later."
@@ -53,6 +58,13 @@ def from_cinder() -> Iterator[None]:
         raise exceptions.ServiceUnavailable(
             reason="Cinder's message broker can't be reached now; try again later."
         ) from error
+
+
+def _not_storable() -> exceptions.InvalidInput:
+    """On MariaDB Cinder's tables are in its three-byte utf8."""
+    return exceptions.InvalidInput(
+        reason="Cinder's database can't store one of the characters given."
+    )
 
 
 def _not_found(error: exception.NotFound) -> exceptions.NotFound:

@@ -3,6 +3,7 @@
 
 import unittest
 
+import sqlalchemy.exc
 from cinder import exception
 
 from cg_extension.cinder import errors
@@ -29,6 +30,15 @@ class FromCinderTest(unittest.TestCase):
         known = self.raised(exception.GroupSnapshotNotFound(group_snapshot_id="1"))
         self.assertIsInstance(known, exceptions.CGSnapshotNotFound)
         self.assertIn("Group snapshot 1 ", known.msg)
+
+    def test_what_no_column_can_be_compared_with_is_invalid(self) -> None:
+        def of_mariadb(number: int) -> sqlalchemy.exc.OperationalError:
+            return sqlalchemy.exc.OperationalError("SELECT", {}, Exception(number, "why"))
+
+        # A name to look for with a character beyond the BMP, on a connection with utf8mb4.
+        self.assertEqual(400, self.raised(of_mariadb(1267)).code)
+        with self.assertRaises(sqlalchemy.exc.OperationalError), errors.from_cinder():
+            raise of_mariadb(1054)
 
 
 class ToCinderTest(unittest.TestCase):
