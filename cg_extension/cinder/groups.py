@@ -9,6 +9,7 @@ follows it fails. Everything else is Cinder's, and so are all rows and messages.
 """
 
 import contextlib
+import copy
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -332,11 +333,14 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
         context.authorize(group_snapshot_policies.CREATE_POLICY, target_obj=group)
         group.assert_not_frozen()
         sources.load(context, source_group_id=group.id)
+        # Whoever takes it, it is part of what the group's project has and counts for its quota.
+        owner = copy.copy(context)
+        owner.project_id = group.project_id
         snapshot = objects.GroupSnapshot(
-            context,
+            owner,
             group_id=group.id,
             user_id=context.user_id,
-            project_id=context.project_id,
+            project_id=owner.project_id,
             status=fields.GroupSnapshotStatus.CREATING,
             name=name,
             description=description,
@@ -347,7 +351,7 @@ class GroupAPI(api.API):  # type: ignore[misc]  # untyped
             # As in _fill: from here on neither the group nor its membership can change.
             source = sources.load(context, source_group_id=group.id)
             snapshots = self.volume_api.create_snapshots_in_db(
-                context,
+                owner,
                 [member.volume for member in source.members],
                 name,
                 description,

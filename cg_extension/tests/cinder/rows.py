@@ -46,16 +46,19 @@ class RowsCase(unittest.TestCase):
         self.calls.volume_rpcapi = mock.Mock()
         self.calls.scheduler_rpcapi = mock.Mock()
         self.calls.volume_api = mock.Mock()
+        self.calls.volume_api.create_snapshots_in_db.return_value = []
         self.service = service.CinderService.__new__(service.CinderService)
         self.service._api = self.calls
 
     def new_group_type(self, name: str) -> str:
         return str(db.group_type_create(self.everybody, {"name": name})["id"])
 
-    def caller(self, *, is_admin: bool = False) -> our_context.RequestContext:
-        """A user of the project to whom all rows belong."""
+    def caller(
+        self, *, is_admin: bool = False, project: str | None = None
+    ) -> our_context.RequestContext:
+        """A user, of the project to whom all rows belong if of no other."""
         return our_context.RequestContext(
-            context.RequestContext("user", self.project, is_admin=is_admin)
+            context.RequestContext("user", project or self.project, is_admin=is_admin)
         )
 
     def new_group(self, **more: str) -> objects.Group:

@@ -75,6 +75,22 @@ class TransferredSnapshotTest(rows.RowsCase):
         self.assertEqual({"deleting"}, set(map(self.status, [self.taken, *self.members])))
 
 
+class AdministratorTest(rows.RowsCase):
+    def test_a_snapshot_that_an_administrator_takes_is_the_groups_owners(self) -> None:
+        group = self.new_group()
+        self.new_volume(group)
+        taken = self.service.create_cgsnapshot(
+            self.caller(is_admin=True, project=uuid.uuid4().hex),
+            group_id=group.id,
+            name=None,
+            description=None,
+        )
+        self.assertEqual(taken, self.service.get_cgsnapshot(self.caller(), taken.id))
+        # Of whose project its snapshots are, and whose quota they take.
+        owner = self.calls.volume_api.create_snapshots_in_db.call_args.args[0]
+        self.assertEqual(self.project, owner.project_id)
+
+
 class WorkedWithTest(rows.RowsCase):
     """Nothing is deleted below what other calls of Cinder's do with it."""
 
