@@ -237,6 +237,9 @@ class CinderService(interface.GroupService):
             filters["all_tenants"] = True
             if wanted is not None:
                 filters["project_id"] = wanted
+        elif not project_id:
+            # Cinder would list the group snapshots of all projects.
+            return records.Page((), False)
         if query.marker is not None:
             self._check_marker(context, query.marker, get, project_id)
         if wanted not in (None, project_id):

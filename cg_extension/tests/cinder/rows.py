@@ -56,9 +56,11 @@ class RowsCase(unittest.TestCase):
     def caller(
         self, *, is_admin: bool = False, project: str | None = None
     ) -> our_context.RequestContext:
-        """A user, of the project to whom all rows belong if of no other."""
+        """A user, of the project to whom all rows belong if of no other; "": of none."""
+        if project is None:
+            project = self.project
         return our_context.RequestContext(
-            context.RequestContext("user", project or self.project, is_admin=is_admin)
+            context.RequestContext("user", project or None, is_admin=is_admin)
         )
 
     def new_group(self, **more: str) -> objects.Group:

@@ -76,6 +76,15 @@ class TransferredSnapshotTest(rows.RowsCase):
 
 
 class AdministratorTest(rows.RowsCase):
+    def test_one_without_a_project_lists_others_only_when_asked_to(self) -> None:
+        group = self.new_group()
+        self.new_group_snapshot(group, self.new_volume(group))
+        caller = self.caller(is_admin=True, project="")
+        for get_page in (self.service.list_groups, self.service.list_cgsnapshots):
+            for all_tenants in (False, True):
+                page = get_page(caller, records.ListQuery(limit=2, all_tenants=all_tenants))
+                self.assertEqual(all_tenants, bool(page.items))
+
     def test_a_snapshot_that_an_administrator_takes_is_the_groups_owners(self) -> None:
         group = self.new_group()
         self.new_volume(group)
