@@ -51,7 +51,7 @@ def work(
         if stop.wait(_SETUP_PATIENCE, until=manager.is_settled):
             return
     if http is not None:
-        begun.callback(http.stop)
+        begun.callback(_stop_http, begun, http)
         http.start()
     begun.callback(readiness.stopping)
     if manager is not None and stop.wait(until=manager.is_ready):
@@ -62,8 +62,12 @@ def work(
 
 def _stop_manager(conf: cfg.ConfigOpts, begun: lifecycle.Begun, manager: process.Manager) -> None:
     # What is still under way after the timeout is left for the next start.
-    begun.is_stuck = not manager.stop(conf.shutdown_timeout)
+    begun.is_stuck |= not manager.stop(conf.shutdown_timeout)
     LOG.info("Stopped")
+
+
+def _stop_http(begun: lifecycle.Begun, http: server.Server) -> None:
+    begun.is_stuck |= not http.stop()
 
 
 class StopSignal:

@@ -37,6 +37,9 @@ _MAX_UNREAD = 128 * 1024
 # Bytes of the line before each chunk of a body.
 _MAX_CHUNK_LINE = 1024
 
+# Seconds beyond ``shutdown_timeout`` for threads that it interrupts in reading a request.
+_INTERRUPTION = 2.0
+
 # An encoded slash, as cheroot writes it.
 _SLASH = "%2F"
 
@@ -290,14 +293,24 @@ class Server:
         self._thread.start()
         LOG.info("Serving the API on %s:%s", *self.address)
 
-    def stop(self) -> None:
-        """Accept no more requests, and wait for those that are being answered."""
+    def stop(self) -> bool:
+        """Accept no more requests, and wait up to ``shutdown_timeout`` for those under way.
+
+        False: one still is, which waits for something that does not answer.
+        """
         if self._thread.ident is None:  # It did not start.
             self._server.release_address()
-            return
-        self._server.stop()
+            return True
+        # cheroot waits without end for a thread that does not come back.
+        stopper = threading.Thread(target=self._server.stop, name="http-stop", daemon=True)
+        stopper.start()
+        stopper.join(self._server.shutdown_timeout + _INTERRUPTION)
+        if stopper.is_alive():
+            LOG.warning("The API stops although requests are still being answered")
+            return False
         self._thread.join()
         LOG.info("The API has stopped")
+        return True
 
     def _blaming(self) -> contextlib.AbstractContextManager[None]:
         host, port = self._server.bind_addr[:2]

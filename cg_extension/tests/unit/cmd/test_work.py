@@ -45,6 +45,26 @@ with lifecycle.command("prog"):
     psycopg2.connect(host="127.0.0.1", port=silent.getsockname()[1])
 """
 
+# A request waits for a server that does not answer any more.
+_HANGING = """
+import os, signal, threading, time
+from oslo_config import cfg
+from cg_extension.cmd import lifecycle, work
+
+class Http:
+    def start(self):
+        threading.Thread(target=time.sleep, args=(600,)).start()
+        threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGTERM]).start()
+
+    def stop(self):
+        return False
+
+conf = cfg.ConfigOpts()
+conf([], version="1")
+with lifecycle.command("prog") as begun:
+    work.work(conf, begun, work.StopSignal(), http=Http())
+"""
+
 
 class StopSignalTest(base.BaseTestCase):
     def test_it_counts_whichever_thread_the_kernel_gives_it_to(self) -> None:
@@ -59,6 +79,10 @@ class StopSignalTest(base.BaseTestCase):
     def test_a_start_ends_on_it_also_while_a_server_says_nothing(self) -> None:
         done = self._run(_STUCK)
         self.assertEqual(("", "", 0), (done.stdout, done.stderr, done.returncode))
+
+    def test_a_service_ends_on_it_also_while_a_request_hangs(self) -> None:
+        done = self._run(_HANGING)
+        self.assertEqual(("", 0), (done.stdout, done.returncode), done.stderr)
 
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -109,6 +109,28 @@ class ServerTest(base.BaseTestCase):
             OSError, http.client.HTTPConnection(*http_server.address, timeout=1).request, "GET", "/"
         )
 
+    def test_a_stop_does_not_wait_for_ever_for_a_request_that_hangs(self) -> None:
+        began, may_end = threading.Event(), threading.Event()
+        self.addCleanup(may_end.set)
+
+        def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            began.set()
+            may_end.wait()
+            start_response("200 OK", [("Content-Length", "0")])
+            return []
+
+        self.conf.set_override("shutdown_timeout", 0.1)
+        http_server = server.Server(self.conf, application)
+        http_server.start()
+        with socket.create_connection(http_server.address) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertTrue(began.wait(60))
+            ended: list[bool] = []
+            stopper = threading.Thread(target=lambda: ended.append(http_server.stop()), daemon=True)
+            stopper.start()
+            stopper.join(30)
+            self.assertEqual([False], ended)
+
     def _talk(self, raw: bytes, read: int = 0) -> str:
         """What the server sends on one connection, with an application that reads no body.
 
