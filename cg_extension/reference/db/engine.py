@@ -150,12 +150,19 @@ _translates: Callable[..., Callable[[_Filter], _Filter]] = exc_filters.filters
         # A Galera node that lost the others while it committed; a statement that was broken off.
         r".*\((1180|1317), ",
         r".*\((1290|1836), .*read.?only",
+        r".*\((1021|1026|1030|1114), ",  # No room on its disk.
     ),
+)
+@_translates(
+    "sqlite",
+    sa.exc.OperationalError,
+    r".*(database or disk is full|disk I/O error|attempt to write a readonly database)",
 )
 def _connection_error(error: Exception, *_more: object) -> NoReturn:
     """A server that is of no use now counts as one that is away.
 
-    It is starting up, has no connection left, or takes no writes, as the one that was the primary.
+    It is starting up, has no connection left, has no room left on its disk, or takes no writes, as
+    the one that was the primary.
     The pool's other connections to it are given up, too: a new one may find another server.
     """
     raise db_exception.DBConnectionError(error)
@@ -197,6 +204,7 @@ _STATES: dict[str, _Translation] = {
     "25006": _connection_error,  # It takes no writes.
     "40001": _busy_error,
     "40P01": _busy_error,
+    "53100": _connection_error,  # Its disk is full.
     "55P03": _busy_error,  # lock_timeout
     "57014": _busy_error,  # statement_timeout
     "57P01": _connection_error,
@@ -357,7 +365,7 @@ def _connect(engine: sa.Engine) -> sa.Connection:
     """:raises oslo_db.exception.DBConnectionError: there is no connection to be had."""
     try:
         return engine.connect()
-    except sa.exc.OperationalError as error:
+    except (sa.exc.OperationalError, db_exception.DBNonExistentDatabase) as error:
         # Whatever the words, and in whatever language.
         raise db_exception.DBConnectionError(error) from error
 

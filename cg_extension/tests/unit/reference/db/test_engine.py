@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import datetime
 import importlib
+import os
 import threading
 import time
 from typing import Any
@@ -381,7 +382,7 @@ class ForeignWordsTest(testscenarios.WithScenarios, base.BaseTestCase):
                 "duplicate": ["23505"],
                 "dangling": ["23503"],
                 "busy": ["40001", "40P01", "55P03", "57014"],
-                "away": ["25006", "57P01", "57P02", "57P03"],
+                "away": ["25006", "53100", "57P01", "57P02", "57P03"],
             },
         ),
         (
@@ -392,7 +393,7 @@ class ForeignWordsTest(testscenarios.WithScenarios, base.BaseTestCase):
                 "duplicate": [1062],
                 "dangling": [1451, 1452],
                 "busy": [1020, 1205, 1213, 1969],
-                "away": [1047, 1053, 1180, 1317, 1927],
+                "away": [1021, 1026, 1030, 1047, 1053, 1114, 1180, 1317, 1927],
             },
         ),
     ]
@@ -467,6 +468,44 @@ class LostConnectionTest(testscenarios.WithScenarios, base.BaseTestCase):
                     conn.execute(sa.select(1))
                 with use() as conn:
                     self.assertEqual(1, conn.execute(sa.select(1)).scalar_one())
+
+
+class FullDiskTest(base.BaseTestCase):
+    """SQLite says what a server would; it can be mended, and then all goes on."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.database = self.useFixture(databases.Database("sqlite")).database
+
+    def _write(self) -> None:
+        with self.database.writer() as conn:
+            conn.execute(_LOCKS.insert(), [{"project_id": f"{i:0200}"} for i in range(200)])
+
+    def _fail(self) -> None:
+        self.assertRaises(db_exception.DBConnectionError, self._write)
+
+    def test_a_file_that_can_not_grow_counts_as_a_database_that_is_away(self) -> None:
+        with self.database.writer() as conn:
+            conn.exec_driver_sql("PRAGMA max_page_count = 1")  # Of this connection, which is kept.
+        self._fail()
+        self._write()
+
+    def test_so_does_one_that_can_only_be_read(self) -> None:
+        with self.database.writer() as conn:
+            conn.exec_driver_sql("PRAGMA query_only = ON")
+        self._fail()
+        self._write()
+
+    def test_so_does_one_that_can_not_be_opened(self) -> None:
+        path = self.database.engines[0].url.database or ""
+        self.database.dispose()
+        hidden = f"{path}.hidden"
+        os.rename(path, hidden)
+        os.mkdir(path)
+        self._fail()
+        os.rmdir(path)
+        os.rename(hidden, path)
+        self._write()
 
 
 class RefusedConnectionTest(testscenarios.WithScenarios, base.BaseTestCase):
