@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import futurist
 import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -26,7 +25,7 @@ _CONTENDED = 0.1
 
 
 class Backend:
-    """Two threads, one for heartbeats and one that claims work, and a pool that carries it out."""
+    """Two threads, one for heartbeats and one that claims work, and one for each operation."""
 
     def __init__(
         self,
@@ -44,6 +43,7 @@ class Backend:
         self._keeper = keeper
         self._workers: int = conf.operation_workers
         self._running = 0
+        self._is_closed = False
         self._idle = threading.Condition()
         self._stopping = threading.Event()
         self._ready = threading.Event()
@@ -51,7 +51,6 @@ class Backend:
         self._look = threading.Event()
         self._is_reported_up = False
         self._threads: list[threading.Thread] = []
-        self._pool = futurist.ThreadPoolExecutor(max_workers=self._workers)
 
     def start(self) -> None:
         """Bring the driver up, in a thread of its own; then claim work."""
@@ -89,7 +88,7 @@ class Backend:
             thread.join(left())
         with self._idle:
             ended = self._idle.wait_for(lambda: self._running == 0, left())
-        self._pool.shutdown(wait=False)
+            self._is_closed = True
         return ended and not any(thread.is_alive() for thread in self._threads)
 
     def _heartbeats(self) -> None:
@@ -97,7 +96,6 @@ class Backend:
         while not self._stopping.is_set():
             if not self.is_ready() and self._set_up(context):
                 self._ready.set()
-                self._start_thread(self._dispatch, "dispatch")
             self._report()
             self._reported.set()
             if self.is_ready():
@@ -105,15 +103,17 @@ class Backend:
             self._stopping.wait(self._conf.report_interval)
 
     def _start_thread(self, target: Callable[[], None], name: str) -> None:
+        """:raises RuntimeError: there is no thread to be had."""
         thread = threading.Thread(target=target, name=f"{name}-{self.host}", daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
 
     def _set_up(self, context: cg_context.RequestContext) -> bool:
         try:
             with self._told_of("its setup"):
                 self.driver.do_setup(context)
                 self.driver.check_for_setup_error()
+            self._start_thread(self._dispatch, "dispatch")
         except BaseException as error:  # A library's SystemExit must not end the thread.
             LOG.error("Backend %s does not come up: %s", self.host, error)
             LOG.debug("Setup of %s failed", self.host, exc_info=True)
@@ -211,12 +211,19 @@ class Backend:
             with self._idle:
                 self._running += 1
             try:
-                self._pool.submit(self._run, operation, lease)
+                self._begin(operation, lease)
             except RuntimeError as error:  # No thread to be had, or a stop that took too long.
                 LOG.error("Could not begin %s: %s", operation.id, error)
                 self._runner.give_up(operation)
                 self._ended(lease)
         return 0 if claimed else _CONTENDED
+
+    def _begin(self, operation: queue.Operation, lease: leases.Lease) -> None:
+        """Run it in a thread of its own: a pool would count on those that it could not start."""
+        if self._is_closed:
+            raise RuntimeError("the manager has stopped")
+        name = f"operation-{self.host}"
+        threading.Thread(target=self._run, args=(operation, lease), name=name, daemon=True).start()
 
     def _run(self, operation: queue.Operation, lease: leases.Lease) -> None:
         try:

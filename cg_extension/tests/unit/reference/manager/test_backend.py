@@ -9,7 +9,6 @@ from typing import Any
 from unittest import mock
 
 import fixtures
-import futurist
 from oslo_db import exception as db_exception
 
 from cg_extension.drivers import exceptions as driver_exceptions
@@ -197,18 +196,49 @@ class BackendTest(base.ManagerTestCase):
         go_on.set()
         self.assertTrue(started.wait(60))
 
+    def _without_threads(self, times: int, *names: str) -> mock.Mock:
+        """Let the system refuse so many threads of these names, or of operations."""
+        start, refused = threading.Thread.start, mock.Mock()
+
+        def limited(thread: threading.Thread) -> None:
+            known = next((n for n in ("heartbeat", "dispatch") if thread.name.startswith(n)), "")
+            is_timer = isinstance(thread, threading.Timer)
+            if not is_timer and known in (names or [""]) and refused.call_count < times:
+                refused()
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        patch = mock.patch.object(threading.Thread, "start", limited)
+        patch.start()
+        self.addCleanup(patch.stop)
+        return refused
+
     def test_what_finds_no_thread_to_run_in_is_left_to_others(self) -> None:
         self.conf.set_override("operation_retry_delay", 3600.0)
         for _ in range(2):
             self.create_volume()
-        with mock.patch.object(
-            futurist.ThreadPoolExecutor, "submit", side_effect=RuntimeError("no more threads")
-        ) as submit:
-            started = self.start()
-            waiting.eventually(lambda: submit.call_count == 2, "tried")
-            waiting.eventually(lambda: not self.keeper.held(), "dropped")
-            time.sleep(0.5)  # Several looks.
+        refused = self._without_threads(100)
+        started = self.start()
+        waiting.eventually(lambda: refused.call_count == 2, "tried")
+        waiting.eventually(lambda: not self.keeper.held(), "dropped")
+        time.sleep(0.5)  # Several looks.
         self.assertEqual([(1, None)] * 2, [(row.attempts, row.owner) for row in self.queue()])
-        self.assertEqual(2, submit.call_count)
+        self.assertEqual(2, refused.call_count)
+        started.stop_claiming()
+        self.assertTrue(started.wait(60))
+
+    def test_it_goes_on_when_there_are_threads_again(self) -> None:
+        self.conf.set_override("operation_workers", 2)
+        self.conf.set_override("operation_max_attempts", 10)
+        self._without_threads(2)
+        self.create_volume()
+        self.start()
+        waiting.eventually(lambda: not self.queue(), "done")
+
+    def test_it_comes_up_when_there_is_a_thread_to_look_for_work_in(self) -> None:
+        self._without_threads(2, "dispatch")
+        self.create_volume()
+        started = self.start()
+        waiting.eventually(lambda: not self.queue(), "done")
         started.stop_claiming()
         self.assertTrue(started.wait(60))
