@@ -92,9 +92,7 @@ class Notifications:
         self._notifier = oslo_messaging.Notifier(
             transport, f"cg-manager.{host}", serializer=_ContextSerializer(), retry=1
         )
-        self._executor = futurist.ThreadPoolExecutor(
-            max_workers=1, check_and_reject=futurist.rejection.reject_when_reached(_BACKLOG)
-        )
+        self._executor = _executor()
 
     def start(
         self, kind: str, context: cg_context.RequestContext, resource: records.Resource
@@ -122,7 +120,7 @@ class Notifications:
 
     def stop(self) -> None:
         """Send what waits, for a few seconds at most, and then no more."""
-        with contextlib.suppress(futures.TimeoutError, futurist.RejectedSubmission):
+        with contextlib.suppress(futures.TimeoutError, futurist.RejectedSubmission, RuntimeError):
             self._executor.submit(lambda: None).result(timeout=_PATIENCE)
         self._executor.shutdown(wait=False)
 
@@ -135,8 +133,13 @@ class Notifications:
     ) -> None:
         try:
             self._executor.submit(self._deliver, priority, event_type, context, values)
-        except (RuntimeError, futurist.RejectedSubmission):
+        except futurist.RejectedSubmission:
             LOG.warning("Dropped the notification %s: the broker does not keep up", event_type)
+        except RuntimeError as error:  # It was stopped, or there is no thread to be had.
+            LOG.warning("Dropped the notification %s: %s", event_type, error)
+            if self._executor.alive:
+                # It would count on the thread that it could not start.
+                self._executor = _executor()
 
     def _deliver(
         self,
@@ -149,3 +152,9 @@ class Notifications:
             getattr(self._notifier, priority)(context, event_type, values)
         except Exception as error:
             LOG.warning("Could not send the notification %s: %s", event_type, error)
+
+
+def _executor() -> futurist.ThreadPoolExecutor:
+    return futurist.ThreadPoolExecutor(
+        max_workers=1, check_and_reject=futurist.rejection.reject_when_reached(_BACKLOG)
+    )

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What notifications say, and that nobody waits for them."""
 
+import threading
 import time
+from unittest import mock
 
 import oslo_messaging
 from oslo_messaging.notify import _impl_test
@@ -92,3 +94,22 @@ class NotificationsTest(base.ManagerTestCase):
         self.assertLess(time.monotonic() - begin, 10)
         notifier.stop()
         self.assertLess(time.monotonic() - begin, 20)
+
+    def test_they_go_on_when_there_is_a_thread_again(self) -> None:
+        _impl_test.reset()
+        notifier = self.notifier("test")
+        with self.database.reader() as conn:
+            record = load.volume(conn, self.create_volume())
+        refusal = RuntimeError("can't start new thread")
+        with mock.patch.object(threading.Thread, "start", side_effect=refusal):
+            notifier.start("volume.create", self.context, record)
+        notifier.end("volume.create", self.context, record, "available")
+        notifier.stop()
+        sent = [message["event_type"] for _, message, *_ in _impl_test.NOTIFICATIONS]
+        self.assertEqual(["volume.create.end"], sent)
+
+    def test_a_stop_that_finds_no_thread_is_one(self) -> None:
+        notifier = self.notifier("test")
+        refusal = RuntimeError("can't start new thread")
+        with mock.patch.object(threading.Thread, "start", side_effect=refusal):
+            notifier.stop()
