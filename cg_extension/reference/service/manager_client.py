@@ -140,10 +140,13 @@ class MessagingManagerClient(ManagerClient):
             self._pending.add(host)
             self._changed.notify()
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._cast, name="manager-client", daemon=True
-                )
-                self._thread.start()
+                thread = threading.Thread(target=self._cast, name="manager-client", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # What was accepted must not fail for it.
+                    LOG.warning("Could not wake %s yet: %s", host, error)
+                else:
+                    self._thread = thread
 
     def _cast(self) -> None:
         while True:
@@ -211,7 +214,13 @@ class MessagingManagerClient(ManagerClient):
             except Exception as error:
                 answer.set_exception(error)
 
-        threading.Thread(target=call, name=method, daemon=True).start()
+        thread = threading.Thread(target=call, name=method, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # There is none to be had.
+            raise exceptions.ServiceUnavailable(
+                reason="The service is too busy now; try again later."
+            ) from error
         try:
             return answer.result(timeout=_CALL_TIMEOUT)
         except (oslo_messaging.MessagingException, futures.TimeoutError) as error:

@@ -2,8 +2,10 @@
 """Wake-ups and connections, within the process, by messages, and without a broker."""
 
 import socket
+import threading
 import time
 from typing import Any
+from unittest import mock
 
 from cg_extension.contract import exceptions
 from cg_extension.drivers import exceptions as driver_exceptions
@@ -130,6 +132,16 @@ class MessagingTest(SharedRules, RPCTestCase):
             self.client.wake(self.driver.host)
         waiting.eventually(lambda: self.backend.woken, "woken")
         self.assertLess(self.backend.woken, 100)
+
+    def test_without_a_thread_nothing_fails_that_was_accepted(self) -> None:
+        volume = self.create_volume()
+        refusal = RuntimeError("can't start new thread")
+        with mock.patch.object(threading.Thread, "start", side_effect=refusal):
+            self.client.wake(self.driver.host)
+            self.assertRaises(exceptions.ServiceUnavailable, self.initialize, self.client, volume)
+        self.assertEqual(0, self.backend.woken)
+        self.client.wake(self.driver.host)
+        waiting.eventually(lambda: self.backend.woken, "woken")
 
 
 class NoBrokerTest(RPCTestCase):
