@@ -19,6 +19,9 @@ from cg_extension.reference.db import engine, queue
 
 LOG = logging.getLogger(__name__)
 
+# Seconds that a stop waits for the database.
+_PATIENCE = 5.0
+
 
 def clock() -> float:
     """Seconds; goes on while the process is stopped and while the machine is suspended."""
@@ -70,10 +73,14 @@ class LeaseKeeper:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop renewing; what is still under way is lost when its lease runs out."""
+    def stop(self) -> bool:
+        """Stop renewing; what is still under way is lost when its lease runs out.
+
+        False: the database has been asked something, and does not answer.
+        """
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(_PATIENCE)
+        return not self._thread.is_alive()
 
     def claim(self, host: str, limit: int) -> list[tuple[queue.Operation, Lease]]:
         """Claim operations of ``host`` and watch over them until they are dropped."""

@@ -117,8 +117,8 @@ class Manager:
     def stop(self, timeout: float) -> bool:
         """Claim nothing more and wait up to ``timeout`` seconds for what is under way.
 
-        False: something still is. It is left for recovery, and the process should end: until
-        then it keeps its claims and ``state_path``.
+        False: something still is, or the database does not answer. It is left for recovery, and
+        the process should end: until then it keeps its claims and ``state_path``.
         """
         if not self._begun:
             return True
@@ -134,8 +134,9 @@ class Manager:
         if not ended:
             LOG.warning("Operations are still under way; the next start goes on with them")
             return False
-        if self._keeper is not None:
-            self._keeper.stop()
+        if self._keeper is not None and not self._keeper.stop():
+            LOG.warning("The manager stops although the database does not answer")
+            return False
         self._begun = False
         if self._instance is not None:
             self._instance.release()

@@ -118,6 +118,26 @@ class ManagerTest(base.ManagerTestCase):
     def test_it_can_be_stopped_without_having_started(self) -> None:
         self.assertTrue(process.Manager(self.conf, self.database).stop(0))
 
+    def test_a_stop_does_not_wait_for_ever_for_a_database_that_says_nothing(self) -> None:
+        self.conf.set_override("operation_lease", 1.0)  # The keeper asks three times as often.
+        asked, may_answer = threading.Event(), threading.Event()
+
+        def hang(*_arguments: object) -> dict[str, object]:
+            asked.set()
+            may_answer.wait(60)
+            return {}
+
+        manager = self.start()
+        with mock.patch.object(queue, "others", hang):
+            self.assertTrue(asked.wait(60))
+            ended: list[bool] = []
+            stopper = threading.Thread(target=lambda: ended.append(manager.stop(60)), daemon=True)
+            stopper.start()
+            stopper.join(30)
+            may_answer.set()
+            stopper.join(60)
+        self.assertEqual([False], ended)
+
     def test_the_next_start_goes_on_at_once_with_what_its_predecessor_held(self) -> None:
         """Although the database was away when one before it tried to."""
         dead = instance.Instance(self.state_path, self.conf.host)
