@@ -211,8 +211,9 @@ class RequestLog:
             LOG.log(
                 level,
                 "%s %s %s status: %s time: %.4f s",
-                environ.get("REMOTE_ADDR", "-"),
-                # As they came: a line break in one would be the client's own line in the log.
+                # As they came: a line break in one would be the client's own line in the log. So
+                # may the address be, where a proxy passes X-Forwarded-For on.
+                urllib.parse.quote(environ.get("REMOTE_ADDR", "-"), "%:[]", "latin-1"),
                 urllib.parse.quote(method, "", "latin-1"),
                 urllib.parse.quote(path, _IN_PATHS, "latin-1"),
                 status.split()[0],

@@ -119,6 +119,20 @@ class PipelineTest(base.HostTestCase):
         self.send("X\r\x85\x1b[2KFORGED", "/v3/p/volumes")
         self.assertIn(" X%0D%85%1B%5B2KFORGED /v3/p/volumes status: 401", log.output)
 
+    def test_an_address_can_not_begin_a_line_of_the_log(self) -> None:
+        self.conf.set_override("allow_noauth_on_network", True)
+        name = "enable_proxy_headers_parsing"
+        self.conf.set_override(name, True, group="oslo_middleware")
+        self.application = self.load()
+        log = self.useFixture(fixtures.FakeLogger(level=20))
+        for sent, logged in (
+            ("a\r\x85\x1b[2KFORGED", "a%0D%85%1B[2KFORGED"),
+            ("2001:db8::1%eth0", "2001:db8::1%eth0"),
+        ):
+            self.send("DELETE", "/v3/p/x", headers={"X-Forwarded-For": sent})
+            self.assertIn(f"{logged} DELETE /v3/p/x status: ", log.output)
+        self.assertNotIn("\x1b", log.output)
+
     def test_what_is_refused_before_auth_is_logged_under_its_own_request(self) -> None:
         seen = []
 
