@@ -7,6 +7,7 @@ knows is told by ``manager.database_metrics``.
 """
 
 import contextlib
+import errno
 import itertools
 import os
 import threading
@@ -101,11 +102,15 @@ def serve(conf: cfg.ConfigOpts, *collectors: registry.Collector) -> Callable[[],
         multiprocess.MultiProcessCollector(served)  # type: ignore[no-untyped-call]
     for collector in collectors:
         served.register(collector)
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        threading.Thread(target=_wait_and_listen, args=(conf, served), daemon=True).start()
-        return _nothing
     with errors.blaming(f"[metrics] listen = {conf.metrics.listen}, port = {conf.metrics.port}"):
-        return _listen(conf, served)
+        try:
+            return _listen(conf, served)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+                raise
+    LOG.info("[metrics] port %s is taken, by another worker it seems", conf.metrics.port)
+    threading.Thread(target=_wait_and_listen, args=(conf, served), daemon=True).start()
+    return _nothing
 
 
 def _nothing() -> None:

@@ -3,10 +3,12 @@
 
 import dataclasses
 import datetime
+import socket
 import urllib.request
 from typing import Any
 from unittest import mock
 
+import fixtures
 import sqlalchemy as sa
 import testscenarios
 from oslo_db import exception as db_exception
@@ -14,6 +16,7 @@ from oslo_utils import uuidutils
 from oslotest import base
 from prometheus_client import parser
 
+from cg_extension.conf import errors
 from cg_extension.contract import context as cg_context
 from cg_extension.contract.operations import OperationKind
 from cg_extension.drivers import base as driver_base
@@ -117,6 +120,20 @@ class OperationsTest(testscenarios.WithScenarios, base.BaseTestCase):
         self.assertEqual({0}, set(counted.values()))
         self.assertEqual((len(OperationKind) - 1) * len(STATES), len(counted))
         self.assertIn("cg_api_request_seconds", families)
+
+    def test_a_worker_waits_for_the_port_of_another_only(self) -> None:
+        directory = self.useFixture(fixtures.TempDir()).path
+        self.useFixture(fixtures.EnvironmentVariable("PROMETHEUS_MULTIPROC_DIR", directory))
+        self.conf.set_override("listen", "192.0.2.1", group="metrics")
+        self.conf.set_override("port", 1, group="metrics")
+        error = self.assertRaises(errors.StartError, metrics.serve, self.conf)
+        self.assertIn("[metrics] listen = 192.0.2.1, port = 1: ", str(error))
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            self.conf.clear_override("listen", group="metrics")
+            self.conf.set_override("port", other.getsockname()[1], group="metrics")
+            with mock.patch.object(metrics, "_wait_and_listen") as wait:
+                metrics.serve(self.conf)
+        wait.assert_called_once()
 
     def test_nothing_is_served_by_default(self) -> None:
         self.assertIsNone(self.conf.metrics.port)
