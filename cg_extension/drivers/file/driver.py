@@ -167,7 +167,7 @@ class FileDriver(base.Driver):
     def initialize_connection(
         self, context: base.Context, volume: records.Volume, connector: records.Connector
     ) -> records.Connection:
-        if not self._complete([_volume(volume)]):
+        if not self.store.exists(_volume(volume)):
             raise exceptions.DriverError(f"Volume {volume.id} has no file in {self.store.path}.")
         path = os.path.join(self.store.path, _volume(volume))
         return {"driver_volume_type": "local", "data": {"device_path": path}}
@@ -227,8 +227,11 @@ class FileDriver(base.Driver):
         return base.GroupUpdate({}, [{} for _ in snapshots])
 
     def _complete(self, names: Iterable[str]) -> bool:
-        """Whether an earlier run of the same operation came to its end."""
-        return all(self.store.exists(name) for name in names)
+        """Whether an earlier run of the same operation gave all files their names, now on disk."""
+        if not all(self.store.exists(name) for name in names):
+            return False
+        self.store.sync()  # Which that run may not have come to.
+        return True
 
     def _copy_snapshots(
         self, snapshots: Sequence[records.Snapshot], volumes: Sequence[records.Volume]

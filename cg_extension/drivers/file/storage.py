@@ -78,6 +78,10 @@ class FileStore:
                         total += entry.stat(follow_symlinks=False).st_size
         return total
 
+    def sync(self) -> None:
+        """Have on disk which names there are."""
+        os.fsync(self._directory)
+
     def exists(self, name: str) -> bool:
         """Whether there is a whole file of that name."""
         try:

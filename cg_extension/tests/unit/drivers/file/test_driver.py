@@ -16,7 +16,7 @@ from oslotest import base
 
 from cg_extension import conf as cg_conf
 from cg_extension.contract import records
-from cg_extension.drivers import conformance, exceptions
+from cg_extension.drivers import conformance, exceptions, steps
 from cg_extension.drivers.conformance import factories, harness
 from cg_extension.drivers.file import copying, leases
 from cg_extension.drivers.file.driver import FileDriver
@@ -117,6 +117,24 @@ class SetupTest(FileHarness, base.BaseTestCase):
         with self.driver.store.writing([name]):
             self.start_driver()
         self.assertEqual([name], self.objects())
+
+    def test_what_a_run_that_lost_its_claim_has_named_is_on_disk_before_it_counts(self) -> None:
+        volume = factories.volume()
+        boundary = steps.checkpoint
+
+        def lose(passed: str) -> None:
+            boundary(passed)
+            if passed == "file.renamed":
+                raise steps.OperationLost("test")
+
+        with mock.patch.object(steps, "checkpoint", lose):
+            self.assertRaises(steps.OperationLost, self.driver.create_volume, self.context, volume)
+        synced = []
+        with mock.patch.object(
+            os, "fsync", lambda file: synced.append(os.readlink(f"/proc/self/fd/{file}"))
+        ):
+            self.driver.create_volume(self.context, volume)
+        self.assertEqual([os.path.realpath(self.path)], synced)
 
 
 class RefusalTest(FileHarness, base.BaseTestCase):
