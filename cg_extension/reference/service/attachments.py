@@ -96,17 +96,19 @@ class Attachments(base.Part):
         """Have the volume made reachable, and say how.
 
         :raises InvalidState: the volume is neither available nor in use.
-        :raises ServiceUnavailable: no manager of its backend answers.
+        :raises ServiceUnavailable: no manager of its backend answers, or the database does not.
         """
         volume = self._connectable(context, volume_id)
-        return self.managers.initialize_connection(volume.host, context, volume_id, connector)
+        with base.database_errors():  # Of a manager in this process.
+            return self.managers.initialize_connection(volume.host, context, volume_id, connector)
 
     def terminate_connection(
         self, context: base.Context, volume_id: str, connector: records.Connector
     ) -> None:
         """Undo ``initialize_connection``; the same errors."""
         volume = self._connectable(context, volume_id)
-        self.managers.terminate_connection(volume.host, context, volume_id, connector)
+        with base.database_errors():
+            self.managers.terminate_connection(volume.host, context, volume_id, connector)
 
     def _connectable(self, context: base.Context, volume_id: str) -> records.Volume:
         with self.read(context) as conn:

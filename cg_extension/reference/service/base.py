@@ -145,7 +145,7 @@ class Part:
         """
         late = context is not None and context.may_read_late
         reader = self.database.replica_reader if late else self.database.reader
-        with _database_errors(), reader(single=single) as conn:
+        with database_errors(), reader(single=single) as conn:
             yield conn
 
     def write(self, work: Callable[[Transaction], T]) -> T:
@@ -160,7 +160,7 @@ class Part:
                 transaction = Transaction(conn)
                 return work(transaction), transaction.hosts_to_wake
 
-        with _database_errors():
+        with database_errors():
             result, hosts = run()
         for host in hosts:
             self.managers.wake(host)
@@ -168,7 +168,8 @@ class Part:
 
 
 @contextlib.contextmanager
-def _database_errors() -> Iterator[None]:
+def database_errors() -> Iterator[None]:
+    """:raises ServiceUnavailable: the database can't be reached in the block, or is too busy."""
     try:
         yield
     except _UNAVAILABLE as error:

@@ -7,10 +7,12 @@ import time
 from typing import Any
 from unittest import mock
 
+from oslo_db import exception as db_exception
+
 from cg_extension.contract import exceptions
 from cg_extension.drivers import exceptions as driver_exceptions
-from cg_extension.reference.manager import backend, rpc_server
-from cg_extension.reference.service import manager_client
+from cg_extension.reference.manager import backend, load, rpc_server
+from cg_extension.reference.service import ReferenceService, manager_client
 from cg_extension.tests import waiting
 from cg_extension.tests.unit.reference.manager import base
 
@@ -108,6 +110,15 @@ class LocalTest(SharedRules, RPCTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.client = rpc_server.LocalManagerClient(self.connections, self.backends)
+
+    def test_a_database_that_the_manager_loses_is_unavailable(self) -> None:
+        service = ReferenceService(self.conf, self.database, self.client)
+        call = (self.context, self.create_volume(), CONNECTOR)
+        self.run_queue()
+        away = db_exception.DBConnectionError()
+        with mock.patch.object(load, "volume", side_effect=away):
+            for method in (service.initialize_connection, service.terminate_connection):
+                self.assertRaises(exceptions.ServiceUnavailable, method, *call)
 
     def test_an_unknown_backend_is_unavailable(self) -> None:
         volume = self.create_volume()
