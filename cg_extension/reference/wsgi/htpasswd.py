@@ -36,7 +36,8 @@ class Users:
         users: dict[str, bytes] = {}
         subject = f"http_basic_auth_user_file = {self._path}"
         with errors.blaming(subject):
-            text = pathlib.Path(self._path).read_text("utf-8")
+            # With or without a byte order mark, which would be a part of the first name.
+            text = pathlib.Path(self._path).read_text("utf-8-sig")
         for number, line in enumerate(text.splitlines(), 1):
             entry = line.strip()
             if not entry or entry.startswith("#"):

@@ -215,6 +215,11 @@ class HTTPBasicTest(base.HostTestCase):
         self.assertEqual(202, self._call("ann:secret").status_int)
         self.assertEqual(401, self._call("ann:other").status_int)
 
+    def test_a_byte_order_mark_is_no_part_of_a_name(self) -> None:
+        self.path.write_bytes(b"\xef\xbb\xbf" + self.path.read_bytes())
+        self.application = self.load()
+        self.assertEqual(202, self._call("ann:secret").status_int)
+
     def test_a_changed_file_counts_and_a_broken_one_changes_nothing(self) -> None:
         self.useFixture(
             fixtures.MonkeyPatch("cg_extension.reference.wsgi.watched._LOOK_INTERVAL", 0)
