@@ -184,7 +184,13 @@ def _is_fault(response: webob.Response) -> bool:
     """Whether an error answer has the API's form already (an answer to HEAD has no body)."""
     if (response.content_type or "").lower() != "application/json":
         return False
-    return not response.body or set(response.json) <= set(faults.NAMES.values())
+    if not response.body:
+        return True
+    try:
+        document = response.json
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.keys() <= set(faults.NAMES.values())
 
 
 class RequestLog:

@@ -45,6 +45,9 @@ class PipelineTest(base.HostTestCase):
             webob.Response("gone", status=503, content_type="text/plain"),
             webob.Response("<p>gone</p>", status=503),
             webob.Response(json={"error": {"code": 503, "message": "gone"}}, status=503),
+            webob.Response(json=[{"message": "gone"}], status=503),
+            webob.Response(json="serviceUnavailable", status=503),
+            webob.Response(b"gone", status=503, content_type="application/json"),
             webob.exc.HTTPServiceUnavailable("gone"),
         ):
             application = middleware.Faults(error)
