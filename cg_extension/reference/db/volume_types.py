@@ -12,12 +12,16 @@ from cg_extension.reference.db import pairs, rows, tables
 TABLE = tables.volume_types
 EXTRA_SPECS = tables.volume_type_extra_specs
 
+# Characters of an id.
+_ID_LENGTH = 36
+
 _NAMES: sa.BindParameter[str] = sa.bindparam("names", expanding=True)
+_IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
 _SELECT_BY_NAME_OR_ID = (
     rows.select(TABLE)
     .add_columns(EXTRA_SPECS.c.key, EXTRA_SPECS.c.value)
     .outerjoin_from(TABLE, EXTRA_SPECS, EXTRA_SPECS.c.volume_type_id == TABLE.c.id)
-    .where(TABLE.c.name.in_(_NAMES) | TABLE.c.id.in_(_NAMES))
+    .where(TABLE.c.name.in_(_NAMES) | TABLE.c.id.in_(_IDS))
 )
 _SELECT_BY_NAME = rows.select(TABLE).where(TABLE.c.name == sa.bindparam("type_name"))
 
@@ -28,7 +32,10 @@ def find(conn: sa.Connection, names_or_ids: Collection[str]) -> list[dict[str, A
     A name may look like another type's id; the caller decides which type is meant.
     """
     found: dict[str, dict[str, Any]] = {}
-    for row in conn.execute(_SELECT_BY_NAME_OR_ID, {"names": list(names_or_ids)}).mappings():
+    # Each once, if it can: SQLite takes 32,766 parameters, and a request may have almost as many.
+    ids = [each for each in names_or_ids if len(each) == _ID_LENGTH]
+    parameters = {"names": list(names_or_ids), "ids": ids}
+    for row in conn.execute(_SELECT_BY_NAME_OR_ID, parameters).mappings():
         values = dict(row)
         key, value = values.pop("key"), values.pop("value")
         volume_type = found.setdefault(values["id"], {**values, "extra_specs": {}})

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of reference.service.volume_types and quotas on every database."""
 
+import sqlite3
 from typing import Any
 
 from cg_extension.contract import exceptions, records
+from cg_extension.reference.db import volume_types
 from cg_extension.tests.unit.reference.service import base
 
 
@@ -16,6 +18,17 @@ class VolumeTypesTest(base.ServiceTestCase):
         kind = self._create("t", description="d", extra_specs={"a": "1"})
         self.assertEqual(kind, self.service.get_type(self.member, kind.id))
         self.assertEqual(kind, self.service.get_type_by_name(self.member, "t"))
+
+    def test_as_many_can_be_asked_for_as_a_body_has_room_for(self) -> None:
+        kind = self._create("t")
+        # Short ones, with a comma each.
+        names = [f"{number:03x}" for number in range(112 * 1024 // 4)]
+        with self.database.writer() as conn:
+            raw: Any = conn.connection.dbapi_connection
+            if isinstance(raw, sqlite3.Connection):  # As SQLite comes; Debian's takes more.
+                raw.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
+            found = volume_types.find(conn, [*names, "t", kind.id])
+        self.assertEqual([kind.id], [each["id"] for each in found])
 
     def test_names_differ(self) -> None:
         kind = self._create("t")
