@@ -223,7 +223,7 @@ def mount_all(directory: str, places: Sequence[Place]) -> None:
         target = _below(directory, place.point)
         _check_leads_nowhere(target)
         if not os.path.isdir(target):
-            if any(_is_below(target, _below(directory, p.point)) for p in places):
+            if any(machine.is_below(target, _below(directory, p.point)) for p in places):
                 raise errors.LVMError(
                     f"the snapshot has no directory {target} for what belongs at {place.point}"
                 )
@@ -264,7 +264,7 @@ def _unmount(directory: str, volumes: Sequence[LogicalVolume]) -> None:
     ours, foreign = [], []
     for mount in found.mounts:
         is_ours = bool(found.under_mount(mount) & numbers) or _is_ours(mount, directory)
-        is_below = mount.point == directory or _is_below(mount.point, directory)
+        is_below = mount.point == directory or machine.is_below(mount.point, directory)
         if is_ours and is_below:
             ours.append(mount.point)
         elif is_ours or (is_below and mount.point != directory):
@@ -291,7 +291,3 @@ def _is_ours(mount: machine.Mount, directory: str) -> bool:
 
 def _below(directory: str, point: str) -> str:
     return os.path.join(directory, point.lstrip("/")).rstrip("/")
-
-
-def _is_below(path: str, directory: str) -> bool:
-    return path.startswith(directory.rstrip("/") + "/")

@@ -239,10 +239,15 @@ def _mount(line: bytes, others: Sequence[Mount]) -> Mount:
     return Mount(point, [number, *_other_devices(kind, options)], kind, source, root)
 
 
+def is_below(path: str, directory: str) -> bool:
+    """Whether a path lies below a directory, by their names alone."""
+    return path.startswith(directory.rstrip("/") + "/")
+
+
 def _mount_of(mounts: Iterable[Mount], path: str) -> Mount | None:
     found = None
     for mount in mounts:
-        if path == mount.point or path.startswith(mount.point.rstrip("/") + "/"):
+        if path == mount.point or is_below(path, mount.point):
             found = mount
     return found
 

@@ -110,7 +110,7 @@ class _Search:
         if mount is None or not mount.devices:
             raise errors.Refusal(f"{path} is in a file system whose devices are not known here")
         for point, absent in self._absent:
-            is_in_it = real == point or _is_below(real, point)
+            is_in_it = real == point or machine.is_below(real, point)
             if is_in_it and self._machine.mount_of(point) is mount:
                 raise errors.Refusal(
                     f"{path} is in the {mount.kind} at {mount.point}, as {absent.source}, which "
@@ -149,7 +149,10 @@ class _Search:
     def _below(self, directory: str) -> Iterator[machine.Mount]:
         """What is mounted below a directory and can be seen there."""
         for mount in self._machine.mounts:
-            if _is_below(mount.point, directory) and self._machine.mount_of(mount.point) is mount:
+            if (
+                machine.is_below(mount.point, directory)
+                and self._machine.mount_of(mount.point) is mount
+            ):
                 yield mount
 
     def _look_at_submount(
@@ -173,7 +176,7 @@ class _Search:
     def _look_for_absent_submounts(self, word: str) -> None:
         directory = os.path.realpath(word)
         for point, absent in self._absent:
-            if absent.is_automatic and _is_below(point, directory):
+            if absent.is_automatic and machine.is_below(point, directory):
                 self._warnings.append(
                     f"not in it, although it belongs below {word} by {absent.told_by}: "
                     f"{absent.point}, which is not mounted"
@@ -199,10 +202,6 @@ class _Search:
 
 def _is_path(word: str) -> bool:
     return word.startswith(("/", "./", "../")) or "/" not in word
-
-
-def _is_below(path: str, directory: str) -> bool:
-    return path.startswith(directory.rstrip("/") + "/")
 
 
 def is_name(word: str) -> bool:

@@ -8,7 +8,7 @@ ask. Nothing is changed here.
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from cg_extension.drivers.lvm import machine, privileged, removal
 from cg_extension.drivers.lvm.reports import LogicalVolume
@@ -34,12 +34,13 @@ def at(point: str) -> list[str]:
 
     By names, so that no file system is touched that may not answer.
     """
-    found = []
-    for process in _process_ids():
-        with contextlib.suppress(OSError):  # it has ended
-            if any(_paths_below(process, point)):
-                found.append(_who(process))
-    return found
+
+    def uses(process: str) -> bool:
+        links = [f"{process}/{name}" for name in ("cwd", "root", "exe")]
+        paths = [_target(link) for link in (*links, *_open_files(process))]
+        return any(path == point or machine.is_below(path, point) for path in paths)
+
+    return list(_those_that(uses))
 
 
 @privileged.entrypoint
@@ -95,23 +96,29 @@ def _mounted_elsewhere(number: str) -> Iterator[tuple[str, str]]:
 
 def _opened_by(number: str) -> Iterator[str]:
     """The processes that have a block device open."""
+    return _those_that(
+        lambda process: any(_is_device(file, number) for file in _open_files(process))
+    )
+
+
+def _those_that(use: Callable[[str], bool]) -> Iterator[str]:
+    """The processes that ``use`` something, as far as their directories in /proc tell."""
     for process in _process_ids():
-        with contextlib.suppress(OSError):
-            directory = f"{_PROCESSES}/{process}/fd"
-            if any(_is_device(f"{directory}/{fd}", number) for fd in os.listdir(directory)):
+        with contextlib.suppress(OSError):  # it has ended
+            if use(f"{_PROCESSES}/{process}"):
                 yield _who(process)
 
 
-def _paths_below(process: str, point: str) -> Iterator[str]:
-    """Files and directories that a process uses, those at or below ``point``."""
-    directory = f"{_PROCESSES}/{process}"
-    links = [f"{directory}/{name}" for name in ("cwd", "root", "exe")]
-    links += [f"{directory}/fd/{fd}" for fd in os.listdir(f"{directory}/fd")]
-    for link in links:
-        with contextlib.suppress(OSError):
-            path = os.readlink(link)
-            if path == point or path.startswith(point.rstrip("/") + "/"):
-                yield path
+def _open_files(process: str) -> list[str]:
+    """The links to what a process has open, by its directory in /proc."""
+    return [f"{process}/fd/{fd}" for fd in os.listdir(f"{process}/fd")]
+
+
+def _target(link: str) -> str:
+    """Where a link leads; nowhere, if it is not there any more."""
+    with contextlib.suppress(OSError):
+        return os.readlink(link)
+    return ""
 
 
 def _is_device(path: str, number: str) -> bool:
