@@ -62,6 +62,7 @@ class SystemDirTest(base.BaseTestCase):
         self.useFixture(fixtures.MockPatchObject(low_stall, "_DISKS", disks))
         for number in range(20):
             (disks / f"dm-{number}").symlink_to(f"../devices/virtual/block/dm-{number}")
+        (disks / "loop0").symlink_to("../devices/virtual/block/loop0")
         for name in "abcdefgh":
             (disks / f"sd{name}").symlink_to(f"../devices/pci0000:00/host0/block/sd{name}")
         self.assertIn("use_aio=0", (self.ours() / "lvmlocal.conf").read_text())
