@@ -128,7 +128,8 @@ class Backend:
         words = "Backend %s is down: its driver has been at %s for %d s, and has not come back"
         timer = threading.Timer(patience, LOG.warning, (words, self.host, what, patience))
         timer.daemon = True
-        timer.start()
+        with contextlib.suppress(RuntimeError):  # No thread to be had: the driver may answer yet.
+            timer.start()
         try:
             yield
         finally:

@@ -82,15 +82,21 @@ class BackendTest(base.ManagerTestCase):
             ("get_volume_stats", "its figures"),
             ("get_lost_snapshots", "its lost snapshots"),
         ):
-            told, hangs = (
-                f"Backend {self.driver.host} is down: its driver has been at {what}",
-                threading.Event(),
-            )
+            told = f"Backend {self.driver.host} is down: its driver has been at {what}"
+            hangs = threading.Event()
             self.addCleanup(hangs.set)
             self.driver.behaviour[name] = hangs.wait
             self.start()
             waiting.eventually(lambda told=told: told in log.output, told)
             hangs.set()
+
+    def test_a_backend_is_up_although_there_is_no_thread_to_tell_of_its_driver_in(self) -> None:
+        none = mock.patch.object(threading.Timer, "start", side_effect=RuntimeError("no thread"))
+        with none as start:
+            self.start()
+            waiting.eventually(lambda: "test" in self.report().stats, "reported")
+        self.assertTrue(self.report().state_ok)
+        self.assertLess(1, start.call_count)
 
     def refuse(self) -> None:
         raise driver_exceptions.DriverSetupError("no disk")
