@@ -237,6 +237,15 @@ def table(measured: dict[str, dict[str, list[Took]]]) -> list[str]:
     return lines
 
 
+def heading(rounds: int) -> str:
+    """What was measured, and on what."""
+    version = re.search(r"LVM version:\s*(\S+)", run("lvm", "version"))
+    assert version
+    return (
+        f"LVM {version[1]}, Linux {platform.release()}, {machine.description()}; {rounds} rounds."
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -262,11 +271,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 measured[others] = measure(case, options.rounds, noise)
     finally:
         shutil.rmtree(directory)
-    version = re.search(r"LVM version:\s*(\S+)", run("lvm", "version"))
-    assert version
     lines = [
-        f"LVM {version[1]}, Linux {platform.release()}, {machine.description()}; "
-        f"{options.rounds} rounds.",
+        heading(options.rounds),
         "",
         *table(measured),
         "",

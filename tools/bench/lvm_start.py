@@ -10,13 +10,11 @@ import argparse
 import contextlib
 import os
 import pathlib
-import platform
-import re
 import statistics
-import subprocess
 import tempfile
 import time
 
+import cg_lvm
 import machine
 
 _SETTINGS = """\
@@ -34,26 +32,16 @@ _COMMANDS = (
 _NAMES = {1: "as LVM comes", 0: "`use_aio=0`"}
 
 
-def run(command: tuple[str, ...], system_dir: pathlib.Path | None = None) -> str:
-    """Run a command that has nobody to ask; its output."""
-    environment = {**os.environ, **({"LVM_SYSTEM_DIR": str(system_dir)} if system_dir else {})}
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment
-    )
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)}: {done.stdout}{done.stderr}")
-    return done.stdout
-
-
 def measure(directories: dict[int, pathlib.Path], rounds: int, noise: machine.Noise) -> list[str]:
     """A row for each command, with the time by the clock; one round beforehand does not count."""
     took: dict[tuple[int, tuple[str, ...]], list[float]] = {}
     for number in range(rounds + 1):
         noise.look()
         for aio, directory in directories.items():
+            environment = {**os.environ, "LVM_SYSTEM_DIR": str(directory)}
             for command in _COMMANDS:
                 started = time.perf_counter()
-                run(command, directory)
+                cg_lvm.run(*command, env=environment)
                 if number:
                     passed = 1000 * (time.perf_counter() - started)
                     took.setdefault((aio, command), []).append(passed)
@@ -82,19 +70,16 @@ def main() -> None:
         image = directory / "image"
         with open(image, "wb") as file:
             file.truncate(64 << 20)
-        loop = run(("losetup", "--find", "--show", str(image))).strip()
-        undo.callback(run, ("losetup", "--detach", loop))
+        loop = cg_lvm.run("losetup", "--find", "--show", str(image)).strip()
+        undo.callback(cg_lvm.run, "losetup", "--detach", loop)
         directories = {aio: directory / f"aio{aio}" for aio in _NAMES}
         for aio, each in directories.items():
             each.mkdir()
             (each / "lvm.conf").write_text(_SETTINGS.format(aio=aio, loop=loop))
-        run(("vgcreate", "--quiet", _GROUP, loop), directories[1])
+        environment = {**os.environ, "LVM_SYSTEM_DIR": str(directories[1])}
+        cg_lvm.run("vgcreate", "--quiet", _GROUP, loop, env=environment)
         lines = measure(directories, rounds, noise)
-    version = re.search(r"LVM version:\s*(\S+)", run(("lvm", "version")))
-    assert version
-    print(
-        f"LVM {version[1]}, Linux {platform.release()}, {machine.description()}; {rounds} rounds.\n"
-    )
+    print(f"{cg_lvm.heading(rounds)}\n")
     print("\n".join(lines), f"\n\n{noise}", sep="")
 
 
