@@ -3,9 +3,8 @@
 """Times what the libraries alone take for a call that reads one row, with no code of ours.
 
 The least use of each that a WSGI application of WebOb, Routes, oslo.policy and SQLAlchemy makes of
-it: one pattern, one rule, one statement over SQLite. Their sum is what no application built on
-them stays below; beside it stand the same statement by the database driver, and what the floor
-(``floor.py``) takes for a whole call. Figures are processor time, of the fastest turn.
+it, as they come: one pattern, one rule, one statement over SQLite, beside the same statement by the
+database driver. For docs/bench/floor.md. Figures are processor time, of the fastest turn.
 """
 
 import sqlite3
